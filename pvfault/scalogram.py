@@ -1,0 +1,126 @@
+"""Images of windows: the Morlet scalogram.
+
+Here: the four channels, the transform as one matrix, pooling and quantisation. Not here: what a window is
+(`windows.py`), what an image is taken for (`lenet.py`).
+"""
+
+from functools import cache
+
+import numpy as np
+import pywt
+
+from pvfault.windows import SLOTS
+
+WAVELET = "morl"
+SCALES = np.arange(1, 65)
+PADDED = 192  # 180 slots and 6 zeros on each side: divisible into 64 columns of 3
+COLUMNS = 64
+POOL = PADDED // COLUMNS
+CHANNELS = 4
+SHAPE = (len(SCALES), COLUMNS, CHANNELS)
+BYTES = int(np.prod(SHAPE))
+
+# Magnitudes run from the noise of a good sensor (a few 1/1000 of the rated value) to a full-scale window whose edges
+# (about 1.7 at scale 64) meet deep passing clouds. Quantised by their logarithm, one step is 3 % of the value.
+FLOOR = 1 / 256
+CEILING = 8.0
+
+# Windows for one matrix product: its result (16 * 4 rows of 12,288 float32) stays in the cache. Always the same
+# number, the last chunk filled up with zeros, so that a window's image does not depend on its neighbours.
+_CHUNK = 16
+
+
+def normalise(values, ratings):
+    """Bring the measurements of windows to order one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 180, 4)
+        Voltage [V], current [A], temperature [°C], irradiance [W/m²].
+    ratings : ndarray, shape (n, 2)
+        Rated voltage [V] and current [A] of each window's device.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 180, 4)
+        Voltage and current over the rated ones, (temperature + 50 °C) / 100 °C, irradiance over 1000 W/m². The shift
+        keeps frost from looking like heat, since the magnitude of the transform has no sign.
+    """
+    scale = np.empty((len(values), 1, CHANNELS), np.float32)
+    scale[:, 0, :2] = ratings
+    scale[:, 0, 2:] = 100.0, 1000.0
+    return (values + np.array([0, 0, 50, 0], np.float32)) / scale
+
+
+def transform(windows):
+    """Scalograms of windows: the magnitude of their continuous wavelet transform, pooled and quantised.
+
+    Equal to `pywt.cwt(padded, scales 1..64, "morl")`, magnitude, mean over 3 columns, then `quantise`. The transform
+    is linear in the window, so `pywt.cwt` of the identity is its matrix and one product serves many windows.
+
+    Parameters
+    ----------
+    windows : ndarray of float32, shape (n, 180, 4)
+        As `normalise` gives them.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 64, 64, 4)
+        Scale, time, channel.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite: such a window is `invalid` and has no image.
+    """
+    if not np.isfinite(windows).all():
+        raise ValueError("a window with values that are not finite has no scalogram")
+    images = np.empty((len(windows), *SHAPE), np.uint8)
+    for first in range(0, len(windows), _CHUNK):
+        chunk = windows[first : first + _CHUNK]
+        images[first : first + _CHUNK] = quantise(_pooled_magnitude(chunk)).transpose(0, 2, 3, 1)
+    return images
+
+
+def quantise(magnitude):
+    """Magnitudes as bytes, by their logarithm: 0 for 0, 255 from `CEILING` on.
+
+    Parameters
+    ----------
+    magnitude : ndarray of float, any shape
+
+    Returns
+    -------
+    ndarray of uint8, same shape
+    """
+    steps = 255 / np.log1p(CEILING / FLOOR)
+    level = np.log1p(magnitude * np.float32(1 / FLOOR)) * np.float32(steps) + np.float32(0.5)
+    return np.minimum(level, np.float32(255)).astype(np.uint8)
+
+
+@cache
+def transform_matrix():
+    """The transform of one padded window, as a matrix.
+
+    Returns
+    -------
+    ndarray of float32, shape (180, 3 * 64 * 64)
+        Columns in the order (position in its pool of 3, scale, column of the image), so that pooling adds three
+        contiguous blocks.
+    """
+    padding = (PADDED - SLOTS) // 2
+    identity = np.pad(np.eye(SLOTS), ((0, 0), (padding, padding)))
+    coefficients, _ = pywt.cwt(identity, SCALES, WAVELET)  # (scale, slot, time)
+    by_pool = coefficients.transpose(1, 0, 2).reshape(SLOTS, len(SCALES), COLUMNS, POOL)
+    return np.ascontiguousarray(by_pool.transpose(0, 3, 1, 2).reshape(SLOTS, -1), dtype=np.float32)
+
+
+def _pooled_magnitude(windows):
+    """Magnitudes of up to `_CHUNK` windows, shape (n, 4, 64, 64): channel, scale, time."""
+    signals = np.zeros((_CHUNK, CHANNELS, SLOTS), np.float32)
+    signals[: len(windows)] = windows.transpose(0, 2, 1)
+    coefficients = signals.reshape(-1, SLOTS) @ transform_matrix()
+    np.abs(coefficients, out=coefficients)
+    pooled = coefficients.reshape(_CHUNK, CHANNELS, POOL, -1).sum(axis=2)
+    pooled *= np.float32(1 / POOL)
+    return pooled[: len(windows)].reshape(-1, CHANNELS, len(SCALES), COLUMNS)

@@ -1,0 +1,118 @@
+"""The tables and their columns.
+
+Here: each table's Arrow schema, its key and the column by whose day it is partitioned. The Spark and Iceberg forms
+are derived from these in `spark_jobs/lake.py`. Not here: how tables are created, written or read.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pvfault.faults import FAULTS
+from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
+
+WINDOW_START = "window_start"
+
+OK, DARK, SPARSE, INVALID, MISSING = "ok", "dark", "sparse", "invalid", "missing"
+QUALITIES = (OK, DARK, SPARSE, INVALID, MISSING)
+
+PROBABILITIES_TYPE = pa.struct([pa.field(fault, pa.float32(), nullable=False) for fault in FAULTS])
+
+_device = pa.field(DEVICE_ID, pa.string(), nullable=False)
+_window = pa.field(WINDOW_START, TIMESTAMP_TYPE, nullable=False)
+_quality = pa.field("quality", pa.string(), nullable=False)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    Attributes
+    ----------
+    name : str
+    schema : pa.Schema
+    key : tuple of str
+        The columns that name a row; a date holds each combination at most once.
+    day_of : str
+        The timestamp or date column by whose day the table is partitioned.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    day_of: str
+
+
+READINGS = Table("readings", READING_SCHEMA, (DEVICE_ID, TIMESTAMP), TIMESTAMP)
+
+QUARANTINE = Table(
+    "quarantine",
+    pa.schema(
+        [
+            pa.field("topic", pa.string(), nullable=False),
+            pa.field("partition", pa.int32(), nullable=False),
+            pa.field("offset", pa.int64(), nullable=False),
+            pa.field("key", pa.binary()),
+            pa.field("value", pa.binary()),
+            pa.field(TIMESTAMP, TIMESTAMP_TYPE, nullable=False),
+            pa.field("reason", pa.string(), nullable=False),
+        ]
+    ),
+    ("topic", "partition", "offset"),
+    TIMESTAMP,
+)
+
+SCALOGRAMS = Table(
+    "scalograms",
+    pa.schema(
+        [
+            _device,
+            _window,
+            _quality,
+            pa.field("readings", pa.int32(), nullable=False),
+            pa.field("mean_irradiance", pa.float32()),
+            pa.field("scalogram", pa.binary()),
+        ]
+    ),
+    (DEVICE_ID, WINDOW_START),
+    WINDOW_START,
+)
+
+PREDICTIONS = Table(
+    "predictions",
+    pa.schema(
+        [
+            _device,
+            _window,
+            _quality,
+            pa.field("fault", pa.string()),
+            pa.field("confidence", pa.float32()),
+            pa.field("probabilities", PROBABILITIES_TYPE),
+            pa.field("model_version", pa.string(), nullable=False),
+        ]
+    ),
+    (DEVICE_ID, WINDOW_START),
+    WINDOW_START,
+)
+
+DEVICE_DAYS = Table(
+    "device_days",
+    pa.schema(
+        [
+            _device,
+            pa.field("date", pa.date32(), nullable=False),
+            pa.field("fault", pa.string()),
+            pa.field("onset", TIMESTAMP_TYPE),
+            pa.field("faulty_hours", pa.int32(), nullable=False),
+            pa.field("usable_hours", pa.int32(), nullable=False),
+            pa.field("confidence", pa.float32()),
+            pa.field("energy_kwh", pa.float64(), nullable=False),
+            pa.field("lost_kwh", pa.float64()),
+            pa.field("completeness", pa.float64(), nullable=False),
+        ]
+    ),
+    (DEVICE_ID, "date"),
+    "date",
+)
+
+TABLES = (READINGS, QUARANTINE, SCALOGRAMS, PREDICTIONS, DEVICE_DAYS)

@@ -1,0 +1,150 @@
+"""From the windows of a device and date to one verdict.
+
+Here: the rule that combines windows, and what a fault costs. Not here: what a window is taken for (`lenet.py`), the
+rows of the table (`batches.py`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pvfault.faults import ARC_FAULT, FAULTS, NONE, PARTIAL_SHADING
+from pvfault.windows import WINDOWS_PER_DAY
+
+# A window's probability can be wrong altogether: 2 % of it is spread over all classes, so that no single window
+# decides a day.
+DOUBT = 0.02
+# Windows of one day see the same sky and the same sensors; they count as about half as many independent ones.
+INDEPENDENCE = 0.5
+# Before a day is looked at: 2 % of devices have a fault, each kind alike, beginning in any hour alike.
+FAULT_PRIOR = 0.02
+# These come and go within a day; the others stay once they are there.
+INTERMITTENT = (PARTIAL_SHADING, ARC_FAULT)
+
+POWER_TEMPERATURE_COEFFICIENT = -0.004  # 1/°C, crystalline silicon; datasheets give -0.3 to -0.45 %/°C
+STC_IRRADIANCE = 1000.0  # W/m²
+STC_TEMPERATURE = 25.0  # °C
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """One verdict for each device.
+
+    Attributes
+    ----------
+    fault : ndarray of int, shape (n,)
+        Position in `FAULTS`; -1 where no window could be judged: unknown must not look like healthy.
+    onset : ndarray of int, shape (n,)
+        Hour of the first faulty window, 0 to 23; -1 without a fault.
+    faulty : ndarray of bool, shape (n, 24)
+        The windows in which the fault shows.
+    confidence : ndarray of float, shape (n,)
+        Posterior probability of the verdict; NaN where unknown.
+    """
+
+    fault: np.ndarray
+    onset: np.ndarray
+    faulty: np.ndarray
+    confidence: np.ndarray
+
+
+def combine_windows(probabilities) -> Verdicts:
+    """The most probable fault of each device's day, and since when.
+
+    A day is healthy, or healthy up to an hour and of one fault from then on. With p_t(c) the network's probability of
+    class c in window t, the weight of fault f from hour k on is prior(f, k) times the product over t < k of
+    p_t(none) and over t >= k of p_t(f), to the power `INDEPENDENCE`; for faults that come and go, (p_t(f) +
+    p_t(none)) / 2 stands for p_t(f). The onset is the most probable k of the most probable fault.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, 24, 6)
+        In the order of `FAULTS`; NaN for windows that are not `ok`.
+
+    Returns
+    -------
+    Verdicts
+
+    Examples
+    --------
+    >>> day = np.full((1, 24, 6), np.nan)
+    >>> day[0, 8:12] = [0.95, 0.01, 0.01, 0.01, 0.01, 0.01]
+    >>> day[0, 12:16] = [0.01, 0.01, 0.01, 0.95, 0.01, 0.01]
+    >>> verdict = combine_windows(day)
+    >>> FAULTS[verdict.fault[0]], int(verdict.onset[0]), int(verdict.faulty.sum())
+    ('open_circuit', 12, 4)
+    """
+    usable = np.isfinite(probabilities).all(axis=-1)
+    likelihood = _log_likelihood(probabilities, usable)
+    weight = _posterior(likelihood)
+    by_fault = weight.sum(axis=2)
+    fault = by_fault.argmax(axis=1)
+    confidence = np.take_along_axis(by_fault, fault[:, None], axis=1)[:, 0]
+    most_probable_onset = np.take_along_axis(weight, fault[:, None, None], axis=1)[:, 0].argmax(axis=1)
+
+    hours = np.arange(WINDOWS_PER_DAY)
+    shows = usable & (hours >= most_probable_onset[:, None]) & (fault > 0)[:, None]
+    shows &= np.nan_to_num(probabilities[..., FAULTS.index(NONE)], nan=1.0) < 0.5
+    # A fault that shows in no single window, only in their sum, is dated by its most probable onset.
+    onset = np.where(shows.any(axis=1), shows.argmax(axis=1), most_probable_onset)
+
+    unknown = ~usable.any(axis=1)
+    return Verdicts(
+        fault=np.where(unknown, -1, fault),
+        onset=np.where(unknown | (fault == 0), -1, onset),
+        faulty=shows,
+        confidence=np.where(unknown, np.nan, confidence),
+    )
+
+
+def expected_power(irradiance, module_temperature, rated_power):
+    """DC power that a healthy array gives.
+
+    P = P_rated * G / 1000 W/m² * (1 + γ (T - 25 °C)), without soiling, clipping or wiring losses.
+
+    Parameters
+    ----------
+    irradiance : ndarray
+        Plane-of-array irradiance. [W/m²]
+    module_temperature : ndarray
+        [°C]
+    rated_power : ndarray
+        Power at standard test conditions. [W]
+
+    Returns
+    -------
+    ndarray
+        [W]
+
+    References
+    ----------
+    .. [1] A. P. Dobos, "PVWatts Version 5 Manual", NREL/TP-6A20-62641, 2014, DOI 10.2172/1158421, equation 8.
+    """
+    temperature_factor = 1 + POWER_TEMPERATURE_COEFFICIENT * (module_temperature - STC_TEMPERATURE)
+    return rated_power * irradiance / STC_IRRADIANCE * temperature_factor
+
+
+def _log_likelihood(probabilities, usable):
+    """Log-likelihood of each device, class and hour of onset, shape (n, 6, 24); the healthy day stands at hour 0."""
+    p = (1 - DOUBT) * np.nan_to_num(probabilities, nan=1.0) + DOUBT / len(FAULTS)
+    healthy = p[..., :1]
+    present = p.copy()
+    for fault in INTERMITTENT:
+        position = FAULTS.index(fault)
+        present[..., position] = (p[..., position] + healthy[..., 0]) / 2
+    log_present = np.where(usable[..., None], np.log(present), 0.0)
+    log_healthy = np.where(usable[..., None], np.log(healthy), 0.0)
+    before = np.cumsum(log_healthy, axis=1) - log_healthy
+    from_then_on = np.cumsum(log_present[:, ::-1], axis=1)[:, ::-1]
+    return INDEPENDENCE * (before + from_then_on).transpose(0, 2, 1)
+
+
+def _posterior(likelihood):
+    """Posterior probability of each class and hour of onset, shape (n, 6, 24)."""
+    prior = np.full(likelihood.shape[1:], FAULT_PRIOR / (len(FAULTS) - 1) / WINDOWS_PER_DAY)
+    prior[0] = 0.0
+    prior[0, 0] = 1 - FAULT_PRIOR
+    with np.errstate(divide="ignore"):
+        log_weight = likelihood + np.log(prior)
+    weight = np.exp(log_weight - log_weight.max(axis=(1, 2), keepdims=True))
+    return weight / weight.sum(axis=(1, 2), keepdims=True)
