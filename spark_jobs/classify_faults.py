@@ -1,0 +1,130 @@
+"""Job: a date's `scalograms` to its `predictions`.
+
+Here: how images reach the network in the workers, and what is audited. Not here: the network (`pvfault.lenet`).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import cache, partial
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from pvfault import batches
+from pvfault.faults import FAULTS, NONE
+from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS
+from spark_jobs import lake
+from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+
+NAME = "classify_faults"
+
+# More than this share of the judged windows of a whole plant with one and the same fault tells of a wrong registry, a
+# shaded irradiance sensor or a wrong model sooner than of the plant.
+COMMON_FAULT = 0.3
+SUM_TOLERANCE = 1e-3
+
+ALL_JUDGED = Audit(
+    "every_ok_window_has_a_prediction",
+    "Each window has a row, and exactly the windows that can be judged have a fault.",
+    blocking=True,
+)
+PROBABILITIES = Audit(
+    "probabilities_are_probabilities", "The six probabilities of a window lie in 0 to 1 and sum to 1.", blocking=True
+)
+BALANCED = Audit(
+    "no_fault_is_everywhere", f"No one fault is found in more than {COMMON_FAULT:.0%} of the windows of the plant."
+)
+AUDITS = (ALL_JUDGED, PROBABILITIES, BALANCED)
+
+
+def run(spark: SparkSession, config: JobConfig) -> JobReport:
+    """Make the `predictions` of each date.
+
+    Raises
+    ------
+    ModelError
+        If the weights are absent or not of this network.
+    """
+    # Here, before any worker: a model that cannot be loaded is one clear error, not one for each task.
+    version = _classifier(config.model).version
+    lake.create_tables(spark)
+    return run_dates(NAME, config, partial(_make_date, spark, config.model, version))
+
+
+def predictions_of(scalograms: DataFrame, model: str) -> DataFrame:
+    """Predictions of scalograms, in the same order."""
+    return scalograms.mapInArrow(_predict(model), lake.spark_schema(PREDICTIONS))
+
+
+@cache
+def _classifier(model: str):
+    """The network, loaded once in a process. TensorFlow is slow to import and not needed by the other jobs."""
+    from pvfault.lenet import load_classifier
+
+    return load_classifier(model, threads=1)
+
+
+def _predict(model: str) -> Callable:
+    def to_predictions(scalograms: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in scalograms:
+            yield from batches.prediction_rows(pa.Table.from_batches([batch]), _classifier(model)).to_batches()
+
+    return to_predictions
+
+
+def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:
+    staged = lake.stage(predictions_of(lake.read(spark, SCALOGRAMS, day), model), PREDICTIONS)
+    if staged is None:
+        return lake.publish_audited(spark, None, day, (), {"model_version": version})
+    found = _count(spark, staged, day)
+    audits = _audit(found, windows=lake.count(spark, SCALOGRAMS, day))
+    figures = {f"windows_{fault}": found[fault] for fault in FAULTS} | {"model_version": version}
+    return lake.publish_audited(spark, staged, day, audits, figures)
+
+
+def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
+    """Counts over what is staged."""
+    probabilities = [f.col(f"probabilities.{fault}") for fault in FAULTS]
+    total = sum(probabilities[1:], start=probabilities[0])
+    in_range = [probability.between(0, 1) for probability in probabilities]
+    sound = in_range[0]
+    for condition in in_range[1:]:
+        sound = sound & condition
+    is_ok = f.col("quality") == OK
+    counts = lake.read_staged(spark, staged, day).agg(
+        f.count("*").alias("rows"),
+        f.count_if(is_ok).alias("judged"),
+        f.count_if(is_ok != f.col("fault").isNotNull()).alias("mismatched"),
+        f.count_if(is_ok & ~f.coalesce(sound & (f.abs(total - 1) <= SUM_TOLERANCE), f.lit(False))).alias("unsound"),  # noqa: FBT003
+        *(f.count_if(f.col("fault") == fault).alias(fault) for fault in FAULTS),
+    )
+    return counts.first().asDict()
+
+
+def _audit(found: dict, windows: int) -> tuple[AuditResult, ...]:
+    judged = found["judged"]
+    shares = {fault: round(found[fault] / judged, 4) if judged else 0.0 for fault in FAULTS}
+    common = [fault for fault in FAULTS if fault != NONE and shares[fault] > COMMON_FAULT]
+    return (
+        ALL_JUDGED.judge(
+            found["rows"] == windows and found["mismatched"] == 0,
+            f"{found['rows']} predictions for {windows} windows, {found['mismatched']} with a fault where none can be "
+            "told, or without where one can",
+            windows=windows,
+            mismatched=found["mismatched"],
+        ),
+        PROBABILITIES.judge(
+            found["unsound"] == 0, f"{found['unsound']} of {judged} windows have no sound probabilities", judged=judged
+        ),
+        BALANCED.judge(
+            not common,
+            f"{', '.join(common) or 'no fault'} in more than {COMMON_FAULT:.0%} of {judged} judged windows"
+            + ("; look at the ratings in the registry and at the irradiance sensor first" if common else ""),
+            **shares,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main(NAME, run)

@@ -1,0 +1,238 @@
+"""What every Spark job takes and what it reports.
+
+Here: `JobConfig`, `JobReport` and their parts, and `main`, by which each job's file runs under `spark-submit` and over
+Dagster Pipes. Not here: what a job does.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import date
+from pathlib import Path
+
+from pvfault.errors import PvfaultError
+from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
+from pvfault.settings import Settings
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """What a job is told.
+
+    Attributes
+    ----------
+    dates : tuple of date
+        The days (UTC) to make, in this order.
+    broker, topic : str
+        Where readings are; for ingest alone.
+    lateness_hours : float
+        How long past midnight a date's readings are read; for ingest alone. [h]
+    registry : str
+        Path of the device registry.
+    model : str
+        Path of the network's weights; for classification alone.
+    allow_fewer : bool
+        Replace a date even by fewer readings than it holds; for ingest alone.
+    """
+
+    dates: tuple[date, ...]
+    broker: str
+    topic: str
+    lateness_hours: float
+    registry: str
+    model: str
+    allow_fewer: bool = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings, dates: Sequence[date], *, allow_fewer: bool = False) -> "JobConfig":
+        """What the settings say of a job, for some dates."""
+        return cls(
+            dates=tuple(dates),
+            broker=settings.broker,
+            topic=settings.topic,
+            lateness_hours=settings.lateness_hours,
+            registry=str(settings.registry),
+            model=str(settings.model),
+            allow_fewer=allow_fewer,
+        )
+
+    def read_registry(self) -> Registry:
+        """The registry; an empty one where there is no file, so that every device is scored as unregistered.
+
+        Raises
+        ------
+        RegistryError
+            If there is a file and it cannot be used.
+        """
+        path = Path(self.registry)
+        return read_registry(path) if path.exists() else EMPTY_REGISTRY
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A sentence about a staged date that can be false.
+
+    Attributes
+    ----------
+    name : str
+        The sentence, as an identifier.
+    description : str
+        What it means for the operator.
+    blocking : bool
+        Whether a date that fails it stays unpublished.
+    """
+
+    name: str
+    description: str
+    blocking: bool = False
+
+    def judge(self, passed: bool, summary: str, **figures) -> "AuditResult":
+        """The result for one date: what was found, and what to do if that is wrong."""
+        return AuditResult(self.name, bool(passed), self.blocking, summary, figures)
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """Whether a date passed an audit.
+
+    Attributes
+    ----------
+    name : str
+    passed, blocking : bool
+    summary : str
+        What was found and, if it did not pass, what to do.
+    figures : dict
+        Counts and a capped sample; values that JSON can hold.
+    """
+
+    name: str
+    passed: bool
+    blocking: bool
+    summary: str
+    figures: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DateReport:
+    """What a job did for one date.
+
+    Attributes
+    ----------
+    day : date
+    rows : int
+        Rows of the date that were staged.
+    snapshot_id : int or None
+        The snapshot that was staged; None where there was nothing to write.
+    published : bool
+        Whether readers see it.
+    seconds : float
+        Wall time. [s]
+    figures : dict
+        Counts and sizes by name; values that JSON can hold.
+    audits : tuple of AuditResult
+    """
+
+    day: date
+    rows: int
+    snapshot_id: int | None
+    published: bool
+    seconds: float = 0.0
+    figures: dict = field(default_factory=dict)
+    audits: tuple[AuditResult, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[AuditResult, ...]:
+        """The blocking audits that it failed."""
+        return tuple(audit for audit in self.audits if audit.blocking and not audit.passed)
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What a job did, date by date, in the order in which they were made."""
+
+    job: str
+    days: tuple[DateReport, ...]
+
+    def to_json(self) -> str:
+        """The report as text, for a log or a message."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "JobReport":
+        """The report that `to_json` wrote."""
+        values = json.loads(text)
+        return cls(
+            values["job"],
+            tuple(
+                DateReport(
+                    **{
+                        **day,
+                        "day": date.fromisoformat(day["day"]),
+                        "audits": tuple(AuditResult(**audit) for audit in day["audits"]),
+                    }
+                )
+                for day in values["days"]
+            ),
+        )
+
+
+def run_dates(job: str, config: JobConfig, make_date: Callable[[date], DateReport]) -> JobReport:
+    """Make each date in turn and time it.
+
+    A date that fails a blocking audit is reported and the next one is made: one bad day must not hold up a backfill.
+    """
+    days = []
+    for day in config.dates:
+        started = time.perf_counter()
+        report = make_date(day)
+        days.append(replace(report, seconds=round(time.perf_counter() - started, 3)))
+    return JobReport(job, tuple(days))
+
+
+def main(job: str, run: Callable) -> None:
+    """Run a job from a command line: under `spark-submit`, plain Python, or Dagster Pipes.
+
+    The options are the fields of `JobConfig`, their defaults the settings. Over Pipes the report is sent as a custom
+    message; without, it is printed as one line of JSON. Exits with 2 on a user's mistake and with 1 if a date was
+    refused by a blocking audit.
+    """
+    from dagster_pipes import PipesContext, open_dagster_pipes
+
+    from spark_jobs.session import start_session
+
+    try:
+        settings = Settings.from_environment(os.environ, Path.cwd())
+        config = parse_arguments(job, settings, sys.argv[1:])
+        with open_dagster_pipes() if _launched_by_dagster() else nullcontext():
+            report = run(start_session(settings), config)
+            if _launched_by_dagster():
+                PipesContext.get().report_custom_message(json.loads(report.to_json()))
+            else:
+                sys.stdout.write(report.to_json() + "\n")
+    except PvfaultError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    sys.exit(1 if any(day.refusals for day in report.days) else 0)
+
+
+def parse_arguments(job: str, settings: Settings, arguments: Sequence[str]) -> JobConfig:
+    """A job's configuration from its command line."""
+    parser = argparse.ArgumentParser(prog=job, description=f"Run {job} for one or more dates.")
+    parser.add_argument("--dates", nargs="+", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
+    defaults = JobConfig.from_settings(settings, ())
+    for option in fields(JobConfig):
+        if option.name not in ("dates", "allow_fewer"):
+            default = getattr(defaults, option.name)
+            parser.add_argument(f"--{option.name.replace('_', '-')}", default=default, type=type(default))
+    parser.add_argument("--allow-fewer", action="store_true", help="replace a date even by fewer readings")
+    values = vars(parser.parse_args(arguments))
+    return JobConfig(**{**values, "dates": tuple(values["dates"])})
+
+
+def _launched_by_dagster():
+    return "DAGSTER_PIPES_CONTEXT" in os.environ

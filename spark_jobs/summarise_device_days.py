@@ -1,0 +1,147 @@
+"""Job: a date's `predictions` and `readings` to its `device_days`, one verdict for each device.
+
+Here: the hourly means of readings and how they meet the predictions, and what is audited. Not here: the rule of the
+verdict and the expected power (`pvfault.verdicts`).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import partial, reduce
+from operator import and_
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
+
+from pvfault import batches
+from pvfault.faults import FAULTS, NONE
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, TIMESTAMP
+from pvfault.registry import Registry
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, WINDOW_START
+from spark_jobs import lake
+from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+
+NAME = "summarise_device_days"
+
+# Devices of a task are taken as one Arrow table; with their 24 rows each they take about 25 MB.
+DEVICES_PER_TASK = 50_000
+FAULTY_SHARE = 0.5
+
+ONE_EACH = Audit("one_verdict_for_each_device", "Each device with predictions has one row.", blocking=True)
+FEW_FAULTY = Audit(
+    "most_devices_are_healthy",
+    f"At most {FAULTY_SHARE:.0%} of the devices have a fault on one date: more is a wrong model or registry, or an event.",
+)
+KNOWN = Audit("every_device_has_a_verdict", "Every device had at least one window that could be judged.")
+AUDITS = (ONE_EACH, FEW_FAULTY, KNOWN)
+
+
+def run(spark: SparkSession, config: JobConfig) -> JobReport:
+    """Make the `device_days` of each date.
+
+    Raises
+    ------
+    RegistryError
+        If the registry cannot be used.
+    """
+    registry = config.read_registry()
+    lake.create_tables(spark)
+    return run_dates(NAME, config, partial(_make_date, spark, registry))
+
+
+def hourly_means(readings: DataFrame) -> DataFrame:
+    """For each device and hour: how many readings came, and the means of the plausible ones.
+
+    Returns
+    -------
+    DataFrame
+        deviceID, window_start and `pvfault.batches.HOURLY_COLUMNS`: a count, W, W/m², °C.
+    """
+    plausible = reduce(and_, (f.col(name).between(*PLAUSIBLE[name]) for name in MEASUREMENTS))
+    means = {
+        "mean_power": f.col("voltage").cast("double") * f.col("current"),
+        "mean_irradiance": f.col("irradiance"),
+        "mean_temperature": f.col("temperature"),
+    }
+    return readings.groupBy(DEVICE_ID, f.date_trunc("hour", TIMESTAMP).alias(WINDOW_START)).agg(
+        f.count("*").alias("readings"), *(f.avg(f.when(plausible, value)).alias(name) for name, value in means.items())
+    )
+
+
+def device_days_of(
+    predictions: DataFrame, readings: DataFrame, day: date, registry: Registry, n_tasks: int
+) -> DataFrame:
+    """Verdicts of a date, sorted by key within each task."""
+    # (deviceID, window_start) is the key of both sides; an hour without readings keeps its prediction.
+    hours = predictions.join(hourly_means(readings), on=[DEVICE_ID, WINDOW_START], how="left")
+    return hours.repartition(n_tasks, DEVICE_ID).mapInArrow(_verdicts(day, registry), lake.spark_schema(DEVICE_DAYS))
+
+
+def _verdicts(day: date, registry: Registry) -> Callable:
+    def to_device_days(hours: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held = list(hours)
+        if held:
+            yield from batches.device_day_rows(pa.Table.from_batches(held), day, registry).to_batches()
+
+    return to_device_days
+
+
+def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
+    predictions = lake.read(spark, PREDICTIONS, day)
+    n_devices = lake.count(spark, PREDICTIONS, day) // 24
+    rows = device_days_of(
+        predictions, lake.read(spark, READINGS, day), day, registry, n_tasks=1 + n_devices // DEVICES_PER_TASK
+    )
+    staged = lake.stage(rows, DEVICE_DAYS)
+    if staged is None:
+        return lake.publish_audited(spark, None, day, (), {})
+    found = _count(spark, staged, day)
+    audits = _audit(found, predictions.select(DEVICE_ID).distinct().count())
+    figures = {
+        **{f"devices_{fault}": found[fault] for fault in FAULTS},
+        "devices_unknown": found["unknown"],
+        "energy_kwh": round(found["energy_kwh"] or 0.0, 1),
+        "lost_kwh": round(found["lost_kwh"] or 0.0, 1),
+    }
+    return lake.publish_audited(spark, staged, day, audits, figures)
+
+
+def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
+    """Counts over what is staged."""
+    counts = lake.read_staged(spark, staged, day).agg(
+        f.count("*").alias("rows"),
+        f.count_distinct(DEVICE_ID).alias("devices"),
+        f.count_if(f.col("fault").isNull()).alias("unknown"),
+        *(f.count_if(f.col("fault") == fault).alias(fault) for fault in FAULTS),
+        f.sum("energy_kwh").alias("energy_kwh"),
+        f.sum("lost_kwh").alias("lost_kwh"),
+    )
+    return counts.first().asDict()
+
+
+def _audit(found: dict, devices: int) -> tuple[AuditResult, ...]:
+    known = found["rows"] - found["unknown"]
+    faulty = known - found[NONE]
+    return (
+        ONE_EACH.judge(
+            found["rows"] == found["devices"] == devices,
+            f"{found['rows']} rows of {found['devices']} devices, for {devices} devices with predictions",
+            rows=found["rows"],
+            devices=devices,
+        ),
+        FEW_FAULTY.judge(
+            faulty <= FAULTY_SHARE * known,
+            f"{faulty} of {known} judged devices have a fault",
+            faulty=faulty,
+            judged=known,
+        ),
+        KNOWN.judge(
+            found["unknown"] == 0,
+            f"{found['unknown']} of {found['rows']} devices could not be judged: dark, sparse, invalid or missing all day",
+            unknown=found["unknown"],
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main(NAME, run)

@@ -1,0 +1,88 @@
+"""The Kafka topic, as a Spark job reads it.
+
+Here: whether broker and topic are there, and the records of a range of time. Not here: what is in a record
+(`ingest_readings.py`), writing to Kafka (`pvfault_gateway`).
+"""
+
+from datetime import datetime
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame, SparkSession
+
+from pvfault.errors import PvfaultError
+
+# Spark itself retries a lost broker for minutes before it says so.
+_ANSWER_WITHIN_MS = 10_000
+
+
+class TopicError(PvfaultError):
+    """The topic cannot be read."""
+
+
+def require_topic(spark: SparkSession, broker: str, topic: str) -> None:
+    """Make sure that broker and topic are there, before Spark waits for them.
+
+    Raises
+    ------
+    TopicError
+        If the broker does not answer within 10 s, or has no such topic.
+    """
+    kafka = spark.sparkContext._jvm.org.apache.kafka.clients.admin  # noqa: SLF001 -- the client on Spark's class path
+    java = spark.sparkContext._jvm.java.util  # noqa: SLF001
+    properties = java.Properties()
+    for name in ("default.api.timeout.ms", "request.timeout.ms"):
+        properties.setProperty(name, str(_ANSWER_WITHIN_MS))
+    properties.setProperty("bootstrap.servers", broker)
+    try:
+        admin = kafka.AdminClient.create(properties)
+    except Py4JJavaError as error:
+        raise TopicError(f"{broker!r} is no broker's address ({_cause(error)}); expected host:port") from error
+    try:
+        topics = sorted(admin.listTopics().names().get())
+    except Py4JJavaError as error:
+        raise TopicError(
+            f"no Kafka broker answered at {broker} within {_ANSWER_WITHIN_MS // 1000} s ({_cause(error)}); "
+            "start one with `pvfault broker start`, or point PVFAULT_BROKER at yours"
+        ) from error
+    finally:
+        admin.close()
+    if topic not in topics:
+        raise TopicError(
+            f"the broker at {broker} has no topic {topic!r}, only {', '.join(topics) or 'none at all'}; "
+            "fill it with `pvfault simulate` or `pvfault replay`, or set PVFAULT_TOPIC"
+        )
+
+
+def read_topic(spark: SparkSession, broker: str, topic: str, start: datetime, end: datetime) -> DataFrame:
+    """Records from the first one at or after `start` to the first one at or after `end`, in each partition.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    broker, topic : str
+    start, end : datetime
+        With a time zone. Kafka compares them with the records' own timestamps.
+
+    Returns
+    -------
+    DataFrame
+        topic, partition, offset, key, value, timestamp. A partition with nothing after `start` gives nothing.
+    """
+    return (
+        spark.read.format("kafka")
+        .option("kafka.bootstrap.servers", broker)
+        .option("subscribe", topic)
+        .option("startingTimestamp", int(start.timestamp() * 1000))
+        .option("startingOffsetsByTimestampStrategy", "latest")
+        .option("endingTimestamp", int(end.timestamp() * 1000))
+        .load()
+        .select("topic", "partition", "offset", "key", "value", "timestamp")
+    )
+
+
+def _cause(error: Py4JJavaError) -> str:
+    """The innermost Java message: the outer ones only say that something failed."""
+    exception = error.java_exception
+    while exception.getCause() is not None:
+        exception = exception.getCause()
+    return exception.getMessage() or exception.getClass().getSimpleName()
