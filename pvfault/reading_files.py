@@ -6,6 +6,7 @@ Not here: judging measurements (`windows.py`, ingest): a missing or absurd one i
 
 import csv
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ def read_readings(
         DeviceID of all rows, for a file without such a column.
     timezone : str
         Zone of timestamps that have none: a name as `Europe/Berlin` or an offset as `+01:00`. Where its clock is set
-        back, an hour occurs twice: a device's rows are of the first one until their times step back, then of the second.
+        back, an hour occurs twice: a device's rows are of the first one until their times step back, then of the
+        second.
 
     Returns
     -------
@@ -140,7 +142,8 @@ def _check_options(columns, device):
     for name in columns:
         if name not in READING_SCHEMA.names:
             raise PvfaultError(
-                f"A reading has no {name!r}. Expected --map NAME=COLUMN with NAME one of {', '.join(READING_SCHEMA.names)}."
+                f"A reading has no {name!r}. Expected --map NAME=COLUMN "
+                f"with NAME one of {', '.join(READING_SCHEMA.names)}."
             )
     wanted = {name: columns.get(name, name) for name in READING_SCHEMA.names}
     if device is None:
@@ -149,7 +152,7 @@ def _check_options(columns, device):
         raise PvfaultError(
             f"Both --device {device} and --map {DEVICE_ID}={columns[DEVICE_ID]} name the device. Leave one away."
         )
-    if not re.match(DEVICE_ID_PATTERN, device):
+    if not re.fullmatch(DEVICE_ID_PATTERN, device):
         raise PvfaultError(f"--device is {device!r}; expected {DEVICE_ID_LENGTH} letters and digits, as in INV0000001.")
     del wanted[DEVICE_ID]
     return wanted
@@ -243,11 +246,14 @@ def _explain_csv_error(path, names, options, error):
 
 def _check_columns(path, names, wanted):
     """Refuse a file that lacks a column or has it twice."""
+    if DEVICE_ID not in wanted and DEVICE_ID in names:
+        raise PvfaultError(f"{path} has a column {DEVICE_ID} of its own. Leave --device away, or remove the column.")
     missing = [name for name, column in wanted.items() if column not in names]
     if missing:
         lacking = ", ".join(wanted[name] for name in missing)
         raise PvfaultError(
-            f"{path} has no column {lacking}. It has {', '.join(names)}. {_suggest(missing, names, set(wanted.values()))}"
+            f"{path} has no column {lacking}. It has {', '.join(names)}. "
+            f"{_suggest(missing, names, set(wanted.values()))}"
         )
     twice = [column for column, count in Counter(names).items() if count > 1 and column in wanted.values()]
     if twice:
@@ -264,7 +270,9 @@ def _suggest(missing, names, taken):
                 guesses[name] = column
                 break
     advice = "Say which column is meant: " + " ".join(
-        f"--map {name}={guesses.get(name, 'COLUMN')}" for name in missing if name != DEVICE_ID or name in guesses
+        f"--map {shlex.quote(name + '=' + guesses.get(name, 'COLUMN'))}"
+        for name in missing
+        if name != DEVICE_ID or name in guesses
     )
     if DEVICE_ID in missing and DEVICE_ID not in guesses:
         return f"If all rows are of one device, name it with --device ID. {advice if len(missing) > 1 else ''}".strip()
@@ -277,7 +285,8 @@ def _check_device_ids(path, devices):
     if len(wrong):
         raise PvfaultError(
             f"{path}: {len(wrong):,} of {len(devices):,} rows have a {DEVICE_ID} of the wrong form, for example "
-            f"{wrong[0].as_py()!r}; expected {DEVICE_ID_LENGTH} letters and digits, as in INV0000001. Rename the devices, "
+            f"{wrong[0].as_py()!r}; expected {DEVICE_ID_LENGTH} letters and digits, as in INV0000001. "
+            "Rename the devices, "
             "or name the right column with --map deviceID=COLUMN."
         )
 
@@ -298,8 +307,8 @@ def _parse_times(path, column, values):
             except pa.ArrowInvalid as error:
                 reason = _first_line(error)
         raise PvfaultError(
-            f"{path}: column {column!r} has times that cannot be read ({reason}). Expected ISO 8601, all with an offset or "
-            "all without, such as 2024-06-01 12:00:00 or 2024-06-01T12:00:00+02:00. Correct the file."
+            f"{path}: column {column!r} has times that cannot be read ({reason}). Expected ISO 8601, all with an "
+            "offset or all without, such as 2024-06-01 12:00:00 or 2024-06-01T12:00:00+02:00. Correct the file."
         )
     example = pc.drop_null(values)[0].as_py()
     raise PvfaultError(
@@ -323,8 +332,8 @@ def _to_utc(path, times, devices, timezone):
     if len(impossible):
         raise PvfaultError(
             f"{path}: {len(impossible):,} rows have a local time that does not exist in {timezone}, for example "
-            f"{impossible[0].as_py():%Y-%m-%d %H:%M:%S}, when the clock is set forward. So the file's clock has no summer "
-            "time; give its offset from UTC, as in --timezone=+01:00."
+            f"{impossible[0].as_py():%Y-%m-%d %H:%M:%S}, when the clock is set forward. So the file's clock has no "
+            "summer time; give its offset from UTC, as in --timezone=+01:00."
         )
     second = pc.assume_timezone(times, timezone, ambiguous="latest", nonexistent="earliest")
     return pc.if_else(_is_second_pass(times, devices, pc.not_equal(first, second)), pc.cast(second, first.type), first)

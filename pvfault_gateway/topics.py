@@ -89,7 +89,8 @@ def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS) -> None:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise PvfaultError(
                 f"The broker at {settings.broker} refuses to create the topic {settings.topic!r}: "
-                f"{error.args[0].str()}. A name has letters, digits, '.', '_' and '-' only; else ask whoever runs the broker."
+                f"{error.args[0].str()}. A name has letters, digits, '.', '_' and '-' only; "
+                "if it has, ask whoever runs the broker."
             ) from error
 
 

@@ -1,0 +1,87 @@
+"""What commands say and how: errors, progress, numbers, dates, and the settings they start from.
+
+Here: what more than one command needs. Results go to standard output, all else to standard error.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import typer
+
+from pvfault.settings import Settings
+
+
+def read_settings(**options) -> Settings:
+    """Read the settings of this process; options that were given (are not None) take precedence."""
+    settings = Settings.from_environment(os.environ, Path.cwd())
+    return replace(settings, **{name: value for name, value in options.items() if value is not None})
+
+
+def count(number: int, noun: str) -> str:
+    """Give a number with its noun.
+
+    Examples
+    --------
+    >>> count(1, "device"), count(4_320, "reading")
+    ('1 device', '4,320 readings')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_error(message: str) -> None:
+    """Tell on standard error why a command ends."""
+    typer.secho("Error: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
+    typer.echo(message, err=True)
+
+
+@contextlib.contextmanager
+def readings_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar of readings and their rate, from the first call of the function that it gives.
+
+    A command that is refused before it has done anything shows its message alone.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Readings a second since the start."""
+
+        def render(self, task):
+            return Text(f"{task.completed / task.elapsed if task.elapsed else 0:,.0f} readings/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(description, total=total)
+
+    def advance(readings):
+        progress.start()
+        progress.advance(task, readings)
+
+    try:
+        yield advance
+        progress.update(task, total=progress.tasks[task].completed)  # the total may have been an estimate
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+def describe_dates(dates: Iterable[date]) -> str:
+    """Give dates as runs of days.
+
+    Examples
+    --------
+    >>> describe_dates([date(2019, 10, 4), date(2019, 10, 5), date(2019, 10, 6), date(2019, 12, 31)])
+    '2019-10-04..2019-10-06, 2019-12-31'
+    """
+    runs = []
+    for day in sorted(dates):
+        if runs and day - runs[-1][1] == timedelta(1):
+            runs[-1][1] = day
+        else:
+            runs.append([day, day])
+    return ", ".join(f"{first}" if first == last else f"{first}..{last}" for first, last in runs)

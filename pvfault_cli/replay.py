@@ -1,0 +1,73 @@
+"""`pvfault replay`: files of readings into Kafka."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvfault.errors import PvfaultError
+from pvfault_cli.messages import count, describe_dates, read_settings, readings_progress
+
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="NAME=COLUMN", help="The file's column for one of the reading's; may be repeated."),
+]
+DeviceOption = Annotated[str | None, typer.Option(help="DeviceID of all rows, for files that do not name devices.")]
+TimezoneOption = Annotated[str, typer.Option(help="Zone of times without an offset: Europe/Berlin, or +01:00.")]
+TopicOption = Annotated[str | None, typer.Option(help="Topic to send to; else PVFAULT_TOPIC, or pv-readings.")]
+BrokerOption = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Broker to send to; else PVFAULT_BROKER, or localhost:9092.")
+]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Send the same readings once more, after a run that broke off.")
+]
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV or Parquet files of readings.")],
+    columns: MapOption = None,
+    device: DeviceOption = None,
+    timezone: TimezoneOption = "UTC",
+    topic: TopicOption = None,
+    broker: BrokerOption = None,
+    again: AgainOption = False,
+):
+    """Send files of readings to Kafka, merged in time order.
+
+    A reading has the columns deviceID, timestamp, voltage [V], current [A], temperature [°C], irradiance [W/m²].
+
+    Example: `pvfault replay plant.csv --map voltage=V_DC --map current=I_DC --device INV0000001 --timezone Europe/Rome`
+    """
+    from pvfault_gateway.replay import read_files
+    from pvfault_gateway.replay import replay as send
+
+    settings = read_settings(topic=topic, broker=broker)
+    series = read_files(files, columns=parse_map(columns or []), device=device, timezone=timezone)
+    with readings_progress("Sending", len(series.readings)) as advance:
+        sent = send(settings, series.readings, again=again, on_progress=advance)
+    typer.echo(
+        f"{sent:,} readings of {series.devices:,} devices are in the topic {settings.topic} at {settings.broker}."
+    )
+    if series.rows_without_time:
+        typer.echo(f"{series.rows_without_time:,} rows had no timestamp, so they are no readings and were not sent.")
+    typer.echo(f"From {series.first:%Y-%m-%d %H:%M:%S} to {series.last:%Y-%m-%d %H:%M:%S} UTC.")
+    typer.echo(f"Dates to materialise ({len(series.dates)}): {describe_dates(series.dates)}")
+
+
+def parse_map(pairs: list[str]) -> dict[str, str]:
+    """Read the values of --map.
+
+    Raises
+    ------
+    PvfaultError
+        If one is not NAME=COLUMN, or a name occurs twice.
+    """
+    columns = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            raise PvfaultError(f"--map is {pair!r}; expected NAME=COLUMN, as in --map voltage=V_DC.")
+        if name in columns:
+            raise PvfaultError(f"--map names {name} twice: {columns[name]} and {column}. Leave one away.")
+        columns[name] = column
+    return columns

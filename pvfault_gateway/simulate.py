@@ -1,0 +1,101 @@
+"""Send the readings of a simulated fleet to Kafka, with the registry and the labels that belong to it.
+
+Here: the files beside the readings, and one day after the other. Not here: the simulation itself
+(`pvfault.simulation`).
+"""
+
+import io
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from pvfault.errors import PvfaultError
+from pvfault.settings import Settings
+from pvfault.simulation import Fleet
+from pvfault_gateway.producer import ReadingProducer
+from pvfault_gateway.topics import check_order, ensure_topic
+
+
+def labels_file(settings: Settings) -> Path:
+    """Tell where the truth about a simulated fleet is written: beside its registry."""
+    return settings.registry.with_name("labels.csv")
+
+
+def simulate(
+    settings: Settings,
+    fleet: Fleet,
+    dates: list[date],
+    *,
+    again: bool = False,
+    on_progress: Callable[[int], None] = lambda _sent: None,
+) -> int:
+    """Write a fleet's registry and labels, and send its readings day by day.
+
+    Parameters
+    ----------
+    settings : Settings
+        `broker`, `topic` and `registry`.
+    fleet : Fleet
+    dates : list of date
+        Days (UTC) in ascending order.
+    again : bool
+        Send although the topic holds readings of the same time or later: the same ones, of a run that broke off.
+    on_progress : function of int
+        Called with the number of readings just sent.
+
+    Returns
+    -------
+    int
+        Number of readings delivered.
+
+    Raises
+    ------
+    PvfaultError
+        If there is another registry already, no broker answers, the topic holds readings of the same time or later, or
+        readings could not be delivered.
+    """
+    _check_registry(settings, _to_csv(fleet.registry))
+    ensure_topic(settings)
+    if not again:
+        check_order(settings, datetime.combine(dates[0], time(), UTC))
+    write_fleet(settings, fleet)
+    with ReadingProducer(settings) as producer:
+        for day in dates:
+            readings = fleet.readings(day)
+            producer.send(readings)
+            on_progress(len(readings))
+        return producer.finish()
+
+
+def write_fleet(settings: Settings, fleet: Fleet) -> None:
+    """Write a fleet's registry and labels.
+
+    Raises
+    ------
+    PvfaultError
+        If there is another registry already.
+    """
+    registry = _to_csv(fleet.registry)
+    _check_registry(settings, registry)
+    settings.registry.parent.mkdir(parents=True, exist_ok=True)
+    settings.registry.write_bytes(registry)
+    labels_file(settings).write_bytes(_to_csv(fleet.labels))
+
+
+def _check_registry(settings, registry):
+    """Refuse to overwrite another registry: it may be the user's own, or that of readings sent earlier."""
+    if settings.registry.exists() and settings.registry.read_bytes() != registry:
+        raise PvfaultError(
+            f"There is already another registry at {settings.registry}, and it is not overwritten. Move it away, or "
+            "let PVFAULT_REGISTRY name another file, here and for what reads these readings."
+        )
+
+
+def _to_csv(table: pa.Table) -> bytes:
+    """Give a table as CSV."""
+    buffer = io.BytesIO()
+    pa_csv.write_csv(table, buffer)
+    return buffer.getvalue()
