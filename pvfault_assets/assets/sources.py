@@ -1,0 +1,103 @@
+"""What the tables are made of: the topic, the registry and the network.
+
+Here: assets that are checked rather than made. Not here: what is in them (`pvfault.registry`, `pvfault.lenet`), who
+fills the topic (`pvfault_gateway`).
+"""
+
+import hashlib
+
+import dagster as dg
+import pyarrow.csv as pa_csv
+
+from pvfault.registry import REQUIRED_COLUMNS, read_registry
+from pvfault.settings import Settings
+from pvfault_assets.failures import shown_to_the_operator
+
+TOPIC = dg.AssetKey("readings_topic")
+REGISTRY = dg.AssetKey("device_registry")
+MODEL = dg.AssetKey("lenet_model")
+
+SAMPLE = 5
+
+REGISTRY_IS_THERE = dg.AssetCheckSpec(
+    "registry_is_there",
+    asset=REGISTRY,
+    description="There is a registry file. Without one, ratings are estimated from each device's own readings.",
+)
+
+
+def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    """The assets without days, as the settings name them."""
+    topic = dg.AssetSpec(
+        TOPIC,
+        description="One record per reading: Avro, keyed by device, stamped with the reading's time. Gateways fill it.",
+        group_name="raw",
+        kinds={"kafka"},
+        metadata={"topic": settings.topic, "broker": settings.broker},
+    )
+
+    @dg.asset(key=REGISTRY, group_name="raw", kinds={"csv"}, check_specs=[REGISTRY_IS_THERE])
+    def device_registry():
+        """One row per device: its ratings at standard test conditions and, where known, its site.
+
+        Reads and checks the file. Its version is a hash of its content, so what was made from an older one is shown as
+        out of date.
+        """
+        path = settings.registry
+        if not path.exists():
+            return _no_registry(path)
+        with shown_to_the_operator():
+            registry = read_registry(path)
+        content = path.read_bytes()
+        version = hashlib.sha256(content).hexdigest()[:16]
+        sample = pa_csv.read_csv(path).select(REQUIRED_COLUMNS).slice(0, SAMPLE)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(version),
+            metadata={
+                "dagster/row_count": len(registry.devices),
+                "path": dg.MetadataValue.path(path),
+                "version": version,
+                "sample": dg.MetadataValue.table(
+                    [dg.TableRecord(row) for row in sample.to_pylist()],
+                    dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in sample.schema]),
+                ),
+            },
+            check_results=[dg.AssetCheckResult(passed=True, metadata={"devices": len(registry.devices)})],
+        )
+
+    @dg.asset(key=MODEL, group_name="model", kinds={"tensorflow"})
+    def lenet_model():
+        """One network: the LeNet-5 that takes a scalogram for a fault or for none.
+
+        Loads the weights, so that a file that is absent or broken is found before a day is classified.
+        """
+        # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
+        from pvfault.lenet import load_classifier
+
+        path = settings.model
+        with shown_to_the_operator():
+            classifier = load_classifier(path)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(classifier.version),
+            metadata={
+                "version": classifier.version,
+                "path": dg.MetadataValue.path(path),
+                "bytes": path.stat().st_size,
+            },
+        )
+
+    return [topic, device_registry, lenet_model]
+
+
+def _no_registry(path):
+    """An empty registry is a registry: everything works, less well."""
+    found = f"{path} does not exist; write it, or point PVFAULT_REGISTRY at it, and materialise again"
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion("none"),
+        metadata={"dagster/row_count": 0, "path": dg.MetadataValue.path(path), "found": found},
+        check_results=[
+            dg.AssetCheckResult(
+                passed=False, severity=dg.AssetCheckSeverity.WARN, description=found, metadata={"found": found}
+            )
+        ],
+    )

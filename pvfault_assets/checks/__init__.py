@@ -1,0 +1,1 @@
+"""Audits and other sentences that can be false, as Dagster's asset checks."""

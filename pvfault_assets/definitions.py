@@ -1,0 +1,51 @@
+"""Everything that Dagster is told, assembled.
+
+Here: which assets, checks, resources, jobs and schedules there are. The environment is read when this module is
+imported, and nowhere else in this folder. Not here: any of the parts themselves.
+"""
+
+import os
+import warnings
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
+
+from pvfault.settings import Settings
+from pvfault_assets.assets.sources import source_assets
+from pvfault_assets.assets.tables import table_assets
+from pvfault_assets.partitions import daily
+from pvfault_assets.resources.spark_runner import LocalSparkRunner
+from pvfault_assets.schedules import every_day, materialise_day
+
+
+def build_definitions(settings: Settings, **resources: object) -> dg.Definitions:
+    """Assemble the definitions.
+
+    Parameters
+    ----------
+    settings : Settings
+    **resources
+        What to put in the place of a default resource; `spark` is the one there is.
+
+    Returns
+    -------
+    dg.Definitions
+    """
+    days = daily(settings.first_date)
+    with warnings.catch_warnings():
+        # Backfill policies (beta) and partitioned checks (preview) may change with Dagster, which is pinned.
+        warnings.simplefilter("ignore", BetaWarning)
+        warnings.simplefilter("ignore", PreviewWarning)
+        return dg.Definitions(
+            assets=[*source_assets(settings), *table_assets(days)],
+            jobs=[materialise_day],
+            schedules=[every_day(timedelta(hours=settings.lateness_hours))],
+            resources={"spark": LocalSparkRunner(settings)} | resources,
+            # One process, so one Java virtual machine, for all steps of a run.
+            executor=dg.in_process_executor,
+        )
+
+
+defs = build_definitions(Settings.from_environment(os.environ, Path.cwd()))

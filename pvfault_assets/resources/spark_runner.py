@@ -1,0 +1,59 @@
+"""How a Spark job is run.
+
+Here: the interface that assets ask, and the runner of a laptop. Not here: what a job does (`spark_jobs`).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Protocol
+
+from dagster_pyspark import LazyPySparkResource
+
+from pvfault.settings import Settings
+from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
+from spark_jobs.job import JobConfig, JobReport
+from spark_jobs.session import spark_config
+
+_JOBS = {job.NAME: job.run for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)}
+
+
+class SparkRunner(Protocol):
+    """Whoever can run a Spark job."""
+
+    def run(self, job: str, dates: Sequence[date], *, allow_fewer: bool = False) -> JobReport:
+        """Run a job for some dates and wait for its report.
+
+        Parameters
+        ----------
+        job : str
+            Name of a module of `spark_jobs`.
+        dates : sequence of date
+        allow_fewer : bool
+            Replace a date even by fewer readings than it holds.
+
+        Raises
+        ------
+        PvfaultError
+            If something outside pvfault is wrong.
+        """
+        ...
+
+
+class LocalSparkRunner:
+    """Runs jobs in this process, on dagster-pyspark's session.
+
+    Parameters
+    ----------
+    settings : Settings
+        Nothing is started before the first job: definitions are loaded far more often than jobs are run.
+    """
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+
+    def run(self, job: str, dates: Sequence[date], *, allow_fewer: bool = False) -> JobReport:
+        """Run a job; the first one starts the session, which all later ones of the process share."""
+        self._settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
+        pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
+        config = JobConfig.from_settings(self._settings, dates, allow_fewer=allow_fewer)
+        return _JOBS[job](pyspark.spark_session, config)

@@ -1,0 +1,40 @@
+"""When assets are made without anybody asking.
+
+Here: the job that makes all of a day, and its daily schedule, which is stopped until somebody starts it. Not here:
+what is made (`assets/`).
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+materialise_day = dg.define_asset_job(
+    "materialise_day",
+    selection=dg.AssetSelection.all(),
+    description="Everything of one day (UTC): checks registry and model, then readings to verdicts.",
+)
+
+
+def every_day(lateness: timedelta) -> dg.ScheduleDefinition:
+    """The schedule that makes a day once its late readings have had their time.
+
+    Parameters
+    ----------
+    lateness : timedelta
+        How long past midnight (UTC) a day's readings are waited for.
+    """
+    minute = lateness // timedelta(minutes=1) % (24 * 60)
+
+    @dg.schedule(
+        name="every_day",
+        job=materialise_day,
+        cron_schedule=f"{minute % 60} {minute // 60} * * *",
+        execution_timezone="UTC",
+        description=f"Makes each day once it has been over for {lateness / timedelta(hours=1):g} h. Off until started.",
+    )
+    def made_every_day(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        day = str((context.scheduled_execution_time - lateness).date() - timedelta(days=1))
+        yield dg.RunRequest(run_key=day, partition_key=day)
+
+    return made_every_day
