@@ -1,0 +1,322 @@
+"""The network: LeNet-5 on scalograms.
+
+Here: its layers, reading and checking its weights, and predicting with it. Not here: how it is trained
+(`training.py`), what an image is (`scalogram.py`), what becomes of its probabilities (`verdicts.py`).
+
+TensorFlow is imported by the first function that needs it, so that importing this module costs nothing.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from pvfault import scalogram
+from pvfault.errors import PvfaultError
+from pvfault.faults import FAULTS
+
+# Images for one call of the compiled network; the last batch is filled up with zeros, so that TensorFlow traces it
+# once. On 2 cores, larger batches are no faster and smaller ones lose up to a third.
+BATCH = 256
+# Bytes of a logarithmic image run from 0 to 255; the difference of two channels is small beside either of them.
+CONTRAST = 8.0
+VERSION_LENGTH = 12
+
+_REMEDY = "train one with `pvfault train`, or point PVFAULT_MODEL at another"
+
+
+class ModelError(PvfaultError):
+    """The weights cannot be used."""
+
+
+@contextlib.contextmanager
+def _silence():
+    """Send what is written to standard error, also by C++, nowhere.
+
+    TensorFlow's start-up lines come before its own log levels count, so no setting turns them off.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@cache
+def _import_tensorflow():
+    """TensorFlow, before it has started its threads."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    with _silence(), warnings.catch_warnings():
+        # Deprecations inside TensorFlow are not for our users to mend.
+        warnings.simplefilter("ignore")
+        import tensorflow as tf
+    tf.get_logger().setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return tf
+
+
+@cache
+def _tensorflow():
+    """TensorFlow, started."""
+    tf = _import_tensorflow()
+    with _silence():
+        tf.constant(0)
+    return tf
+
+
+def limit_threads(threads):
+    """Let TensorFlow use only so many threads; without effect once it has computed something.
+
+    Parameters
+    ----------
+    threads : int
+    """
+    tf = _import_tensorflow()
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def build_network(mean=None, spread=None):
+    """LeNet-5 for scalograms, with untrained weights.
+
+    Rescaling comes first, inside the network: bytes to 0-1, the current relative to the irradiance (a difference,
+    since bytes are logarithms), and each pixel to zero mean and unit spread over the training set.
+
+    Parameters
+    ----------
+    mean, spread : ndarray, shape (64, 64, 4), optional
+        Over the training set, of what `rescaling_part` gives. Zero and one if not given.
+
+    Returns
+    -------
+    keras.Model
+        uint8 images (n, 64, 64, 4) to probabilities (n, 6) in the order of `FAULTS`.
+
+    References
+    ----------
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition",
+       Proceedings of the IEEE 86, 1998, 2278-2324 (LeNet-5; here with ReLU and maxima instead of tanh and means).
+    """
+    layers = _tensorflow().keras.layers
+    network = _sequence(
+        [
+            *_rescaling_layers(),
+            layers.Reshape((scalogram.BYTES,)),
+            # In its frozen state, batch normalisation is the one layer that keeps mean and spread among the weights.
+            layers.BatchNormalization(center=False, scale=False, epsilon=0.0, trainable=False, name="normalise"),
+            layers.Reshape(scalogram.SHAPE),
+            layers.Conv2D(6, 5, activation="relu", name="C1"),
+            layers.MaxPooling2D(name="S2"),
+            layers.Conv2D(16, 5, activation="relu", name="C3"),
+            layers.MaxPooling2D(name="S4"),
+            layers.Flatten(),
+            layers.Dense(120, activation="relu", name="C5"),
+            layers.Dense(84, activation="relu", name="F6"),
+            layers.Dense(len(FAULTS), name="logits"),
+            layers.Softmax(name="probabilities"),
+        ],
+        "lenet5",
+    )
+    if mean is not None:
+        network.get_layer("normalise").set_weights([mean.ravel(), np.square(spread).ravel()])
+    return network
+
+
+def rescaling_part():
+    """The first layers of the network, up to the normalisation whose mean and spread they are measured for.
+
+    Returns
+    -------
+    keras.Model
+        uint8 images (n, 64, 64, 4) to float32 of the same shape.
+    """
+    return _sequence(_rescaling_layers(), "rescaling")
+
+
+def _rescaling_layers():
+    """Bytes to 0-1, and the channels voltage, current over irradiance, temperature, irradiance."""
+    keras = _tensorflow().keras
+    mix = np.eye(scalogram.CHANNELS, dtype=np.float32)
+    mix[:, 1] = [0, CONTRAST, 0, -CONTRAST]
+    return [
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(
+            scalogram.CHANNELS, 1, use_bias=False, trainable=False, name="relate",
+            kernel_initializer=keras.initializers.Constant(mix[None, None].tolist()),
+        ),
+    ]  # fmt: skip
+
+
+def _sequence(layers, name):
+    """A network of layers in a row, on uint8 images."""
+    keras = _tensorflow().keras
+    image = keras.Input(scalogram.SHAPE, dtype="uint8", name="scalogram")
+    value = image
+    for layer in layers:
+        value = layer(value)
+    return keras.Model(image, value, name=name)
+
+
+def save_network(network, path):
+    """Write a network to an HDF5 file, with its classes, without the state of an optimizer.
+
+    Parameters
+    ----------
+    network : keras.Model
+    path : Path
+    """
+    import h5py
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # Keras 3 calls HDF5 a legacy format; it is the one this project exchanges weights in.
+        warnings.simplefilter("ignore")
+        network.save(path, include_optimizer=False)
+    with h5py.File(path, "r+") as file:
+        file.attrs["classes"] = list(FAULTS)
+
+
+def load_network(path):
+    """Read a network and check that it is one of ours.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or no HDF5 file of Keras, or the network has other inputs, outputs or classes.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"model {path}: no such file; {_REMEDY}")
+    _check_classes(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network = _tensorflow().keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"model {path}: found an HDF5 file that Keras cannot read ({_first_line(error)}), "
+            f"expected a saved network; {_REMEDY}"
+        ) from error
+    found = (tuple(network.input_shape[1:]), tuple(network.output_shape[1:]))
+    expected = (scalogram.SHAPE, (len(FAULTS),))
+    if found != expected:
+        raise ModelError(
+            f"model {path}: found a network from {found[0]} to {found[1]}, "
+            f"expected from {expected[0]} to {expected[1]}; {_REMEDY}"
+        )
+    return network
+
+
+def _check_classes(path):
+    """Refuse a file that is not HDF5, or whose network names other classes."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            classes = file.attrs.get("classes")
+    except OSError as error:
+        raise ModelError(
+            f"model {path}: found no readable HDF5 file ({_first_line(error)}), expected saved weights; {_REMEDY}"
+        ) from error
+    if classes is None or tuple(classes) != FAULTS:
+        found = "no list of classes" if classes is None else f"the classes {', '.join(map(str, classes))}"
+        raise ModelError(f"model {path}: found {found}, expected {', '.join(FAULTS)}; {_REMEDY}")
+
+
+def _first_line(error):
+    """What an error says, short enough for a message."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def read_version(path):
+    """Version of a weights file: the first 12 hexadecimal digits of its SHA-256.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+    """
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:VERSION_LENGTH]
+
+
+class Classifier:
+    """A network ready to predict.
+
+    Parameters
+    ----------
+    network : keras.Model
+    version : str
+        What its predictions are marked with.
+    """
+
+    def __init__(self, network, version):
+        tf = _tensorflow()
+        self.version = version
+        signature = [tf.TensorSpec((BATCH, *scalogram.SHAPE), tf.uint8)]
+        self._call = tf.function(lambda images: network(images, training=False), input_signature=signature)
+
+    def predict(self, images):
+        """Probability of every class for every image.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, 64, 64, 4)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, 6)
+            In the order of `FAULTS`.
+        """
+        probabilities = np.empty((len(images), len(FAULTS)), np.float32)
+        batch = np.zeros((BATCH, *scalogram.SHAPE), np.uint8)
+        for first in range(0, len(images), BATCH):
+            part = images[first : first + BATCH]
+            batch[: len(part)] = part
+            probabilities[first : first + len(part)] = self._call(batch).numpy()[: len(part)]
+        return probabilities
+
+
+def load_classifier(path, *, threads=None):
+    """Read a network and make it ready to predict.
+
+    Parameters
+    ----------
+    path : Path
+    threads : int, optional
+        Threads that TensorFlow may use, if it has not computed anything yet in this process; by default all cores.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    ModelError
+        As `load_network`.
+    """
+    if threads is not None:
+        limit_threads(threads)
+    return Classifier(load_network(path), read_version(path))
