@@ -31,13 +31,13 @@ def classify(
     Ratings of devices that are not registered are estimated from the readings; a fault that lasts all day is then
     hard to see, so name a registry if there is one.
 
-    Example: `pvfault classify plant.csv --map voltage=V_DC --device INV0000001 --registry devices.csv -o faults.parquet`
+    Example: `pvfault classify plant.csv --map voltage=V_DC --device INV0000001 -o predictions.parquet`
     """
     import pyarrow.parquet as pq
+    from pvfault.lenet import load_classifier
     from rich.console import Console
 
     from pvfault.classify import classify_readings
-    from pvfault.lenet import load_classifier
     from pvfault.reading_files import read_readings
     from pvfault.registry import EMPTY_REGISTRY, read_registry
 

@@ -96,7 +96,7 @@ def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
         f.count("*").alias("rows"),
         f.count_if(is_ok).alias("judged"),
         f.count_if(is_ok != f.col("fault").isNotNull()).alias("mismatched"),
-        f.count_if(is_ok & ~f.coalesce(sound & (f.abs(total - 1) <= SUM_TOLERANCE), f.lit(False))).alias("unsound"),  # noqa: FBT003
+        f.count_if(is_ok & ~f.coalesce(sound & (f.abs(total - 1) <= SUM_TOLERANCE), f.lit(False))).alias("unsound"),
         *(f.count_if(f.col("fault") == fault).alias(fault) for fault in FAULTS),
     )
     return counts.first().asDict()

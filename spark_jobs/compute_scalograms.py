@@ -143,10 +143,9 @@ def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
     """Counts over what is staged."""
     image = f.col("scalogram")
     is_ok = f.col("quality") == OK
-    # A length of 0 or null and a first column of zeros are what a lost image looks like.
-    whole = f.coalesce(
-        (f.octet_length(image) == scalogram.BYTES) & (image != f.lit(bytes(scalogram.BYTES))), f.lit(False)
-    )  # noqa: E501, FBT003
+    # An image of the wrong length, or of zeros alone, is what a lost one looks like.
+    whole = (f.octet_length(image) == scalogram.BYTES) & (image != f.lit(bytes(scalogram.BYTES)))
+    whole = f.coalesce(whole, f.lit(False))
     rows = lake.read_staged(spark, staged, day)
     hours = rows.groupBy(DEVICE_ID).agg(f.count_distinct("window_start").alias("hours"), f.count("*").alias("rows"))
     counts = rows.agg(
@@ -155,7 +154,7 @@ def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
     )
     days = hours.agg(
         f.count("*").alias("devices"),
-        f.count_if((f.col("hours") != 24) | (f.col("rows") != 24)).alias("not_whole"),  # noqa: PLR2004
+        f.count_if((f.col("hours") != 24) | (f.col("rows") != 24)).alias("not_whole"),
     )
     return {**counts.first().asDict(), **days.first().asDict()}
 

@@ -37,6 +37,11 @@ NAME = "ingest_readings"
 AHEAD_OF_RECORD = timedelta(minutes=5)
 BEHIND_RECORD = timedelta(days=30)
 
+_NOT_SHAPED = (
+    f" bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}: "
+    "cut off, of another schema, or with a deviceID that is not 10 characters"
+)
+
 COMPLETE = 0.9  # share of a device's readings, at its own cadence, below which it is named
 IMPLAUSIBLE_SHARE = 0.01
 SAMPLE = 5
@@ -115,28 +120,21 @@ def distinct_readings(decoded: DataFrame, day: date) -> DataFrame:
 
 def _reason(shaped: Column) -> Column:
     """Why a record is no reading, null if it is one."""
-    time_of_reading, time_of_record = f.col("reading.timestamp"), f.col("timestamp")
-    size = f.coalesce(f.octet_length("value"), f.lit(0)).cast("string")
+    device, time_of_reading = f.col(f"reading.{DEVICE_ID}"), f.col("reading.timestamp")
+    time_of_record = f.col("timestamp")
+    bytes_found = f.coalesce(f.octet_length("value"), f.lit(0)).cast("string")
+    claimed_time = time_of_reading.cast("string")
     return (
-        f.when(
-            ~f.coalesce(shaped, f.lit(False)),  # noqa: FBT003
-            f.concat(
-                size,
-                f.lit(
-                    f" bytes that are no reading ({AVRO_LENGTH} bytes, of which the first is {AVRO_FIRST_BYTE}): "
-                    "cut off, of another schema, or a deviceID that is not 10 characters"
-                ),  # fmt: skip
-            ),
-        )
-        .when(f.col(f"reading.{DEVICE_ID}").isNull() | time_of_reading.isNull(), f.lit("the Avro does not decode"))
-        .when(~f.col(f"reading.{DEVICE_ID}").rlike(DEVICE_ID_PATTERN), f.lit("deviceID is not 10 letters and digits"))
+        f.when(~f.coalesce(shaped, f.lit(False)), f.concat(bytes_found, f.lit(_NOT_SHAPED)))
+        .when(device.isNull() | time_of_reading.isNull(), f.lit("the Avro does not decode"))
+        .when(~device.rlike(DEVICE_ID_PATTERN), f.lit("deviceID is not 10 letters and digits"))
         .when(
             time_of_reading > time_of_record + f.lit(AHEAD_OF_RECORD),
-            f.concat(f.lit("timestamp in the future: "), time_of_reading.cast("string")),
+            f.concat(f.lit("timestamp in the future: "), claimed_time),
         )
         .when(
             time_of_reading < time_of_record - f.lit(BEHIND_RECORD),
-            f.concat(f.lit("timestamp more than 30 days before its record's: "), time_of_reading.cast("string")),
+            f.concat(f.lit("timestamp more than 30 days before its record's: "), claimed_time),
         )
     )
 

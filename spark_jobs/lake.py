@@ -1,7 +1,7 @@
 """The Iceberg tables: how they are made, read, staged and published.
 
 Here: every statement that names a table. Schemas are derived from `pvfault.tables`. Writing is write-audit-publish:
-`stage` writes a snapshot that readers do not see, `publish` shows it. Not here: what the rows mean, and what is audited.
+`stage` writes a snapshot that readers do not see, `publish` shows it. Not here: what rows mean and what is audited.
 """
 
 import uuid
@@ -189,7 +189,8 @@ def _create(spark: SparkSession, table: Table) -> None:
     columns = ", ".join(_column(field) for field in spark_schema(table))
     properties = ", ".join(f"'{key}' = '{value}'" for key, value in _PROPERTIES.items())
     spark.sql(
-        f"CREATE TABLE {name_of(table)} ({columns}) USING iceberg PARTITIONED BY ({day_of}) TBLPROPERTIES ({properties})"
+        f"CREATE TABLE {name_of(table)} ({columns}) USING iceberg PARTITIONED BY ({day_of}) "
+        f"TBLPROPERTIES ({properties})"
     )
     if DEVICE_ID in table.schema.names:
         spark.sql(f"ALTER TABLE {name_of(table)} WRITE LOCALLY ORDERED BY {', '.join(f'`{c}`' for c in table.key)}")

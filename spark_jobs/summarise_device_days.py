@@ -30,7 +30,7 @@ FAULTY_SHARE = 0.5
 ONE_EACH = Audit("one_verdict_for_each_device", "Each device with predictions has one row.", blocking=True)
 FEW_FAULTY = Audit(
     "most_devices_are_healthy",
-    f"At most {FAULTY_SHARE:.0%} of the devices have a fault on one date: more is a wrong model or registry, or an event.",
+    f"At most {FAULTY_SHARE:.0%} of the devices have a fault on one date: more tells of a wrong model or registry.",
 )
 KNOWN = Audit("every_device_has_a_verdict", "Every device had at least one window that could be judged.")
 AUDITS = (ONE_EACH, FEW_FAULTY, KNOWN)
@@ -137,7 +137,7 @@ def _audit(found: dict, devices: int) -> tuple[AuditResult, ...]:
         ),
         KNOWN.judge(
             found["unknown"] == 0,
-            f"{found['unknown']} of {found['rows']} devices could not be judged: dark, sparse, invalid or missing all day",
+            f"{found['unknown']} of {found['rows']} devices have no window that could be judged",
             unknown=found["unknown"],
         ),
     )

@@ -27,8 +27,9 @@ def require_topic(spark: SparkSession, broker: str, topic: str) -> None:
     TopicError
         If the broker does not answer within 10 s, or has no such topic.
     """
-    kafka = spark.sparkContext._jvm.org.apache.kafka.clients.admin  # noqa: SLF001 -- the client on Spark's class path
-    java = spark.sparkContext._jvm.java.util  # noqa: SLF001
+    # The Java client stands on Spark's class path already, and is the one that Spark will use.
+    kafka = spark.sparkContext._jvm.org.apache.kafka.clients.admin
+    java = spark.sparkContext._jvm.java.util
     properties = java.Properties()
     for name in ("default.api.timeout.ms", "request.timeout.ms"):
         properties.setProperty(name, str(_ANSWER_WITHIN_MS))

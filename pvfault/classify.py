@@ -1,0 +1,50 @@
+"""Readings of any dates to predictions, in one process.
+
+Here: what the Spark jobs do for a date, for readings that fit into memory: duplicates out, dates apart, windows,
+network. Not here: the steps themselves (`batches.py`), files (`reading_files.py`).
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pvfault.batches import prediction_rows, scalogram_rows
+from pvfault.readings import DEVICE_ID, TIMESTAMP
+from pvfault.registry import Registry
+from pvfault.tables import PREDICTIONS
+
+
+def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.Table:
+    """What each hour of each device is taken for.
+
+    Parameters
+    ----------
+    readings : pa.Table
+        Of `READING_SCHEMA`, any devices, dates and order. Of readings of the same device and time the first one stays.
+    registry : Registry
+        Ratings of other devices are estimated from their readings, date by date.
+    classifier : pvfault.lenet.Classifier
+
+    Returns
+    -------
+    pa.Table
+        Rows of `PREDICTIONS`: 24 windows for each device and date (UTC) with a reading, by date and device.
+    """
+    days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
+    rows = [PREDICTIONS.schema.empty_table()]
+    for day in sorted(pc.unique(days).to_pylist()):
+        of_day = distinct_readings(readings.filter(pc.equal(days, day)))
+        rows.append(prediction_rows(scalogram_rows(of_day, day, registry), classifier))
+    return pa.concat_tables(rows)
+
+
+def distinct_readings(readings: pa.Table) -> pa.Table:
+    """Readings sorted by device and time, the first one of each pair."""
+    # Sorting with the row's number as last key keeps the order of duplicates.
+    numbered = readings.append_column("row", pa.array(np.arange(len(readings))))
+    ordered = numbered.sort_by([(DEVICE_ID, "ascending"), (TIMESTAMP, "ascending"), ("row", "ascending")])
+    device = ordered[DEVICE_ID].to_numpy(zero_copy_only=False)
+    time = ordered[TIMESTAMP].cast(pa.int64()).to_numpy()
+    first = np.ones(len(ordered), bool)
+    first[1:] = (device[1:] != device[:-1]) | (time[1:] != time[:-1])
+    return ordered.filter(pa.array(first)).drop_columns("row")

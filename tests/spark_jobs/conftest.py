@@ -1,0 +1,44 @@
+"""Fixtures of the jobs' tests."""
+
+import os
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from tests.conftest import PROJECT
+
+
+@pytest.fixture
+def another_topic(broker):
+    """Name of a second empty topic."""
+    from pvfault_gateway.topics import ensure_topic
+
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    ensure_topic(replace(broker, topic=name))
+    return name
+
+
+@pytest.fixture
+def environment(lake_settings):
+    """Environment of a job in a process of its own that writes the tables of the tests."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT),
+        "PVFAULT_HOME": str(lake_settings.home),
+        "PVFAULT_JARS": str(lake_settings.jars),
+        "PVFAULT_BROKER": lake_settings.broker,
+    }
+
+
+@pytest.fixture
+def registry_of(tmp_path):
+    """Write a registry of some devices, all rated 500 V and 10 A."""
+
+    def write(devices):
+        path = tmp_path / "devices.csv"
+        rows = [f"{device},500,10" for device in devices]
+        path.write_text("\n".join(["deviceID,rated_voltage,rated_current", *rows]) + "\n")
+        return path
+
+    return write

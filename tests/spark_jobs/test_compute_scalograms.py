@@ -1,0 +1,71 @@
+"""Scalograms from Spark: the same rows as `pvfault.batches` gives, however the readings reach the workers."""
+
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from pvfault.batches import missing_rows, scalogram_rows
+from pvfault.readings import READING_SCHEMA
+from pvfault.registry import EMPTY_REGISTRY, read_registry
+from pvfault.tables import READINGS, SCALOGRAMS
+from spark_jobs import compute_scalograms, lake
+from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, rows_of
+
+pytestmark = pytest.mark.spark
+
+DAY = date(2024, 6, 1)
+BY_KEY = [("deviceID", "ascending"), ("timestamp", "ascending")]
+
+
+def publish_readings(spark, readings):
+    lake.create_tables(spark)
+    rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS))
+    lake.publish(spark, lake.stage(rows.sortWithinPartitions("deviceID", "timestamp"), READINGS))
+
+
+def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, lake_settings, registry_of):
+    readings = make_readings(DAY, DEVICES)
+    publish_readings(spark, readings)
+    path = registry_of([*DEVICES[:2], "SILENT0001"])
+    (report,) = compute_scalograms.run(spark, config_of(lake_settings, [DAY], registry=str(path))).days
+    expected = pa.concat_tables(
+        [scalogram_rows(readings.sort_by(BY_KEY), DAY, read_registry(path)), missing_rows(["SILENT0001"], DAY)]
+    )
+    assert rows_of(lake_settings, SCALOGRAMS, DAY).equals(expected)
+    assert report.rows == 5 * 24
+    assert (report.figures["missing"], report.figures["ok"]) == (24, 4 * 12)
+    assert all(audit.passed for audit in report.audits)
+
+
+def test_batches_of_three_readings_give_the_same_scalograms(spark, monkeypatch):
+    """A device is cut apart by every batch here; its windows must not be."""
+    monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 1000)
+    readings = make_readings(date(2024, 6, 2), DEVICES[:2], period_s=120)
+    frame = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS))
+    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
+    try:
+        found = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY, n_tasks=1).toArrow()
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    expected = scalogram_rows(readings.sort_by(BY_KEY), date(2024, 6, 2), EMPTY_REGISTRY)
+    assert found.cast(SCALOGRAMS.schema).equals(expected)
+
+
+@pytest.mark.parametrize("rows_in_batch", [1, 7, 4320, 100_000])
+def test_whole_devices_come_out_of_batches_of_any_size(monkeypatch, rows_in_batch):
+    monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 5000)
+    readings = make_readings(DAY, DEVICES, period_s=200).sort_by(BY_KEY)
+    tables = list(compute_scalograms.whole_devices(iter(readings.to_batches(max_chunksize=rows_in_batch))))
+    seen = [set(table["deviceID"].to_pylist()) for table in tables]
+    assert sum(map(len, seen)) == len(set().union(*seen)) == len(DEVICES)
+    assert pa.concat_tables(tables).cast(READING_SCHEMA).combine_chunks().equals(readings.combine_chunks())
+
+
+def test_a_date_without_readings_has_missing_windows_for_the_registered_devices(spark, lake_settings, registry_of):
+    """A plant that is off the air all day is missing, and neither healthy nor faulty."""
+    path = registry_of(DEVICES)
+    day = date(2024, 6, 9)
+    (report,) = compute_scalograms.run(spark, config_of(lake_settings, [day], registry=str(path))).days
+    assert report.figures["missing"] == report.rows == len(DEVICES) * 24
+    assert rows_of(lake_settings, SCALOGRAMS, day)["scalogram"].null_count == report.rows
