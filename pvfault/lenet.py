@@ -87,6 +87,24 @@ def limit_threads(threads):
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
+def start_deterministically(seed):
+    """Seed everything random in TensorFlow, and let it use only operations that repeat exactly.
+
+    Parameters
+    ----------
+    seed : int
+
+    Returns
+    -------
+    module
+        TensorFlow.
+    """
+    tf = _tensorflow()
+    tf.keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    return tf
+
+
 def build_network(mean=None, spread=None):
     """LeNet-5 for scalograms, with untrained weights.
 

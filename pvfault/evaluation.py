@@ -1,0 +1,152 @@
+"""Scores: how right a network is, by window and by device-day.
+
+Here: confusion matrices, F1 scores, grouped classes, calibration. Not here: who is scored on what (`training.py`),
+how scores are shown (`model_card.py`).
+"""
+
+import numpy as np
+
+from pvfault.faults import ARC_FAULT, FAULTS, LINE_GROUND, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
+
+N_CLASSES = len(FAULTS)
+SHORT = "short"
+# At an array's terminals, a line-line and a line-ground fault over the same modules are the same circuit.
+GROUPS = {NONE: NONE, LINE_LINE: SHORT, LINE_GROUND: SHORT, OPEN_CIRCUIT: OPEN_CIRCUIT}
+GROUPS |= {PARTIAL_SHADING: PARTIAL_SHADING, ARC_FAULT: ARC_FAULT}
+GROUP_NAMES = tuple(dict.fromkeys(GROUPS.values()))
+
+
+def confusion_matrix(truth, found, n_classes=N_CLASSES):
+    """Count how often each class was taken for each.
+
+    Parameters
+    ----------
+    truth, found : ndarray of int, shape (n,)
+    n_classes : int
+
+    Returns
+    -------
+    ndarray of int, shape (n_classes, n_classes)
+        Rows are the truth.
+
+    Examples
+    --------
+    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    return np.bincount(truth * n_classes + found, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def f1_scores(confusion):
+    """F1 score of each class: harmonic mean of precision and recall.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (k, k)
+        Rows are the truth.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        0 for a class that neither was nor was found.
+
+    Examples
+    --------
+    >>> f1_scores(np.array([[1, 1], [0, 1]])).round(3)
+    array([0.667, 0.667])
+    """
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return np.divide(2 * np.diag(confusion), total, out=np.zeros(len(total)), where=total > 0)
+
+
+def group_shorts(classes):
+    """Map classes to groups in which line-line and line-ground are one.
+
+    Parameters
+    ----------
+    classes : ndarray of int, shape (n,)
+        Positions in `FAULTS`.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Positions in `GROUP_NAMES`.
+    """
+    return np.array([GROUP_NAMES.index(GROUPS[fault]) for fault in FAULTS])[classes]
+
+
+def group_probabilities(probabilities):
+    """Add up the probabilities of line-line and line-ground.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (..., 6)
+
+    Returns
+    -------
+    ndarray, shape (..., 5)
+    """
+    groups = group_shorts(np.arange(len(FAULTS)))
+    return np.stack([probabilities[..., groups == g].sum(axis=-1) for g in range(len(GROUP_NAMES))], axis=-1)
+
+
+def score(truth, found):
+    """All scores of one set of answers.
+
+    Parameters
+    ----------
+    truth, found : ndarray of int, shape (n,)
+        Positions in `FAULTS`.
+
+    Returns
+    -------
+    dict
+        `confusion`, `f1` (shape 6), `macro_f1`, `grouped_f1` (shape 5), `grouped_macro_f1`, `faulty_f1` (faulty
+        against healthy), `false_alarms` (share of the healthy ones called faulty), `missed` (share of the faulty ones
+        called healthy).
+    """
+    confusion = confusion_matrix(truth, found)
+    grouped = f1_scores(confusion_matrix(group_shorts(truth), group_shorts(found), len(GROUP_NAMES)))
+    faulty = confusion_matrix((truth > 0).astype(int), (found > 0).astype(int), 2)
+    f1 = f1_scores(confusion)
+    return {
+        "confusion": confusion,
+        "f1": f1,
+        "macro_f1": float(f1.mean()),
+        "grouped_f1": grouped,
+        "grouped_macro_f1": float(grouped.mean()),
+        "faulty_f1": float(f1_scores(faulty)[1]),
+        "false_alarms": float(faulty[0, 1] / max(faulty[0].sum(), 1)),
+        "missed": float(faulty[1, 0] / max(faulty[1].sum(), 1)),
+    }
+
+
+def calibration_error(probabilities, truth, bins=15):
+    """Expected calibration error of the most probable class.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, k)
+    truth : ndarray of int, shape (n,)
+    bins : int
+
+    Returns
+    -------
+    float
+        Mean distance between confidence and share of right answers over bins of equal width, weighted by their size.
+
+    References
+    ----------
+    .. [1] C. Guo et al., "On calibration of modern neural networks", ICML 2017, equation 3.
+
+    Examples
+    --------
+    >>> round(calibration_error(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 0, 1])), 6)
+    0.0
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = np.abs(np.bincount(which, confidence - right, minlength=bins))
+    return float(gap.sum() / max(len(truth), 1))
