@@ -12,7 +12,7 @@ from dagster_pyspark import LazyPySparkResource
 from pvfault.settings import Settings
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import JobConfig, JobReport
-from spark_jobs.session import spark_config
+from spark_jobs.session import spark_config, use_this_python
 
 _JOBS = {job.NAME: job.run for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)}
 
@@ -53,6 +53,7 @@ class LocalSparkRunner:
 
     def run(self, job: str, dates: Sequence[date], *, allow_fewer: bool = False) -> JobReport:
         """Run a job; the first one starts the session, which all later ones of the process share."""
+        use_this_python()
         self._settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
         pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
         config = JobConfig.from_settings(self._settings, dates, allow_fewer=allow_fewer)

@@ -1,0 +1,206 @@
+"""`pvfault demo`: the whole way once, on simulated devices whose faults are known."""
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvfault.errors import PvfaultError
+from pvfault.settings import Settings
+from pvfault_cli.messages import count, read_settings
+
+FIRST_DATE = date(2024, 6, 1)
+
+
+def demo(
+    devices: Annotated[int, typer.Option(min=1, help="Number of simulated devices.")] = 50,
+    days: Annotated[int, typer.Option(min=1, help="Number of days.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same fleet.")] = 0,
+):
+    """Simulate a fleet, find its faults, and compare them with the truth.
+
+    A Kafka broker is started, filled and stopped again; Dagster materialises each day; the verdicts are read from
+    their table. Everything lies in the folder `demo` of the state folder, apart from your own data, and is replaced by
+    the next demo.
+
+    Example: `pvfault demo --devices 100`
+    """
+    from pvfault_cli.steps import Steps, noise_to
+
+    settings = _demo_settings(read_settings())
+    dates = [FIRST_DATE + timedelta(day) for day in range(days)]
+    log = settings.home / "demo.log"
+    with _ending_on_signals():
+        _clear(settings)
+        try:
+            with noise_to(log) as console:
+                steps = Steps(console)
+                labels = _simulate_and_materialise(settings, dates, devices, seed, steps)
+                found = _read_verdicts(settings, dates, steps)
+                _print_fleet(console, devices, labels, found)
+                _print_what_next(console, settings, log)
+        except PvfaultError as error:
+            raise PvfaultError(f"{error}\n(What the tools said is in {_short(log)}.)") from error
+
+
+def _demo_settings(settings: Settings) -> Settings:
+    """The same packages and model; a state folder, registry, broker and topic of its own."""
+    from pvfault_gateway import broker
+
+    home = settings.home / "demo"
+    return replace(
+        settings,
+        home=home,
+        registry=home / "devices.csv",
+        broker=f"localhost:{broker.free_port()}",
+        topic="pv-readings",
+        first_date=min(settings.first_date, FIRST_DATE),
+    )
+
+
+def _clear(settings: Settings) -> None:
+    """Begin with an empty folder, so that each demo is the first."""
+    from pvfault_gateway import broker
+
+    broker.stop(settings)  # that of a demo which was killed
+    shutil.rmtree(settings.home, ignore_errors=True)
+    settings.home.mkdir(parents=True)
+
+
+def _simulate_and_materialise(settings, dates, devices, seed, steps):
+    """Take a simulated fleet the whole way from the broker to the tables; returns its labels."""
+    from pvfault_gateway import broker
+
+    try:
+        with steps.step("Kafka broker started"):
+            port = int(settings.broker.rpartition(":")[2])
+            broker.start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
+        labels = _simulate(settings, dates, devices, seed, steps)
+        _materialise(settings, dates, steps)
+        return labels
+    finally:
+        broker.stop(settings)
+
+
+def _simulate(settings, dates, devices, seed, steps):
+    """Send a simulated fleet's readings to the broker."""
+    from pvfault.readings import READINGS_PER_DAY
+    from pvfault.simulation import simulate_fleet
+    from pvfault_gateway.simulate import simulate
+
+    total = devices * len(dates) * READINGS_PER_DAY
+    sent = 0
+
+    def tell(readings):
+        nonlocal sent
+        sent += readings
+        steps.tell(f"{sent / total:.0%}")
+
+    what = f"{count(devices, 'device')} for {count(len(dates), 'day')}"
+    steps.begin(f"Simulating {what}")
+    with steps.failing():
+        fleet = simulate_fleet(devices, dates, seed)
+        simulate(settings, fleet, dates, on_progress=tell)
+    steps.end(f"{count(sent, 'reading')} of {what} simulated and sent")
+    return fleet.labels
+
+
+def _materialise(settings, dates, steps):
+    """Make the tables in one Dagster run, and tell it asset by asset."""
+    with steps.step("Dagster loaded"):
+        from pvfault_assets.local_run import materialise
+
+    def tell(asset, done):
+        if done:
+            steps.end()
+        else:
+            steps.begin(f"Dagster: {asset}")
+
+    with steps.failing():
+        materialise(settings, dates, tell)
+
+
+def _read_verdicts(settings, dates, steps):
+    """The faulty devices as the table has them, by device."""
+    with steps.step("Verdicts read"):
+        from pvfault.tables import DEVICE_DAYS
+        from pvfault_api.fleet import find_faulty_devices
+        from pvfault_api.tables import read_dates
+
+        return {faulty.device: faulty for faulty in find_faulty_devices(read_dates(settings, DEVICE_DAYS, dates))}
+
+
+def _print_fleet(console, devices, labels, found):
+    """Each device that is or is called faulty, and how many verdicts are right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    injected = {label["deviceID"]: label for label in labels.to_pylist()}
+    # 79 characters wide: no terminal breaks it.
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("device", "injected", "since (UTC)", "found", "since (UTC)", "hours", "sure", ""):
+        table.add_column(heading, no_wrap=True)
+    for device in sorted(injected | found):
+        truth, verdict = injected.get(device), found.get(device)
+        is_right = truth and verdict and truth["fault"] == verdict.fault
+        table.add_row(
+            device,
+            *((truth["fault"], f"{truth['onset']:%m-%d %H:%M}") if truth else ("none", "")),
+            *((verdict.fault, f"{verdict.onset:%m-%d %H:%M}") if verdict else ("none", "")),
+            *((str(verdict.hours), f"{verdict.confidence:.0%}") if verdict else ("", "")),
+            "[green]✓[/green]" if is_right else "[red]✗[/red]",
+        )
+    console.print()
+    console.print(table)
+    right = sum(device in found and found[device].fault == truth["fault"] for device, truth in injected.items())
+    detected = sum(device in found for device in injected)
+    healthy = devices - len(injected)
+    false = sum(device not in injected for device in found)
+    console.print(
+        f"Of {count(len(injected), 'faulty device')}, {detected} were found and {right} named rightly; "
+        f"of {healthy} healthy ones, {false} were called faulty.",
+        highlight=False,
+    )
+
+
+def _print_what_next(console, settings, log):
+    """Where everything is, and what to try now."""
+    home = _short(settings.home)
+    console.print(
+        f"""
+Tables (Iceberg): {_short(settings.warehouse)}, catalog {_short(settings.catalog)}, log {_short(log)}
+Dagster's page:   PVFAULT_HOME={home} make ui
+                  (to materialise again there, first: PVFAULT_HOME={home} pvfault broker start)
+Your own file:    pvfault classify FILE  (see pvfault classify --help)""",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[None]:
+    """Let `kill` and a closed terminal end the block as Ctrl-C does: with everything stopped that it started."""
+
+    def end(number, _frame):
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
