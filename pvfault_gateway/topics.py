@@ -4,6 +4,7 @@ Here: every question to Kafka that is not about single records. Not here: sendin
 (`broker.py`).
 """
 
+import time
 from datetime import UTC, datetime
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -150,5 +151,13 @@ def _list_offsets(client, partitions, spec):
     """Ask the broker about each partition."""
     if not partitions:
         return {}
-    asked = client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=CONNECT_TIMEOUT_S)
-    return {partition: answer.result() for partition, answer in asked.items()}
+    give_up_at = time.monotonic() + CONNECT_TIMEOUT_S
+    while True:
+        asked = client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=CONNECT_TIMEOUT_S)
+        try:
+            return {partition: answer.result() for partition, answer in asked.items()}
+        except KafkaException as error:
+            # The partitions of a topic that was created just now have no leader for some milliseconds.
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.1)
