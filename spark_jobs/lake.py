@@ -118,9 +118,9 @@ def stage(rows: DataFrame, table: Table) -> Staged | None:
         spark.table(f"{name_of(table)}.snapshots").where(f.col("summary")["wap.id"] == wap_id)
         .select("snapshot_id", "summary").first()
     )  # fmt: skip
-    added = {key: int(snapshot.summary.get(f"added-{key}", 0)) for key in ("records", "files-size", "data-files")}
-    if not added["records"]:
+    if snapshot is None:  # Iceberg makes no snapshot of nothing
         return None
+    added = {key: int(snapshot.summary[f"added-{key}"]) for key in ("records", "files-size", "data-files")}
     return Staged(table, wap_id, snapshot.snapshot_id, added["records"], added["files-size"], added["data-files"])
 
 

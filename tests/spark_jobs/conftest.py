@@ -1,8 +1,10 @@
 """Fixtures of the jobs' tests."""
 
 import os
+import sys
 import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,8 @@ def another_topic(broker):
 def environment(lake_settings):
     """Environment of a job in a process of its own that writes the tables of the tests."""
     return {
-        "PATH": os.environ["PATH"],
+        # spark-submit looks for its Python, and that for pyspark, on the path.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
         "PVFAULT_HOME": str(lake_settings.home),
         "PVFAULT_JARS": str(lake_settings.jars),

@@ -14,7 +14,6 @@ from tests.spark_jobs.helpers import DEVICES, avro, config_of, make_readings, mi
 pytestmark = [pytest.mark.broker, pytest.mark.spark]
 
 DAY = date(2024, 3, 10)
-NEXT = DAY + timedelta(days=1)
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def ingest(spark, lake_settings, topic):
     """Ingest dates of this test's topic."""
 
     def run(*days, **options):
-        return ingest_readings.run(spark, config_of(lake_settings, days, topic=topic, **options)).days
+        return ingest_readings.run(spark, config_of(lake_settings, days, **{"topic": topic, **options})).days
 
     return run
 
@@ -42,13 +41,13 @@ def test_every_reading_of_the_date_is_in_the_table_once(ingest, lake_settings, t
 
 
 def test_a_date_takes_its_own_readings_from_a_topic_of_several(ingest, lake_settings, topic):
-    for day in (NEXT, NEXT + timedelta(days=1), NEXT + timedelta(days=2)):
-        send_readings(lake_settings, topic, make_readings(day, DEVICES[:1]))
-    (report,) = ingest(NEXT + timedelta(days=1))
-    times = rows_of(lake_settings, READINGS, NEXT + timedelta(days=1))["timestamp"]
-    assert report.rows == len(times)
-    assert pc.min(times).as_py() == midnight(NEXT + timedelta(days=1))
-    assert pc.max(times).as_py() < midnight(NEXT + timedelta(days=2))
+    before, day, after = (date(2024, 4, n) for n in (1, 2, 3))
+    for each in (before, day, after):
+        send_readings(lake_settings, topic, make_readings(each, DEVICES[:1]))
+    (report,) = ingest(day)
+    times = rows_of(lake_settings, READINGS, day)["timestamp"]
+    assert report.rows == len(times) == 4320
+    assert (pc.min(times).as_py(), pc.max(times).as_py()) == (midnight(day), midnight(after) - timedelta(seconds=20))
 
 
 def test_what_is_no_reading_is_quarantined_with_offset_and_reason(ingest, lake_settings, topic):

@@ -68,6 +68,8 @@ def test_a_job_runs_by_spark_submit_and_prints_its_report(lake_settings, topic, 
 
 @pytest.mark.broker
 @pytest.mark.spark
+# Dagster's own Pipes client calls a part of itself that is still called a preview.
+@pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 def test_a_job_reports_over_dagster_pipes(lake_settings, topic, environment):
     day = date(2024, 7, 2)
     send_readings(lake_settings, topic, make_readings(day, DEVICES[:1]))

@@ -1,0 +1,94 @@
+"""Fixtures of more than one room: a real broker, topics, an environment without the user's settings."""
+
+import os
+import socket
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pvfault.settings import Settings
+
+PROJECT = Path(__file__).parent.parent
+# Read before any test hides the user's environment.
+JARS = os.environ.get("PVFAULT_JARS", str(PROJECT / "build" / "jars"))
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch):
+    """A test sees only the settings that it makes."""
+    for name in [name for name in os.environ if name.startswith("PVFAULT_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def make_settings():
+    """Make settings of a home of one's own, with the packages of `make setup`."""
+
+    def make(home: Path, **environment) -> Settings:
+        return Settings.from_environment({"PVFAULT_HOME": str(home), "PVFAULT_JARS": JARS, **environment}, home)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory, make_settings):
+    """Settings of a home whose broker runs for the whole session; when it ends, so does its process."""
+    from pvfault_gateway.broker import free_port, start, stop
+
+    port = free_port()
+    settings = make_settings(tmp_path_factory.mktemp("broker"), PVFAULT_BROKER=f"localhost:{port}")
+    running = start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
+    yield settings
+    stop(settings)
+    assert not psutil.pid_exists(running.pid)
+
+
+@pytest.fixture
+def topic(broker):
+    """Name of an empty topic of the test's own."""
+    from pvfault_gateway.topics import ensure_topic
+
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    ensure_topic(replace(broker, topic=name))
+    return name
+
+
+@pytest.fixture
+def environment(broker, topic, tmp_path):
+    """Environment of a command that talks to the session's broker and keeps its files to itself."""
+    return {
+        "PVFAULT_BROKER": broker.broker,
+        "PVFAULT_TOPIC": topic,
+        "PVFAULT_HOME": str(tmp_path / "home"),
+        "PVFAULT_JARS": JARS,
+    }
+
+
+@pytest.fixture
+def closed_port():
+    """A port that is held for the test, and on which nobody answers."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def lake_settings(broker):
+    """Settings of the tables that all tests share: a JVM has one Spark session, and a session one catalog.
+
+    Tests keep apart by their dates: each one makes dates that no other does.
+    """
+    return replace(broker, model=PROJECT / "models" / "lenet5.h5")
+
+
+@pytest.fixture(scope="session")
+def spark(lake_settings):
+    """The Spark session of all tests."""
+    from spark_jobs.session import start_session
+
+    session = start_session(lake_settings)
+    yield session
+    session.stop()
