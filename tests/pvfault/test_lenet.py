@@ -1,0 +1,101 @@
+"""The network as a file: what goes in and out, and which files are refused."""
+
+import h5py
+import numpy as np
+import pytest
+
+from pvfault import lenet, scalogram
+from pvfault.errors import PvfaultError
+from pvfault.faults import FAULTS
+
+
+@pytest.fixture(scope="module")
+def network():
+    lenet.start_deterministically(1)
+    return lenet.build_network()
+
+
+@pytest.fixture
+def path(network, tmp_path):
+    lenet.save_network(network, tmp_path / "model.h5")
+    return tmp_path / "model.h5"
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (lenet.BATCH + 3, *scalogram.SHAPE), dtype=np.uint8)
+
+
+def test_it_has_the_layers_of_lenet_5(network):
+    """Trainable weights, counted by hand: filters × (5 × 5 × channels + 1) and neurons × (inputs + 1)."""
+    count = 6 * (25 * 4 + 1) + 16 * (25 * 6 + 1) + 120 * (13 * 13 * 16 + 1) + 84 * 121 + 6 * 85
+    assert sum(np.prod(weights.shape) for weights in network.trainable_weights) == count
+
+
+def test_the_first_layers_relate_current_to_irradiance(images):
+    found = lenet.rescaling_part()(images[:2]).numpy()
+    scaled = images[:2] / 255
+    np.testing.assert_allclose(found[..., [0, 2, 3]], scaled[..., [0, 2, 3]], atol=1e-6)
+    np.testing.assert_allclose(found[..., 1], lenet.CONTRAST * (scaled[..., 1] - scaled[..., 3]), atol=1e-5)
+
+
+def test_a_saved_network_predicts_the_same(network, path, images):
+    classifier = lenet.load_classifier(path)
+    found = classifier.predict(images)
+    assert found.dtype == np.float32
+    assert found.shape == (len(images), len(FAULTS))
+    np.testing.assert_allclose(found, network(images.astype(np.uint8)).numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert classifier.version == lenet.read_version(path)
+    assert len(classifier.version) == 12
+
+
+def test_images_are_judged_one_by_one_as_in_any_batch(path, images):
+    classifier = lenet.load_classifier(path)
+    together = classifier.predict(images)
+    np.testing.assert_allclose(classifier.predict(images[5:6]), together[5:6], atol=1e-6)
+    np.testing.assert_allclose(classifier.predict(images[::-1]), together[::-1], atol=1e-6)
+    assert classifier.predict(images[:0]).shape == (0, len(FAULTS))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(lenet.ModelError, match="no such file; train one with `pvfault train`"):
+        lenet.load_classifier(tmp_path / "none.h5")
+    assert issubclass(lenet.ModelError, PvfaultError)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x89HDF\r\n\x1a\n" + bytes(64)])
+def test_a_file_that_is_not_hdf5_is_refused(tmp_path, content):
+    (tmp_path / "model.h5").write_bytes(content)
+    with pytest.raises(lenet.ModelError, match="no readable HDF5 file"):
+        lenet.load_network(tmp_path / "model.h5")
+
+
+def test_a_file_that_is_cut_off_is_refused(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(lenet.ModelError, match="train one"):
+        lenet.load_network(path)
+
+
+def test_a_network_of_other_classes_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        file.attrs["classes"] = ["none", "broken"]
+    with pytest.raises(lenet.ModelError, match="found the classes none, broken, expected none, line_line"):
+        lenet.load_network(path)
+
+
+def test_hdf5_without_a_network_is_refused(path):
+    with h5py.File(path, "r+") as file:
+        del file.attrs["model_config"]
+    with pytest.raises(lenet.ModelError, match="Keras cannot read"):
+        lenet.load_network(path)
+
+
+def test_a_network_of_another_shape_is_refused(tmp_path):
+    keras = lenet.start_deterministically(1).keras
+    image = keras.Input((32, 32, 4), dtype="uint8")
+    other = keras.Model(image, keras.layers.Dense(6)(keras.layers.Flatten()(keras.layers.Rescaling(1.0)(image))))
+    lenet.save_network(other, tmp_path / "other.h5")
+    with pytest.raises(lenet.ModelError, match=r"found a network from \(32, 32, 4\)"):
+        lenet.load_network(tmp_path / "other.h5")

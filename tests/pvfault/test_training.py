@@ -1,0 +1,117 @@
+"""Labelled windows, a tiny training, scores."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from pvfault import lenet, model_card
+from pvfault.errors import PvfaultError
+from pvfault.evaluation import GROUP_NAMES, calibration_error, group_probabilities, group_shorts, score
+from pvfault.faults import FAULTS
+from pvfault.simulation.labelled import (
+    HEALTHY_SHARE,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    by_device_day,
+    measure_effect,
+    simulate_windows,
+    thin,
+)
+from pvfault.training import train_network
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return simulate_windows(TRAINING, 40)
+
+
+def test_labelled_windows_do_not_depend_on_how_many_are_simulated_beside_them(windows):
+    fewer = simulate_windows(TRAINING, 24)
+    first = windows.select(slice(len(fewer)))
+    np.testing.assert_array_equal(first.images, fewer.images)
+    np.testing.assert_array_equal(first.label, fewer.label)
+
+
+def test_every_class_is_there_and_twins_are_healthy(windows):
+    assert (np.bincount(windows.label, minlength=len(FAULTS)) > 0).all()
+    days = by_device_day(windows.label, windows)
+    faulty = (np.nan_to_num(days) > 0).any(axis=1)
+    assert 0.3 < faulty.mean() < 0.55
+    assert (windows.severity[windows.label == 0] == 0).all()
+    assert (windows.severity[windows.label > 0] > 0).all()
+
+
+def test_effect_is_the_relative_change_of_voltage_and_current():
+    healthy = np.ones((4320, 4))
+    faulty = healthy.copy()
+    faulty[180:360, 0] = 0.9
+    faulty[180:270, 1] = 0.5
+    effect = measure_effect(faulty, healthy)
+    assert effect[1] == pytest.approx(0.1 + 0.25)
+    assert (np.delete(effect, 1) == 0).all()
+    assert (measure_effect(healthy * 0, healthy * 0) == 0).all()
+
+
+def test_thinning_keeps_all_faulty_windows():
+    label = np.array([0] * 1000 + [1, 2, 3] * 10)
+    kept = thin(label, np.random.default_rng(0))
+    assert (label[kept] > 0).sum() == 30
+    assert (label[kept] == 0).mean() == pytest.approx(HEALTHY_SHARE, abs=0.01)
+
+
+def test_the_parts_share_no_date_and_no_seed():
+    assert len({split.first.year for split in (TRAINING, VALIDATION, TEST)}) == 3
+    assert len({split.seed for split in (TRAINING, VALIDATION, TEST)}) == 3
+
+
+def test_a_tiny_training_learns_and_repeats_and_fills_a_card(windows, tmp_path):
+    """On its own windows it must beat the answer "always healthy", which is all that can be asked of a minute."""
+    networks = [train_network(windows, windows, epochs=3, seed=3) for _ in range(2)]
+    classifier = lenet.Classifier(networks[0], "tiny")
+    probabilities = classifier.predict(windows.images)
+    right = (probabilities.argmax(axis=1) == windows.label).mean()
+    assert right > (windows.label == 0).mean() + 0.05
+    np.testing.assert_array_equal(probabilities, lenet.Classifier(networks[1], "again").predict(windows.images))
+    scores = model_card.score_network(networks[0], windows)
+    card = model_card.write_card(
+        scores, version="0123456789ab", command="pvfault train", training=windows, validation=windows, test=windows,
+        minutes=1.0,
+    )  # fmt: skip
+    assert "version 0123456789ab" in card
+    assert f"{scores.windows['macro_f1']:.3f}" in card
+    assert "{" not in card
+
+
+def test_a_training_set_without_a_class_is_refused(windows):
+    without = windows.select(windows.label != FAULTS.index("arc_fault"))
+    with pytest.raises(PvfaultError, match="none of them arc_fault; simulate more devices"):
+        train_network(without, windows, epochs=1, seed=1)
+
+
+def test_scores_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth, found = rng.integers(0, 6, (2, 500))
+    scores = score(truth, found)
+    np.testing.assert_array_equal(scores["confusion"], metrics.confusion_matrix(truth, found))
+    assert scores["macro_f1"] == pytest.approx(metrics.f1_score(truth, found, average="macro"))
+    assert scores["faulty_f1"] == pytest.approx(metrics.f1_score(truth > 0, found > 0))
+    grouped = metrics.f1_score(group_shorts(truth), group_shorts(found), average="macro")
+    assert scores["grouped_macro_f1"] == pytest.approx(grouped)
+    assert scores["false_alarms"] == pytest.approx((found[truth == 0] > 0).mean())
+    assert scores["missed"] == pytest.approx((found[truth > 0] == 0).mean())
+
+
+def test_the_two_shorts_are_one_group():
+    probabilities = np.array([[0.1, 0.2, 0.3, 0.1, 0.1, 0.2]])
+    np.testing.assert_allclose(group_probabilities(probabilities), [[0.1, 0.5, 0.1, 0.1, 0.2]])
+    assert GROUP_NAMES == ("none", "short", "open_circuit", "partial_shading", "arc_fault")
+
+
+def test_probabilities_that_come_true_have_no_calibration_error():
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 200_000)
+    truth = (rng.random(200_000) > confidence).astype(int)
+    probabilities = np.column_stack([confidence, 1 - confidence])
+    assert calibration_error(probabilities, truth) < 0.01
+    assert calibration_error(np.column_stack([np.ones(1000), np.zeros(1000)]), np.ones(1000, int)) == 1
