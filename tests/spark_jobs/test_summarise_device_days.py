@@ -1,0 +1,80 @@
+"""Verdicts and energy of a date, against sums done by hand."""
+
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pvfault.faults import FAULTS
+from pvfault.readings import TIMESTAMP_TYPE
+from pvfault.tables import DARK, DEVICE_DAYS, OK, PREDICTIONS, READINGS, Table
+from spark_jobs import lake, summarise_device_days
+from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, midnight, rows_of
+
+pytestmark = pytest.mark.spark
+
+DAY = date(2024, 9, 1)
+HEALTHY, OPEN = DEVICES[:2]
+
+
+def publish(spark, table: Table, rows: pa.Table) -> None:
+    frame = spark.createDataFrame(rows.to_pandas(), lake.spark_schema(table)) if table is READINGS else rows
+    lake.publish(spark, lake.stage(frame.sortWithinPartitions(*table.key), table))
+
+
+def predictions_of(spark, device: str, fault_from: dict[int, str]):
+    """A device's predictions: dark outside 6 to 18 o'clock, `fault_from` says what the hours are taken for."""
+    rows = []
+    for hour in range(24):
+        lit = 6 <= hour < 18
+        fault = next((name for start, name in sorted(fault_from.items(), reverse=True) if hour >= start), "none")
+        probabilities = tuple(0.95 if name == fault else 0.01 for name in FAULTS) if lit else None
+        start = midnight(DAY) + timedelta(hours=hour)
+        rows.append(
+            (device, start, OK if lit else DARK, fault if lit else None, 0.95 if lit else None, probabilities, "v")
+        )
+    return spark.createDataFrame(rows, lake.spark_schema(PREDICTIONS))
+
+
+def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_of):
+    lake.create_tables(spark)
+    readings = make_readings(DAY, [HEALTHY, OPEN]).to_pandas()
+    noon = midnight(DAY) + timedelta(hours=12)
+    readings.loc[(readings.deviceID == OPEN) & (readings.timestamp >= noon), "current"] = 0.0
+    publish(spark, READINGS, pa.Table.from_pandas(readings, preserve_index=False))
+    both = predictions_of(spark, HEALTHY, {}).unionByName(predictions_of(spark, OPEN, {12: "open_circuit"}))
+    publish(spark, PREDICTIONS, both)
+
+    config = config_of(lake_settings, [DAY], registry=str(registry_of([HEALTHY, OPEN])))
+    (report,) = summarise_device_days.run(spark, config).days
+    healthy, broken = rows_of(lake_settings, DEVICE_DAYS, DAY).to_pylist()
+
+    # 500 V and G / 100 A, G = 1000 sin(...) W/m² from 6 to 18 o'clock: 5 kW times the mean 2/π over 12 h.
+    whole_day_kwh = 5 * 12 * 2 / np.pi
+    assert healthy["energy_kwh"] == pytest.approx(whole_day_kwh, rel=1e-3)
+    assert broken["energy_kwh"] == pytest.approx(whole_day_kwh / 2, rel=1e-3)
+    assert (healthy["fault"], healthy["onset"], healthy["lost_kwh"]) == ("none", None, 0.0)
+    assert (broken["fault"], broken["faulty_hours"], broken["usable_hours"]) == ("open_circuit", 6, 12)
+    assert broken["onset"] == datetime.fromisoformat(f"{DAY} 12:00+00:00")
+    # The module is at 15 °C + G / 40, so a healthy array gives 5 kW * G * (1 - 0.4 % (G / 40 - 10)).
+    g = 1000 * np.sin(np.pi * (np.arange(12 * 3600, 18 * 3600) / 3600 - 6) / 12)
+    expected_kwh = np.sum(5 * g / 1000 * (1 - 0.004 * (g / 40 - 10))) / 3600
+    assert broken["lost_kwh"] == pytest.approx(expected_kwh, rel=0.01)
+    assert healthy["completeness"] == broken["completeness"] == 1.0
+    assert report.figures["devices_open_circuit"] == 1
+    assert all(audit.passed for audit in report.audits)
+
+
+def test_a_device_without_a_judged_window_is_unknown_and_not_healthy(spark, lake_settings, registry_of):
+    day = DAY + timedelta(days=1)
+    lake.create_tables(spark)
+    start = pa.array([midnight(day) + timedelta(hours=hour) for hour in range(24)], TIMESTAMP_TYPE)
+    rows = [("SILENT0001", time.as_py(), "missing", None, None, None, "v") for time in start]
+    publish(spark, PREDICTIONS, spark.createDataFrame(rows, lake.spark_schema(PREDICTIONS)))
+    config = config_of(lake_settings, [day], registry=str(registry_of(["SILENT0001"])))
+    (report,) = summarise_device_days.run(spark, config).days
+    (row,) = rows_of(lake_settings, DEVICE_DAYS, day).to_pylist()
+    assert (row["fault"], row["confidence"], row["usable_hours"], row["completeness"]) == (None, None, 0, 0.0)
+    assert report.figures["devices_unknown"] == 1
+    assert not next(audit for audit in report.audits if audit.name == "every_device_has_a_verdict").passed
