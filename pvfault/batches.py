@@ -5,7 +5,9 @@ Here: readings → scalograms → predictions → device_days, for any number of
 science itself (`windows.py`, `scalogram.py`, `lenet.py`, `verdicts.py`), and where rows come from or go to.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +17,15 @@ from pvfault import scalogram
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry, estimate_ratings
-from pvfault.tables import DEVICE_DAYS, MISSING, OK, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS, WINDOW_START
+from pvfault.tables import DEVICE_DAYS, MISSING, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS, WINDOW_START
 from pvfault.verdicts import combine_windows, expected_power
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 
 # Hourly means of a device's usable readings, which `device_day_rows` needs beside the predictions.
 HOURLY_COLUMNS = ("readings", "mean_power", "mean_irradiance", "mean_temperature")
+
+# Arrow counts the bytes of a binary array in an int32: 2 GiB in one chunk of a column.
+IMAGES_PER_CHUNK = (2**31 - 1) // scalogram.BYTES
 
 
 def scalogram_rows(readings: pa.Table, day: date, registry: Registry) -> pa.Table:
@@ -38,19 +43,24 @@ def scalogram_rows(readings: pa.Table, day: date, registry: Registry) -> pa.Tabl
     -------
     pa.Table
         Rows of `SCALOGRAMS`, 24 for each device, sorted.
+
+    Raises
+    ------
+    ValueError
+        If the readings are not of `day`, not sorted, or there twice.
     """
     devices, device = _device_codes(readings[DEVICE_ID])
-    second = (readings[TIMESTAMP].cast(pa.int64()).to_numpy() - _midnight_us(day)) / 1e6
+    second = _microseconds_of_day(readings[TIMESTAMP], day) / 1e6
     measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
     windows = cut_windows(device, second, measurements, len(devices))
-    ratings = _fill_ratings(registry.ratings(devices), device, measurements)
+    ratings = _ratings(registry, devices, device, measurements)
     images = scalogram.transform(scalogram.normalise(windows.values, ratings[windows.judged // WINDOWS_PER_DAY]))
-    return _scalogram_table(devices, day, windows.quality, windows.readings, windows.mean_irradiance,
-                            _binary(images, windows.judged, len(windows.quality)))  # fmt: skip
+    column = _binary(images, windows.judged, len(windows.quality))
+    return _scalogram_table(devices, day, windows.quality, windows.readings, windows.mean_irradiance, column)
 
 
-def missing_rows(devices, day: date) -> pa.Table:
-    """Rows of `SCALOGRAMS` for devices that sent nothing on a date: 24 `missing` windows each."""
+def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
+    """Rows of `SCALOGRAMS` for devices that sent nothing on a date: 24 `missing` windows each, in the given order."""
     n = len(devices) * WINDOWS_PER_DAY
     quality = np.full(n, MISSING, dtype=object)
     return _scalogram_table(
@@ -66,30 +76,32 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     scalograms : pa.Table
         Rows of `SCALOGRAMS`.
     classifier : pvfault.lenet.Classifier
+        Or whatever has a `version` and a `predict` from images, uint8 (n, 64, 64, 4), to probabilities, (n, 6).
 
     Returns
     -------
     pa.Table
-        Rows of `PREDICTIONS`, in the same order; fault, confidence and probabilities are null unless `ok`.
+        Rows of `PREDICTIONS`, in the same order; fault, confidence and probabilities are null without a scalogram.
+
+    Raises
+    ------
+    ValueError
+        If a scalogram is not of `scalogram.BYTES` bytes.
     """
-    judged = np.flatnonzero(np.asarray(scalograms["scalogram"].is_valid()))
-    images = _images(scalograms["scalogram"].take(pa.array(judged)))
-    probabilities = classifier.predict(images)
-    # One row of each for every window; the index of a window that was not judged is null.
-    row = _positions(judged, len(scalograms))
-    best = probabilities.argmax(axis=1)
-    columns = {
-        "fault": pa.array(np.array(FAULTS, dtype=object)[best], pa.string()),
-        "confidence": pa.array(probabilities.max(axis=1, initial=0.0), pa.float32()),
-        "probabilities": pa.StructArray.from_arrays(list(pa.array(p) for p in probabilities.T), fields=list(PROBABILITIES_TYPE)),
-    }  # fmt: skip
+    unjudged = ~np.asarray(scalograms["scalogram"].is_valid())
+    probabilities = np.zeros((len(scalograms), len(FAULTS)), np.float32)
+    probabilities[~unjudged] = classifier.predict(_images(scalograms["scalogram"]))
+    by_fault = [pa.array(probability) for probability in probabilities.T]
     return pa.table(
         [
             scalograms[DEVICE_ID],
             scalograms[WINDOW_START],
             scalograms["quality"],
-            *(column.take(row) for column in columns.values()),
-            pa.array([classifier.version], pa.string()).take(pa.array(np.zeros(len(scalograms), np.int64))),
+            pa.array(np.array(FAULTS, dtype=object)[probabilities.argmax(axis=1)], pa.string(), mask=unjudged),
+            pa.array(probabilities.max(axis=1), mask=unjudged),
+            # The six stay numbers under a null: they are not nullable, and Parquet looks.
+            pa.StructArray.from_arrays(by_fault, fields=list(PROBABILITIES_TYPE), mask=pa.array(unjudged)),
+            pa.repeat(pa.scalar(classifier.version, pa.string()), len(scalograms)),
         ],
         schema=PREDICTIONS.schema,
     )
@@ -110,11 +122,17 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     -------
     pa.Table
         Rows of `DEVICE_DAYS`, sorted. Energy is the sum of the hourly mean powers over 1 h; lost energy is what a
-        healthy array would have given above that in the faulty hours, null for an unregistered device.
+        healthy array would have given above that in the faulty hours, null for an unregistered device and where the
+        verdict is unknown.
+
+    Raises
+    ------
+    ValueError
+        If an hour is not of `day`.
     """
     hours = hours.sort_by([(DEVICE_ID, "ascending"), (WINDOW_START, "ascending")])
     devices, device = _device_codes(hours[DEVICE_ID])
-    hour = ((hours[WINDOW_START].cast(pa.int64()).to_numpy() - _midnight_us(day)) // (WINDOW_S * 1_000_000)).astype(int)
+    hour = _microseconds_of_day(hours[WINDOW_START], day) // (WINDOW_S * 1_000_000)
 
     def by_hour(column, fill=np.nan):
         """One column as (device, hour)."""
@@ -128,9 +146,9 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     verdicts = combine_windows(probabilities)
     unknown = verdicts.fault < 0
 
-    expected = expected_power(irradiance, temperature, registry.ratings(devices).prod(axis=1)[:, None])
-    shortfall = np.maximum(np.nan_to_num(expected - power), 0.0)
-    unregistered = np.isnan(registry.ratings(devices)[:, 0])
+    rated_power = registry.ratings(devices).prod(axis=1)
+    shortfall = np.maximum(np.nan_to_num(expected_power(irradiance, temperature, rated_power[:, None]) - power), 0.0)
+    no_loss = unknown | np.isnan(rated_power)
     onset = np.datetime64(day, "us") + verdicts.onset * np.timedelta64(WINDOW_S, "s")
     return pa.table(
         [
@@ -142,7 +160,7 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
             pa.array(np.isfinite(probabilities).all(axis=-1).sum(axis=1), pa.int32()),
             pa.array(verdicts.confidence, pa.float32(), mask=unknown),
             pa.array(np.nansum(power, axis=1) / 1000),
-            pa.array((shortfall * verdicts.faulty).sum(axis=1) / 1000, mask=unregistered),
+            pa.array((shortfall * verdicts.faulty).sum(axis=1) / 1000, mask=no_loss),
             pa.array(completeness(readings)),
         ],
         schema=DEVICE_DAYS.schema,
@@ -173,7 +191,7 @@ def completeness(readings):
 
 def _device_codes(column):
     """Distinct devices of a sorted column, and for each row the position of its device."""
-    encoded = pa.chunked_array(column.chunks, column.type).combine_chunks().dictionary_encode()
+    encoded = column.combine_chunks().dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
 
 
@@ -181,11 +199,24 @@ def _midnight_us(day):
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
 
 
-def _fill_ratings(ratings, device, measurements):
-    """Estimate the ratings of the devices that are not registered."""
+def _microseconds_of_day(column, day):
+    """Timestamps of a date as microseconds since its midnight; refuses those of another date."""
+    microseconds = column.cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy() - _midnight_us(day)
+    outside = (microseconds < 0) | (microseconds >= WINDOWS_PER_DAY * WINDOW_S * 1_000_000)
+    if outside.any():
+        first = column[int(outside.argmax())].as_py()
+        raise ValueError(
+            f"{outside.sum()} of {len(outside)} rows are not of {day}, such as {first}; select one date's rows first"
+        )
+    return microseconds
+
+
+def _ratings(registry, devices, device, measurements):
+    """Ratings of devices, shape (n, 2), estimated from their own readings where they are not registered."""
+    ratings = registry.ratings(devices)
     for unregistered in np.flatnonzero(np.isnan(ratings[:, 0])):
-        first, last = np.searchsorted(device, [unregistered, unregistered + 1])
-        ratings[unregistered] = estimate_ratings(measurements[first:last])
+        first, end = np.searchsorted(device, [unregistered, unregistered + 1])
+        ratings[unregistered] = estimate_ratings(measurements[first:end])
     return ratings
 
 
@@ -205,17 +236,18 @@ def _scalogram_table(devices, day, quality, readings, mean_irradiance, images):
     )
 
 
-def _positions(present, n):
-    """For each of n rows its position among those present, null where it is not."""
-    position = np.zeros(n, np.int64)
-    position[present] = np.arange(len(present))
-    mask = np.ones(n, bool)
-    mask[present] = False
-    return pa.array(position, mask=mask)
-
-
-def _binary(images, rows, n):
+def _binary(images, rows, n, images_per_chunk=IMAGES_PER_CHUNK):
     """Images as a binary column of n rows, null where there is no image, without copying them one by one."""
+    edges = [0, *rows[images_per_chunk::images_per_chunk].tolist(), n]
+    chunks = []
+    for chunk, (first, end) in enumerate(pairwise(edges)):
+        own = slice(chunk * images_per_chunk, (chunk + 1) * images_per_chunk)
+        chunks.append(_binary_chunk(images[own], rows[own] - first, end - first))
+    return pa.chunked_array(chunks, pa.binary())
+
+
+def _binary_chunk(images, rows, n):
+    """As `_binary`, in one array."""
     size = np.zeros(n + 1, np.int32)
     size[rows + 1] = scalogram.BYTES
     valid = np.zeros(n, bool)
@@ -232,12 +264,15 @@ def _binary(images, rows, n):
 
 
 def _images(column):
-    """A binary column without nulls as images, shape (n, 64, 64, 4)."""
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    images = [np.empty((0, *scalogram.SHAPE), np.uint8)]
-    for chunk in chunks:
-        if len(chunk):
-            offsets = np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-            data = np.frombuffer(chunk.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
-            images.append(data.reshape(-1, *scalogram.SHAPE))
-    return images[-1] if len(images) == 2 else np.concatenate(images)  # noqa: PLR2004
+    """The images of a binary column, shape (n, 64, 64, 4), without its nulls; not copied if they are in one chunk."""
+    parts = [np.empty((0, *scalogram.SHAPE), np.uint8)]
+    for chunk in column.cast(pa.binary()).chunks:
+        present = chunk.drop_null()
+        if not len(present):
+            continue
+        _, offset_buffer, data = present.buffers()
+        offsets = np.frombuffer(offset_buffer, np.int32)[present.offset : present.offset + len(present) + 1]
+        if (np.diff(offsets) != scalogram.BYTES).any():
+            raise ValueError(f"a scalogram is not of {scalogram.BYTES} bytes; make the date's scalograms again")
+        parts.append(np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]].reshape(-1, *scalogram.SHAPE))
+    return parts[-1] if len(parts) <= 2 else np.concatenate(parts)

@@ -5,6 +5,7 @@ what the ratings are used for (`scalogram.py`, `verdicts.py`).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from pvfault.errors import PvfaultError
-from pvfault.readings import DEVICE_ID, DEVICE_ID_PATTERN, MEASUREMENTS, is_plausible
+from pvfault.readings import DEVICE_ID, DEVICE_ID_PATTERN, MEASUREMENTS, PLAUSIBLE, is_plausible
 
 REGISTRY_SCHEMA = pa.schema(
     [
@@ -29,6 +30,14 @@ REGISTRY_SCHEMA = pa.schema(
     ]
 )
 REQUIRED_COLUMNS = (DEVICE_ID, "rated_voltage", "rated_current")
+
+# V and A. No array's ratings lie outside: infinity falls out here, and volts written as kilovolts; below 1, only a
+# laboratory's sample remains.
+RATING_LIMITS = {
+    rating: (0.1, PLAUSIBLE[measurement][1])
+    for rating, measurement in (("rated_voltage", "voltage"), ("rated_current", "current"))
+}
+SMALLEST_ESTIMATE = 1.0  # V and A: below, an estimate is the noise of the sensors
 
 # Relative change of V_mp with cell temperature for crystalline silicon, 1/°C: the median over the modules of the CEC
 # library that pvlib ships is close to the datasheets' -0.3 to -0.4 %/°C.
@@ -68,13 +77,16 @@ class Registry:
         ndarray of float64, shape (n, 2)
             Voltage [V] and current [A]; NaN for a device that is not registered.
         """
-        rows = pc.index_in(pa.array(devices, pa.string()), pa.array(self.devices, pa.string()))
-        known = np.asarray(rows.is_valid())
-        row = np.asarray(rows.fill_null(0))
-        ratings = np.full((len(devices), 2), np.nan)
+        row = np.array([self._row_of.get(device, -1) for device in devices], dtype=int)
+        known = row >= 0
+        ratings = np.full((len(row), 2), np.nan)
         ratings[known, 0] = self.rated_voltage[row[known]]
         ratings[known, 1] = self.rated_current[row[known]]
         return ratings
+
+    @cached_property
+    def _row_of(self):
+        return {device: row for row, device in enumerate(self.devices)}
 
 
 EMPTY_REGISTRY = Registry((), np.empty(0), np.empty(0))
@@ -92,23 +104,23 @@ def read_registry(path: Path) -> Registry:
     Raises
     ------
     RegistryError
-        If the file is absent or no CSV, a required column is missing, a deviceID is of the wrong form or stands there
-        twice, or a rating is absent or not positive.
+        If the file is absent or no CSV, a column is missing or there twice, a deviceID is of the wrong form or stands
+        there twice, or a rating is absent or outside `RATING_LIMITS`.
     """
     table = _read_csv(Path(path))
     _refuse_rows(path, table, pc.invert(pc.match_substring_regex(table[DEVICE_ID], DEVICE_ID_PATTERN)),
                  "a deviceID that is not 10 letters and digits")  # fmt: skip
     counts = pc.value_counts(table[DEVICE_ID])
-    repeated = [count["values"].as_py() for count in counts if count["counts"].as_py() > 1]
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).to_pylist()
     if repeated:
         raise RegistryError(
             f"registry {path}: {len(repeated)} devices stand there more than once ({', '.join(repeated[:3])}); "
             "keep one row for each device"
         )
-    for rating in ("rated_voltage", "rated_current"):
-        # Infinity and NaN are no ratings either.
-        good = pc.and_(pc.greater(table[rating], 0.0), pc.is_finite(table[rating]))
-        _refuse_rows(path, table, pc.invert(pc.fill_null(good, False)), f"no positive {rating}")  # noqa: FBT003
+    for rating, (low, high) in RATING_LIMITS.items():
+        # NaN compares false, and what is absent compares null.
+        good = pc.and_(pc.greater_equal(table[rating], low), pc.less_equal(table[rating], high))
+        _refuse_rows(path, table, pc.invert(good), f"no {rating} between {low:g} and {high:g}")
     return Registry(
         tuple(table[DEVICE_ID].to_pylist()),
         table["rated_voltage"].to_numpy(),
@@ -137,17 +149,17 @@ def estimate_ratings(measurements) -> tuple[float, float]:
     Returns
     -------
     rated_voltage, rated_current : float
-        V and A. 1 where nothing positive can be estimated: without light there is nothing to judge, and a voltage or
-        current of zero is zero at any rating.
+        V and A, at least `SMALLEST_ESTIMATE`: without light there is nothing to judge, and over a smaller rating the
+        noise around a current of zero would look like a signal.
     """
     lit = measurements[is_plausible(measurements) & (measurements[:, MEASUREMENTS.index("irradiance")] > 50)]
     if not len(lit):
-        return 1.0, 1.0
+        return SMALLEST_ESTIMATE, SMALLEST_ESTIMATE
     voltage, current, temperature, irradiance = lit.astype(np.float64).T
     bright = irradiance >= np.quantile(irradiance, 0.75)
     rated_voltage = np.median(voltage[bright] / (1 + VOLTAGE_TEMPERATURE_COEFFICIENT * (temperature[bright] - 25)))
     rated_current = np.median(current[bright] / irradiance[bright]) * 1000
-    return tuple(float(rating) if rating > 0 else 1.0 for rating in (rated_voltage, rated_current))
+    return max(float(rated_voltage), SMALLEST_ESTIMATE), max(float(rated_current), SMALLEST_ESTIMATE)
 
 
 def _read_csv(path):
@@ -157,12 +169,13 @@ def _read_csv(path):
     convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
     try:
         table = pa_csv.read_csv(path, convert_options=convert)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        names = table.column_names  # decodes the header
+    except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
         raise RegistryError(f"registry {path}: not a CSV of devices ({error}); expected {_expected()}") from error
-    missing = [name for name in REQUIRED_COLUMNS if name not in table.column_names]
-    if missing:
+    wrong = [name for name in REQUIRED_COLUMNS if names.count(name) != 1]
+    if wrong:
         raise RegistryError(
-            f"registry {path}: no column {', '.join(missing)} among {', '.join(table.column_names)}; "
+            f"registry {path}: {', '.join(wrong)} missing or more than once among the columns {', '.join(names)}; "
             f"expected {_expected()}"
         )
     return table
@@ -173,10 +186,12 @@ def _expected():
 
 
 def _refuse_rows(path, table, refused, what):
-    """Raise for the rows that `refused` marks, naming the first ones as the user sees them in the file."""
-    lines = [int(row) + 2 for row in np.flatnonzero(np.asarray(pc.fill_null(refused, True)))]  # noqa: FBT003
-    if lines:
+    """Raise for the rows that `refused` marks, or leaves unknown, naming the first ones as the user can find them."""
+    rows = np.flatnonzero(np.asarray(pc.fill_null(refused, True)))
+    if len(rows):
+        # By number and name: blank lines and line breaks within quotes make a line's number uncertain.
+        found = [f"row {row + 1}, deviceID {table[DEVICE_ID][int(row)].as_py()!r}" for row in rows[:3]]
         raise RegistryError(
-            f"registry {path}: {len(lines)} of {len(table)} rows have {what} "
-            f"(line {', '.join(map(str, lines[:3]))}); correct or remove them"
+            f"registry {path}: {len(rows)} of {len(table)} rows have {what} ({'; '.join(found)}); "
+            "correct or remove them"
         )

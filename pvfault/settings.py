@@ -4,6 +4,7 @@ Here: the `PVFAULT_*` names. Whoever starts a process (`pvfault_cli`, `pvfault_a
 environment in; nothing else reads one. Not here: what is given by a command's own options.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -33,7 +34,7 @@ class Settings:
     first_date : date
         The first day that can be materialised (`PVFAULT_FIRST_DATE`).
     lateness_hours : float
-        How long past midnight a date's readings are waited for (`PVFAULT_LATENESS_HOURS`).
+        How long past midnight a date's readings are waited for (`PVFAULT_LATENESS_HOURS`). [h]
     """
 
     home: Path
@@ -61,16 +62,16 @@ class Settings:
         PvfaultError
             If a value is not of its form.
         """
-        home = Path(environment.get("PVFAULT_HOME") or project / ".pvfault").expanduser().absolute()
+        home = _read(environment, "PVFAULT_HOME", _path, project / ".pvfault", "a folder")
         return cls(
             home=home,
-            jars=Path(environment.get("PVFAULT_JARS") or project / "build" / "jars").expanduser().absolute(),
+            jars=_read(environment, "PVFAULT_JARS", _path, project / "build" / "jars", "a folder"),
             broker=environment.get("PVFAULT_BROKER") or "localhost:9092",
             topic=environment.get("PVFAULT_TOPIC") or "pv-readings",
-            registry=Path(environment.get("PVFAULT_REGISTRY") or home / "devices.csv").expanduser().absolute(),
-            model=Path(environment.get("PVFAULT_MODEL") or project / "models" / "lenet5.h5").expanduser().absolute(),
+            registry=_read(environment, "PVFAULT_REGISTRY", _path, home / "devices.csv", "a file"),
+            model=_read(environment, "PVFAULT_MODEL", _path, project / "models" / "lenet5.h5", "a file"),
             first_date=_read(environment, "PVFAULT_FIRST_DATE", date.fromisoformat, "2019-01-01", "a date YYYY-MM-DD"),
-            lateness_hours=_read(environment, "PVFAULT_LATENESS_HOURS", float, "2", "a number of hours"),
+            lateness_hours=_read(environment, "PVFAULT_LATENESS_HOURS", _hours, "2", "a number of hours, 0 or more"),
         )
 
     @property
@@ -84,8 +85,22 @@ class Settings:
         return self.home / "catalog.db"
 
 
+def _path(text):
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:  # ~name of a user that this machine does not have
+        raise ValueError(text) from error
+
+
+def _hours(text):
+    hours = float(text)
+    if not 0 <= hours < math.inf:
+        raise ValueError(text)
+    return hours
+
+
 def _read(environment, name, parse, default, expected):
-    """One setting that is more than text."""
+    """One setting that is more than text; set but empty counts as unset."""
     text = environment.get(name) or default
     try:
         return parse(text)

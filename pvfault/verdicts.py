@@ -37,7 +37,7 @@ class Verdicts:
     onset : ndarray of int, shape (n,)
         Hour of the first faulty window, 0 to 23; -1 without a fault.
     faulty : ndarray of bool, shape (n, 24)
-        The windows in which the fault shows.
+        The windows in which the fault shows: from its most probable onset on, and more probably faulty than not.
     confidence : ndarray of float, shape (n,)
         Posterior probability of the verdict; NaN where unknown.
     """
@@ -54,7 +54,8 @@ def combine_windows(probabilities) -> Verdicts:
     A day is healthy, or healthy up to an hour and of one fault from then on. With p_t(c) the network's probability of
     class c in window t, the weight of fault f from hour k on is prior(f, k) times the product over t < k of
     p_t(none) and over t >= k of p_t(f), to the power `INDEPENDENCE`; for faults that come and go, (p_t(f) +
-    p_t(none)) / 2 stands for p_t(f). The onset is the most probable k of the most probable fault.
+    p_t(none)) / 2 stands for p_t(f). Of the most probable fault, the windows from its most probable k on in which none
+    is less probable than not are faulty.
 
     Parameters
     ----------
@@ -85,8 +86,9 @@ def combine_windows(probabilities) -> Verdicts:
     hours = np.arange(WINDOWS_PER_DAY)
     shows = usable & (hours >= most_probable_onset[:, None]) & (fault > 0)[:, None]
     shows &= np.nan_to_num(probabilities[..., FAULTS.index(NONE)], nan=1.0) < 0.5
-    # A fault that shows in no single window, only in their sum, is dated by its most probable onset.
-    onset = np.where(shows.any(axis=1), shows.argmax(axis=1), most_probable_onset)
+    # There is one such window at least: with p(none) above 1/2 from k on, no fault would outweigh a healthy day. The
+    # most probable k itself may lie in the night before it, where hours cannot be told apart.
+    onset = shows.argmax(axis=1)
 
     unknown = ~usable.any(axis=1)
     return Verdicts(
@@ -140,7 +142,7 @@ def _log_likelihood(probabilities, usable):
 
 
 def _posterior(likelihood):
-    """Posterior probability of each class and hour of onset, shape (n, 6, 24)."""
+    """Posterior probability of each class and hour of onset, shape (n, 6, 24); the healthy day stands at hour 0."""
     prior = np.full(likelihood.shape[1:], FAULT_PRIOR / (len(FAULTS) - 1) / WINDOWS_PER_DAY)
     prior[0] = 0.0
     prior[0, 0] = 1 - FAULT_PRIOR

@@ -5,6 +5,7 @@ plausible reading is (`readings.py`), images of windows (`scalogram.py`), any I/
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +16,16 @@ WINDOW_S = 3600
 WINDOWS_PER_DAY = 24
 SLOTS = WINDOW_S // SAMPLE_PERIOD_S
 
-MAX_GAP_S = 300  # a gap up to here is filled by a straight line: clouds move on within minutes
+# A gap up to here is filled by a straight line: clouds move on within minutes. 5 min, and one slot more, because a
+# logger that keeps 5 min is never quite on time, and half of its gaps are a second longer.
+MAX_GAP_S = 300 + SAMPLE_PERIOD_S
 MAX_UNCOVERED = 0.10  # share of the hour that longer gaps may take
 DARK_BELOW = 50.0  # W/m²: below, most inverters have not started, and faults leave no trace
 
-# Room between the keys of two windows, so that one sorted axis of time holds all windows of all devices.
-_STRIDE_S = 2 * WINDOW_S
+# One sorted axis of time holds all windows of all devices: window * _STRIDE + time inside the window. In integer
+# microseconds, exact for any fleet, so that a window's values do not depend on its place in the table.
+_MICROSECONDS = 1_000_000
+_STRIDE = WINDOW_S * _MICROSECONDS
 
 _IRRADIANCE = MEASUREMENTS.index("irradiance")
 
@@ -32,7 +37,8 @@ class Windows:
     Attributes
     ----------
     quality : ndarray of str, shape (n_devices * 24,)
-        `ok`, `dark`, `sparse`, `invalid` or `missing`.
+        `missing` without a reading; else `dark` by `mean_irradiance`; else `ok` if the usable readings cover the hour,
+        `invalid` if they would with the unusable ones, `sparse` if not.
     readings : ndarray of int32, shape (n_devices * 24,)
         How many readings came, usable or not.
     mean_irradiance : ndarray of float32, shape (n_devices * 24,)
@@ -54,17 +60,20 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
     """Cut one date's readings into windows.
 
     A window is made of its own readings alone, so that it is the same whether a day or a stream is cut. Readings that
-    cannot have been measured (`is_plausible`) count as gaps. A slot between two usable readings at most 5 min apart,
-    or before the first or after the last one by no more, is covered; beyond that the nearest reading is held.
+    cannot have been measured (`is_plausible`) count as gaps. A slot is covered between two usable readings at most
+    `MAX_GAP_S` apart, before the first or after the last one by no more, and within half a slot of any. At most
+    `MAX_UNCOVERED` of the slots may not be; they too lie on the straight line between their neighbours, or hold the
+    nearest reading at the ends of the hour.
 
     Parameters
     ----------
     device : ndarray of int, shape (n,)
         Which device each reading is of: 0 to n_devices - 1, ascending.
     second : ndarray of float, shape (n,)
-        Seconds since the date's midnight, in [0, 86400), ascending and distinct within a device. [s]
+        Seconds since the date's midnight, in [0, 86400), ascending and distinct within a device; to the microsecond.
+        [s]
     measurements : ndarray of float32, shape (n, 4)
-        In the order of `MEASUREMENTS`.
+        In the order of `MEASUREMENTS`; may be NaN or infinite.
     n_devices : int
         Devices without a reading have `missing` windows.
 
@@ -75,35 +84,67 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
     Raises
     ------
     ValueError
-        If the readings are not ascending by device and second.
+        If a reading is not of the date, or of no device, or the readings are not ascending by device and second.
     """
-    window = device * WINDOWS_PER_DAY + (second // WINDOW_S).astype(np.int64)
-    key = window * _STRIDE_S + second % WINDOW_S
-    if (np.diff(key) <= 0).any():
-        raise ValueError("readings must be sorted by device and time, one for each")
+    window, key = _keys(device, second, n_devices)
     n_windows = n_devices * WINDOWS_PER_DAY
-    usable = is_plausible(measurements)
     readings = np.bincount(window, minlength=n_windows)
-    mean_irradiance = _mean(measurements[usable, _IRRADIANCE], window[usable], n_windows)
+    usable = is_plausible(measurements)
+    usable_key, usable_measurements = key[usable], measurements[usable]
+    mean_irradiance = _mean(usable_measurements[:, _IRRADIANCE], window[usable], n_windows)
 
     quality = np.full(n_windows, OK, dtype=object)
     quality[mean_irradiance < DARK_BELOW] = DARK
     quality[readings == 0] = MISSING
     candidates = np.flatnonzero(quality == OK)
 
-    fits = _coverage(key[usable], candidates) >= 1 - MAX_UNCOVERED
+    neighbours = _neighbours(usable_key, candidates)
+    fits = _fits(neighbours)
     # The readings came, but too many of them cannot be used: a fault of the sensors, not of the communication.
-    came = _coverage(key, candidates[~fits]) >= 1 - MAX_UNCOVERED
+    came = _fits(_neighbours(key, candidates[~fits]))
     quality[candidates[~fits]] = np.where(came, INVALID, SPARSE)
-
-    judged = candidates[fits]
     return Windows(
         quality,
         readings.astype(np.int32),
         mean_irradiance.astype(np.float32),
-        judged,
-        _interpolate(key[usable], measurements[usable], judged),
+        candidates[fits],
+        _interpolate(usable_measurements, Neighbours(*(field[fits] for field in neighbours))),
     )
+
+
+class Neighbours(NamedTuple):
+    """The readings on either side of each slot of some windows, all of shape (n_windows, 180).
+
+    Attributes
+    ----------
+    before, after : ndarray of int
+        Index of the last reading at or before the slot and of the first at or after it; the other one of the two where
+        the window has none. Meaningless for a window without readings.
+    since, until : ndarray of float
+        How far away they are, infinite where the window has none. [µs]
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    since: np.ndarray
+    until: np.ndarray
+
+
+def _keys(device, second, n_devices):
+    """The window of each reading, and its place on the axis of all windows; refuses readings out of place."""
+    microsecond = np.rint(second * _MICROSECONDS).astype(np.int64)
+    outside = (microsecond < 0) | (microsecond >= WINDOWS_PER_DAY * _STRIDE) | (device < 0) | (device >= n_devices)
+    if outside.any():
+        raise ValueError(
+            f"{outside.sum()} of {len(outside)} readings are not of this date (0 to 86,400 s) or not of devices 0 to "
+            f"{n_devices - 1}; select one date's readings before they are cut"
+        )
+    key = device.astype(np.int64) * (WINDOWS_PER_DAY * _STRIDE) + microsecond
+    if (np.diff(key) <= 0).any():
+        raise ValueError(
+            "readings are not ascending by device and second, or there twice; sort them and keep one of each"
+        )
+    return key // _STRIDE, key
 
 
 def _mean(values, group, n_groups):
@@ -113,50 +154,35 @@ def _mean(values, group, n_groups):
     return np.divide(total, count, out=np.full(n_groups, np.nan), where=count > 0)
 
 
-def _slot_keys(windows):
-    """Keys of the 180 slots of each window, flat."""
-    return (windows[:, None] * _STRIDE_S + np.arange(SLOTS) * SAMPLE_PERIOD_S).ravel().astype(np.float64)
+def _neighbours(key, windows):
+    """`Neighbours` of the slots of some windows among the readings at `key`, which is ascending."""
+    start = windows[:, None] * _STRIDE
+    slot = start + np.arange(SLOTS) * (SAMPLE_PERIOD_S * _MICROSECONDS)
+    first, end = np.searchsorted(key, start), np.searchsorted(key, start + _STRIDE)
+    before = np.searchsorted(key, slot, side="right") - 1
+    after = np.searchsorted(key, slot)
+    has_before, has_after = before >= first, after < end
+    since = np.full(slot.shape, np.inf)
+    until = np.full(slot.shape, np.inf)
+    since[has_before] = slot[has_before] - key[before[has_before]]
+    until[has_after] = key[after[has_after]] - slot[has_after]
+    return Neighbours(np.where(has_before, before, after), np.where(has_after, after, before), since, until)
 
 
-def _neighbours(key, slots):
-    """For each slot, the readings of its own window at or before and at or after it; itself where there is none.
-
-    Returns their indices and distances in seconds, infinite where there is no such reading.
-    """
-    after = np.searchsorted(key, slots)
-    before = np.searchsorted(key, slots, side="right") - 1
-    last = len(key) - 1
-    window = slots // _STRIDE_S
-    has_before = (before >= 0) & (key[np.maximum(before, 0)] // _STRIDE_S == window)
-    has_after = (after <= last) & (key[np.minimum(after, last)] // _STRIDE_S == window)
-    before = np.where(has_before, before, after)
-    after = np.where(has_after, after, before)
-    return (
-        before,
-        after,
-        np.where(has_before, slots - key[np.clip(before, 0, last)], np.inf),
-        np.where(has_after, key[np.clip(after, 0, last)] - slots, np.inf),
-    )
+def _fits(neighbours):
+    """Which windows are covered well enough by their readings, shape (n_windows,)."""
+    nearest = np.minimum(neighbours.since, neighbours.until)
+    gap = neighbours.since + neighbours.until
+    # Before the first reading and after the last one.
+    gap = np.where(np.isinf(gap), nearest, gap)
+    covered = (gap <= MAX_GAP_S * _MICROSECONDS) | (nearest <= SAMPLE_PERIOD_S / 2 * _MICROSECONDS)
+    return (~covered).sum(axis=1) <= MAX_UNCOVERED * SLOTS
 
 
-def _coverage(key, windows):
-    """Share of each window's slots that lie within reach of a reading."""
-    if not len(windows) or not len(key):
-        return np.zeros(len(windows))
-    _, _, since, until = _neighbours(key, _slot_keys(windows))
-    inside = np.isfinite(since) & np.isfinite(until)
-    gap = np.where(inside, since + until, np.minimum(since, until))
-    near = np.minimum(since, until) <= SAMPLE_PERIOD_S / 2
-    return ((gap <= MAX_GAP_S) | near).reshape(-1, SLOTS).mean(axis=1)
-
-
-def _interpolate(key, measurements, windows):
-    """Values on the grid: a straight line between two readings, the nearest reading before the first and after the last."""
-    if not len(windows):
-        return np.empty((0, SLOTS, len(MEASUREMENTS)), np.float32)
-    before, after, since, until = _neighbours(key, _slot_keys(windows))
-    span = since + until
-    inside = np.isfinite(span) & (span > 0)
-    weight = np.divide(since, span, out=np.zeros(len(since)), where=inside).astype(np.float32)[:, None]
-    values = measurements[before] * (1 - weight) + measurements[after] * weight
-    return values.reshape(-1, SLOTS, len(MEASUREMENTS)).astype(np.float32)
+def _interpolate(measurements, neighbours):
+    """Values on the grid, shape (n_windows, 180, 4), of windows that have a reading."""
+    span = neighbours.since + neighbours.until
+    # On a reading, before the first one and after the last one both neighbours are the same.
+    between = np.isfinite(span) & (span > 0)
+    weight = np.divide(neighbours.since, span, out=np.zeros(span.shape), where=between).astype(np.float32)[..., None]
+    return measurements[neighbours.before] * (1 - weight) + measurements[neighbours.after] * weight

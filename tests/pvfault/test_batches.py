@@ -1,0 +1,409 @@
+"""Rows of tables: the same from a whole fleet, one device or one hour; nulls, chunks, and a day worked out by hand."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pvfault import batches
+from pvfault.batches import HOURLY_COLUMNS, completeness, device_day_rows, missing_rows, prediction_rows, scalogram_rows
+from pvfault.faults import FAULTS
+from pvfault.readings import READING_SCHEMA
+from pvfault.registry import EMPTY_REGISTRY, Registry
+from pvfault.scalogram import transform
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS
+
+DAY = date(2024, 6, 21)
+MIDNIGHT = datetime(2024, 6, 21, tzinfo=UTC)
+DEVICES = ("A000000000", "B000000000", "C000000000", "D000000000")
+REGISTRY = Registry(DEVICES, np.array([600.0, 550.0, 700.0, 650.0]), np.array([10.0, 9.0, 12.0, 8.0]))
+
+
+def readings_of(device, second, measurements):
+    """Readings of one device as a table; a measurement of None is null."""
+    n = len(second)
+    columns = [pa.array(column, pa.float32()) for column in zip(*measurements, strict=True)] if n else [[]] * 4
+    timestamp = [MIDNIGHT + timedelta(seconds=float(s)) for s in second]
+    return pa.table([[device] * n, timestamp, *columns], schema=READING_SCHEMA)
+
+
+def a_day(device, cadence=60, seed=0):
+    """A bright day of one device, with lost and broken readings."""
+    random = np.random.default_rng(seed)
+    second = np.arange(0, 86_400, cadence)
+    second = second[random.random(len(second)) > 0.05]
+    light = np.clip(900 * np.sin(np.pi * (second / 3600 - 4) / 16), 0, None) * random.uniform(0.5, 1, len(second))
+    readings = np.column_stack([550 + 0 * light, light / 100, 15 + light / 30, light])
+    readings[random.random(len(second)) < 0.02, random.integers(4)] = np.nan
+    return readings_of(device, second, readings)
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    """Four devices of different cadence."""
+    return pa.concat_tables([a_day(device, [60, 300, 20, 120][i], i) for i, device in enumerate(DEVICES)])
+
+
+@pytest.fixture(scope="module")
+def scalograms(fleet):
+    return scalogram_rows(fleet, DAY, REGISTRY)
+
+
+class Brightness:
+    """Stands in for the network: probabilities that can be worked out from each image."""
+
+    version = "brightness-1"
+
+    def predict(self, images):
+        assert images.shape[1:] == (64, 64, 4)
+        return np.stack([self.of(image) for image in images]) if len(images) else np.empty((0, 6), np.float32)
+
+    @staticmethod
+    def of(image):
+        weight = 1 + np.array([image[k::6].mean(dtype=np.float64) for k in range(6)])
+        return (weight / weight.sum()).astype(np.float32)
+
+
+# --- readings to scalograms ---
+
+
+def test_each_device_has_each_hour_once_in_the_form_of_the_table(scalograms):
+    scalograms.validate(full=True)
+    assert scalograms.schema == SCALOGRAMS.schema
+    assert scalograms["deviceID"].to_pylist() == [device for device in DEVICES for _ in range(24)]
+    assert scalograms["window_start"].to_pylist() == [MIDNIGHT + timedelta(hours=h) for h in range(24)] * 4
+    assert {"ok", "dark"} <= set(scalograms["quality"].to_pylist())
+
+
+def test_there_is_an_image_exactly_where_the_quality_is_ok(scalograms):
+    for row in scalograms.to_pylist():
+        assert (row["scalogram"] is not None) == (row["quality"] == "ok")
+        assert row["scalogram"] is None or len(row["scalogram"]) == 16_384
+
+
+def test_images_are_those_of_the_readings_over_the_ratings_of_their_own_device():
+    second = np.arange(0, 86_400, 20)
+    random = np.random.default_rng(0)
+    values = {device: random.uniform(60, 100, (len(second), 4)).astype(np.float32) for device in DEVICES[:2]}
+    table = pa.concat_tables([readings_of(device, second, values[device]) for device in values])
+    rows = scalogram_rows(table, DAY, REGISTRY).to_pylist()
+    for window in (0, 13, 24, 47):
+        device, hour = divmod(window, 24)
+        rated = np.float32([[600, 10], [550, 9]][device])
+        v, i, t, g = values[DEVICES[device]][hour * 180 : (hour + 1) * 180].T
+        expected = transform(np.stack([v / rated[0], i / rated[1], (t + 50) / 100, g / 1000], axis=1)[None])[0]
+        found = np.frombuffer(rows[window]["scalogram"], np.uint8).reshape(64, 64, 4)
+        assert np.abs(found.astype(int) - expected).max() <= 1
+        assert (found != expected).mean() < 1e-3
+
+
+def test_a_device_alone_has_the_rows_it_has_in_a_fleet(fleet, scalograms):
+    for i, device in enumerate(DEVICES):
+        own = fleet.filter(np.array(fleet["deviceID"].to_pylist()) == device)
+        assert scalogram_rows(own, DAY, REGISTRY).equals(scalograms.slice(24 * i, 24))
+
+
+def test_an_hour_alone_has_the_row_it_has_in_a_day(fleet, scalograms):
+    """The stream sees an hour at a time, the batch a day: bit for bit the same."""
+    start = np.array([t.hour for t in fleet["timestamp"].to_pylist()])
+    for hour in (5, 12, 19):
+        alone = scalogram_rows(fleet.filter(start == hour), DAY, REGISTRY)
+        for device in range(4):
+            assert alone.slice(24 * device + hour, 1).equals(scalograms.slice(24 * device + hour, 1))
+
+
+def test_chunks_and_slices_of_a_table_do_not_matter(fleet, scalograms):
+    """Spark hands over Arrow batches of its own size, and whole devices are slices of them."""
+    chunked = pa.Table.from_batches(fleet.to_batches(max_chunksize=777))
+    assert scalogram_rows(chunked, DAY, REGISTRY).equals(scalograms)
+    first = fleet["deviceID"].to_pylist().index("B000000000")
+    assert scalogram_rows(chunked.slice(first), DAY, REGISTRY).equals(scalograms.slice(24))
+
+
+def test_a_null_measurement_is_a_reading_that_cannot_be_used():
+    second = np.arange(43_200, 46_800, 60)
+    good = [(500.0, 7.0, 40.0, 800.0)] * 60
+    one_null = [(500.0, None, 40.0, 800.0) if i == 30 else r for i, r in enumerate(good)]
+    all_null = [(500.0, 7.0, 40.0, None)] * 60
+    assert scalogram_rows(readings_of("A000000000", second, one_null), DAY, REGISTRY)["quality"][12].as_py() == "ok"
+    rows = scalogram_rows(readings_of("A000000000", second, all_null), DAY, REGISTRY)
+    assert rows["quality"][12].as_py() == "invalid"
+    assert rows["mean_irradiance"][12].as_py() is None
+    assert rows["readings"][12].as_py() == 60
+
+
+@pytest.mark.parametrize("spike", [np.inf, -np.inf, np.nan, 3.4e38])
+def test_a_device_that_sends_nothing_else_than_nonsense_is_invalid(spike):
+    rows = scalogram_rows(readings_of("A000000000", np.arange(0, 86_400, 60), [(spike,) * 4] * 1440), DAY, REGISTRY)
+    assert set(rows["quality"].to_pylist()) == {"invalid"}
+
+
+def test_an_unregistered_device_without_current_is_scored_and_has_no_current_in_its_image():
+    readings = readings_of("Z000000000", np.arange(0, 86_400, 60), [(700.0, 0.0, 40.0, 800.0)] * 1440)
+    rows = scalogram_rows(readings, DAY, REGISTRY)
+    assert set(rows["quality"].to_pylist()) == {"ok"}
+    image = np.frombuffer(rows["scalogram"][12].as_py(), np.uint8).reshape(64, 64, 4)
+    assert not image[..., 1].any()
+    assert all(image[..., channel].any() for channel in (0, 2, 3))
+
+
+def test_an_unregistered_device_looks_like_one_registered_with_its_own_ratings():
+    second = np.arange(0, 86_400, 60)
+    light = np.clip(950 * np.sin(np.pi * (second / 3600 - 4) / 16), 0, None)
+    day = readings_of("A000000000", second, np.column_stack([500 + 0 * light, light / 100, 25 + 0 * light, light]))
+    known = Registry(("A000000000",), np.array([500.0]), np.array([10.0]))
+    estimated, registered = (scalogram_rows(day, DAY, registry) for registry in (EMPTY_REGISTRY, known))
+    images = [np.frombuffer(rows["scalogram"][12].as_py(), np.uint8).astype(int) for rows in (estimated, registered)]
+    assert np.abs(images[0] - images[1]).max() <= 1
+
+
+def test_a_fleet_of_zero_devices_has_zero_rows():
+    for rows in (scalogram_rows(READING_SCHEMA.empty_table(), DAY, REGISTRY), missing_rows([], DAY)):
+        assert rows.num_rows == 0
+        assert rows.schema == SCALOGRAMS.schema
+    predictions = prediction_rows(SCALOGRAMS.schema.empty_table(), Brightness())
+    assert predictions.num_rows == 0
+    assert predictions.schema == PREDICTIONS.schema
+    for registry in (REGISTRY, EMPTY_REGISTRY):
+        days = device_day_rows(hours_of({}), DAY, registry)
+        assert days.num_rows == 0
+        assert days.schema == DEVICE_DAYS.schema
+
+
+@pytest.mark.parametrize("second", [-20, 86_400])
+def test_readings_of_another_date_are_refused_with_one_of_them(second):
+    readings = readings_of("A000000000", [second], [(500, 7, 40, 800)])
+    with pytest.raises(ValueError, match=r"1 of 1 rows are not of 2024-06-21, such as 2024-06-2"):
+        scalogram_rows(readings, DAY, REGISTRY)
+
+
+def test_the_unit_of_timestamps_does_not_matter(fleet, scalograms):
+    """A table from pandas counts nanoseconds."""
+    position = READING_SCHEMA.get_field_index("timestamp")
+    nanoseconds = fleet["timestamp"].cast(pa.timestamp("ns", tz="UTC"))
+    assert scalogram_rows(fleet.set_column(position, "timestamp", nanoseconds), DAY, REGISTRY).equals(scalograms)
+
+
+def test_missing_devices_have_a_day_of_missing_windows():
+    rows = missing_rows(["B000000000", "A000000000"], DAY)
+    rows.validate(full=True)
+    assert rows.schema == SCALOGRAMS.schema
+    assert rows["deviceID"].to_pylist() == ["B000000000"] * 24 + ["A000000000"] * 24
+    assert set(rows["quality"].to_pylist()) == {"missing"}
+    assert set(rows["readings"].to_pylist()) == {0}
+    assert rows["mean_irradiance"].null_count == rows["scalogram"].null_count == 48
+
+
+@pytest.mark.parametrize("present", [[], [0], [9], [1, 3, 4, 8], list(range(10))])
+@pytest.mark.parametrize("images_per_chunk", [1, 2, 3, 4, 100])
+def test_images_go_into_a_column_and_come_back_however_it_is_chunked(present, images_per_chunk):
+    images = np.random.default_rng(0).integers(0, 256, (len(present), 64, 64, 4), np.uint8)
+    column = batches._binary(images, np.array(present, int), 10, images_per_chunk)
+    column.validate(full=True)
+    expected = [None] * 10
+    for row, image in zip(present, images, strict=True):
+        expected[row] = image.tobytes()
+    assert column.to_pylist() == expected
+    np.testing.assert_array_equal(batches._images(column), images)
+    in_slice = np.array([2 <= row < 7 for row in present], bool)
+    np.testing.assert_array_equal(batches._images(column.slice(2, 5)), images[in_slice])
+    np.testing.assert_array_equal(batches._images(column.cast(pa.large_binary())), images)
+
+
+def test_more_images_than_two_gib_do_not_overflow():
+    """Arrow counts bytes in an int32: image 131,072 of a table came from before the start of the buffer."""
+    n = 131_073
+    images = np.zeros((n, 64, 64, 4), np.uint8)  # memory that is never touched is never taken
+    images[-1, 0, 0] = 1, 2, 3, 4
+    column = batches._binary(images, np.arange(n), n)
+    column.validate()
+    assert len(column) == n
+    assert column.null_count == 0
+    assert column[n - 1].as_py() == images[-1].tobytes()
+    assert column[131_071].as_py() == bytes(16_384)
+
+
+# --- scalograms to predictions ---
+
+
+def test_each_window_has_the_prediction_of_its_own_image(scalograms):
+    predictions = prediction_rows(scalograms, Brightness())
+    predictions.validate(full=True)
+    assert predictions.schema == PREDICTIONS.schema
+    for name in ("deviceID", "window_start", "quality"):
+        assert predictions[name].equals(scalograms[name])
+    for scalogram, row in zip(scalograms["scalogram"].to_pylist(), predictions.to_pylist(), strict=True):
+        assert row["model_version"] == "brightness-1"
+        if scalogram is None:
+            assert row["fault"] is row["confidence"] is row["probabilities"] is None
+            continue
+        expected = Brightness.of(np.frombuffer(scalogram, np.uint8).reshape(64, 64, 4))
+        assert list(row["probabilities"].values()) == expected.tolist()
+        assert row["confidence"] == expected.max()
+        assert row["fault"] == max(zip(expected, FAULTS, strict=True))[1]
+
+
+def test_predictions_do_not_depend_on_batches_of_three_rows(scalograms):
+    whole = prediction_rows(scalograms, Brightness())
+    threes = [prediction_rows(pa.Table.from_batches([batch]), Brightness()) for batch in scalograms.to_batches(3)]
+    assert pa.concat_tables(threes).equals(whole)
+
+
+def test_predictions_can_be_written_to_parquet_nulls_included(scalograms, tmp_path):
+    """Parquet refuses a null in a field that is not nullable, even below a null."""
+    predictions = prediction_rows(scalograms, Brightness())
+    pq.write_table(predictions, tmp_path / "predictions.parquet")
+    assert pq.read_table(tmp_path / "predictions.parquet").to_pylist() == predictions.to_pylist()
+
+
+def test_windows_without_any_image_have_predictions_without_fault():
+    predictions = prediction_rows(missing_rows(["A000000000"], DAY), Brightness())
+    assert predictions["fault"].null_count == predictions["probabilities"].null_count == 24
+
+
+def test_an_image_that_lost_a_byte_is_refused():
+    """Two images of wrong lengths can add up to a right one."""
+    scalograms = missing_rows(["A000000000"], DAY)
+    images = pa.array([bytes(16_383), bytes(16_385)] + [None] * 22, pa.binary())
+    with pytest.raises(ValueError, match="not of 16384 bytes; make the date's scalograms again"):
+        prediction_rows(scalograms.set_column(5, "scalogram", images), Brightness())
+
+
+# --- predictions to device_days ---
+
+
+def sure_of(fault):
+    return {name: 0.95 if name == fault else 0.01 for name in FAULTS}
+
+
+def hours_of(devices):
+    """Predictions with hourly means, from {device: {hour: (fault or None, readings, W, W/m², °C)}}, in no order."""
+    rows = [
+        {
+            "deviceID": device,
+            "window_start": MIDNIGHT + timedelta(hours=hour),
+            "quality": "ok" if fault else "missing",
+            "fault": fault,
+            "confidence": fault and 0.95,
+            "probabilities": fault and sure_of(fault),
+            "model_version": "1",
+            **dict(zip(HOURLY_COLUMNS, means, strict=True)),
+        }
+        for device, hours in reversed(devices.items())
+        for hour, (fault, *means) in reversed(hours.items())
+    ]
+    columns = [pa.field("readings", pa.int64()), *(pa.field(name, pa.float64()) for name in HOURLY_COLUMNS[1:])]
+    return pa.Table.from_pylist(rows, schema=pa.schema([*PREDICTIONS.schema, *columns]))
+
+
+NOTHING = (None, None, None, None, None)
+RATED_6_KW = Registry(("A000000000",), np.array([600.0]), np.array([10.0]))
+
+
+def half_a_day(fault="open_circuit"):
+    """6 kW at 800 W/m² and 35 °C: 6 * 0.8 * (1 - 0.004 * 10) = 4.608 kW, half of it from noon on."""
+    night = dict.fromkeys([*range(8), *range(16, 24)], (None, 180, 0.0, 0.0, 10.0))
+    morning = dict.fromkeys(range(8, 12), ("none", 180, 4608.0, 800.0, 35.0))
+    afternoon = dict.fromkeys(range(12, 16), (fault, 180, 2304.0, 800.0, 35.0))
+    return dict(sorted((night | morning | afternoon).items()))
+
+
+def test_a_day_is_worth_what_a_pocket_calculator_says():
+    (row,) = device_day_rows(hours_of({"A000000000": half_a_day()}), DAY, RATED_6_KW).to_pylist()
+    # Four windows against one device in fifty: more likely than not, and no more.
+    assert 0.5 < row.pop("confidence") < 0.6
+    assert row == {
+        "deviceID": "A000000000",
+        "date": DAY,
+        "fault": "open_circuit",
+        "onset": MIDNIGHT + timedelta(hours=12),
+        "faulty_hours": 4,
+        "usable_hours": 8,
+        "energy_kwh": pytest.approx(4 * 4.608 + 4 * 2.304),
+        "lost_kwh": pytest.approx(4 * 2.304),
+        "completeness": 1.0,
+    }
+
+
+def test_a_healthy_device_has_no_onset_and_loses_nothing_to_a_fault():
+    (row,) = device_day_rows(hours_of({"A000000000": half_a_day("none")}), DAY, RATED_6_KW).to_pylist()
+    assert (row["fault"], row["onset"], row["faulty_hours"], row["lost_kwh"]) == ("none", None, 0, 0.0)
+
+
+def test_what_an_unregistered_device_loses_is_unknown():
+    (row,) = device_day_rows(hours_of({"Z000000000": half_a_day()}), DAY, RATED_6_KW).to_pylist()
+    assert row["fault"] == "open_circuit"
+    assert row["lost_kwh"] is None
+    assert row["energy_kwh"] == pytest.approx(4 * 4.608 + 4 * 2.304)
+
+
+def test_a_device_without_a_window_that_can_be_judged_is_unknown_and_not_without_loss():
+    silent = dict.fromkeys(range(24), NOTHING)
+    (row,) = device_day_rows(hours_of({"A000000000": silent}), DAY, RATED_6_KW).to_pylist()
+    assert row["fault"] is row["onset"] is row["confidence"] is row["lost_kwh"] is None
+    assert (row["usable_hours"], row["faulty_hours"], row["energy_kwh"], row["completeness"]) == (0, 0, 0.0, 0.0)
+
+
+def test_more_power_than_expected_in_one_faulty_hour_does_not_pay_for_another():
+    hours = half_a_day()
+    hours[12] = ("open_circuit", 180, 9999.0, 800.0, 35.0)
+    (row,) = device_day_rows(hours_of({"A000000000": hours}), DAY, RATED_6_KW).to_pylist()
+    assert row["lost_kwh"] == pytest.approx(3 * 2.304)
+
+
+def test_each_device_has_its_own_day_whatever_the_order_of_rows():
+    devices = {"A000000000": half_a_day(), "B000000000": dict.fromkeys(range(24), NOTHING)}
+    devices["C000000000"] = half_a_day("line_line")
+    rows = device_day_rows(hours_of(devices), DAY, RATED_6_KW)
+    rows.validate(full=True)
+    assert rows.schema == DEVICE_DAYS.schema
+    assert rows["deviceID"].to_pylist() == list(devices)
+    assert rows["fault"].to_pylist() == ["open_circuit", None, "line_line"]
+    for device, hours in devices.items():
+        (alone,) = device_day_rows(hours_of({device: hours}), DAY, RATED_6_KW).to_pylist()
+        assert alone == rows.to_pylist()[list(devices).index(device)]
+
+
+def test_hours_that_are_not_there_are_hours_without_readings():
+    hours = {hour: values for hour, values in half_a_day().items() if 8 <= hour < 16}
+    (row,) = device_day_rows(hours_of({"A000000000": hours}), DAY, RATED_6_KW).to_pylist()
+    assert (row["fault"], row["usable_hours"]) == ("open_circuit", 8)
+    assert row["completeness"] == pytest.approx(8 / 24)
+
+
+def test_numbers_below_a_null_are_not_probabilities():
+    """Arrow leaves values of any kind in the fields of a null struct."""
+    hours = hours_of({"A000000000": half_a_day()})
+    judged = np.asarray(hours["probabilities"].is_valid())
+    fields = [np.where(judged, hours["probabilities"].combine_chunks().field(i), np.float32(1 / 6)) for i in range(6)]
+    struct = pa.StructArray.from_arrays(
+        [pa.array(field, pa.float32()) for field in fields], fields=list(PROBABILITIES_TYPE), mask=pa.array(~judged)
+    )
+    position = hours.schema.get_field_index("probabilities")
+    hidden = hours.set_column(position, hours.schema.field(position), struct)
+    assert device_day_rows(hidden, DAY, RATED_6_KW).equals(device_day_rows(hours, DAY, RATED_6_KW))
+
+
+@pytest.mark.parametrize("hour", [-1, 24])
+def test_an_hour_of_another_date_is_refused(hour):
+    """The hour before midnight would have been counted as this date's last one."""
+    with pytest.raises(ValueError, match="not of 2024-06-21"):
+        device_day_rows(hours_of({"A000000000": {hour: NOTHING}}), DAY, RATED_6_KW)
+
+
+@pytest.mark.parametrize(
+    ("readings", "share"),
+    [
+        ([180] * 24, 1),
+        ([60] * 24, 1),
+        ([12] * 24, 1),
+        ([180] * 18 + [0] * 6, 0.75),
+        ([60] * 23 + [30], 23.5 / 24),
+        ([0] * 24, 0),
+        ([1] + [0] * 23, 1 / 24),
+    ],
+)
+def test_completeness_is_told_by_the_cadence_of_the_fullest_hour(readings, share):
+    assert completeness(np.array([readings])) == pytest.approx([share])

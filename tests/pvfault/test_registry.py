@@ -1,0 +1,181 @@
+"""The registry: what is refused and with which words, and ratings estimated from readings."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pvfault.registry import (
+    EMPTY_REGISTRY,
+    REGISTRY_SCHEMA,
+    Registry,
+    RegistryError,
+    estimate_ratings,
+    read_registry,
+    write_registry,
+)
+
+HEADER = "deviceID,rated_voltage,rated_current\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a registry file by hand."""
+
+    def write(content):
+        path = tmp_path / "devices.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER + "INV0000001,600,10\nINV0000002,550.5,1e1\n",
+        HEADER.replace("\n", "\r\n") + "INV0000001,600,10\r\nINV0000002,550.5,10\r\n",
+        b"\xef\xbb\xbf" + (HEADER + "INV0000001,600,10\nINV0000002,550.5,10\n").encode(),
+        HEADER + '\n"INV0000001", 600 ,10\n\nINV0000002,550.5,10',
+        "site,owner,rated_current,deviceID,rated_voltage\nNA,Zoë,10,INV0000001,600\n,,10,INV0000002,550.5\n",
+        "deviceID,rated_voltage,rated_current,latitude,modules_in_series\nINV0000001,600,10,,\nINV0000002,550.5,10,48.1,20\n",
+    ],
+    ids=["plain", "windows", "byte-order-mark", "blank-lines-and-spaces", "other-order-and-columns", "optional-absent"],
+)
+def test_a_registry_is_read_however_a_spreadsheet_wrote_it(write, content):
+    registry = read_registry(write(content))
+    assert registry.devices == ("INV0000001", "INV0000002")
+    assert registry.rated_voltage.tolist() == [600.0, 550.5]
+    assert registry.rated_current.tolist() == [10.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("INV0000001,600,10\nINV0000002,600,10\nINV0000001,600,10\n", r"more than once \(INV0000001\).*keep one row"),
+        ("INV0000001,600,\n", "1 of 1 rows have no rated_current"),
+        ("INV0000001,NaN,10\n", "no rated_voltage"),
+        ("INV0000001,600,10\nINV0000002,-600,10\n", "1 of 2 rows have no rated_voltage .*row 2, deviceID 'INV0000002'"),
+        ("INV0000001,600,0\n", "no rated_current"),
+        ("INV0000001,inf,10\n", "no rated_voltage"),
+        ("INV0000001,1e-300,10\n", "no rated_voltage"),
+        ("INV0000001,600,5e58\n", "no rated_current between 0.1 and 10000"),
+        ("INV1,600,10\n", "not 10 letters and digits .*'INV1'"),
+        (",600,10\n", "not 10 letters and digits .*None"),
+        ('"INV0000001\n",600,10\n', "not 10 letters and digits"),
+        ("INV0000001,six hundred,10\n", "not a CSV of devices .*six hundred"),
+        ("INV0000001,600\n", "not a CSV of devices .*Expected 3 columns"),
+    ],
+)
+def test_a_wrong_row_is_refused_by_what_was_found_and_what_to_do(write, rows, words):
+    with pytest.raises(RegistryError, match=words):
+        read_registry(write(HEADER + rows))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "not a CSV of devices .*expected a header with at least deviceID,rated_voltage,rated_current"),
+        ("\n\n", "not a CSV of devices"),
+        (bytes(range(256)) * 20, "not a CSV of devices"),
+        ((HEADER + "INV0000001,600,10\n").encode("utf-16"), "not a CSV of devices"),
+        (
+            "deviceID,rated_voltage,rated_current,Straße\nINV0000001,600,10,x\n".encode("latin-1"),
+            "not a CSV of devices",
+        ),
+        ("deviceID,rated_voltage\nINV0000001,600\n", "rated_current missing .*deviceID, rated_voltage"),
+        ("deviceID;rated_voltage;rated_current\nINV0000001;600;10\n", "deviceID, rated_voltage, rated_current missing"),
+        ("deviceID,deviceID,rated_voltage,rated_current\nINV0000001,x,600,10\n", "deviceID missing or more than once"),
+    ],
+    ids=["empty", "blank", "binary", "utf-16", "latin-1", "column-missing", "semicolons", "column-twice"],
+)
+def test_a_file_that_is_no_registry_is_refused(write, content, words):
+    """Each of these ended in a traceback or in wrong ratings in one draft or another."""
+    with pytest.raises(RegistryError, match=words):
+        read_registry(write(content))
+
+
+def test_an_absent_registry_is_refused_by_name(tmp_path):
+    with pytest.raises(RegistryError, match=r"devices\.csv: no such file.*PVFAULT_REGISTRY"):
+        read_registry(tmp_path / "devices.csv")
+
+
+def test_a_registry_without_devices_is_a_fleet_of_zero(write):
+    registry = read_registry(write(HEADER))
+    assert registry.devices == ()
+    assert registry.ratings([]).shape == (0, 2)
+    assert np.isnan(registry.ratings(["INV0000001"])).all()
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    table = pa.table(
+        {
+            "deviceID": ["INV0000001", "INV0000002"],
+            "rated_voltage": [600.1, 1 / 3],
+            "rated_current": [10.0, 9.87654321],
+            "site": ["a, b", None],
+            "latitude": [48.0, None],
+            "longitude": [11.0, None],
+            "timezone": ["Europe/Berlin", None],
+            "modules_in_series": [20, None],
+            "strings_in_parallel": [2, None],
+        },
+        schema=REGISTRY_SCHEMA,
+    )
+    path = tmp_path / "new" / "devices.csv"
+    write_registry(table, path)
+    registry = read_registry(path)
+    assert registry.devices == ("INV0000001", "INV0000002")
+    assert registry.rated_voltage.tolist() == [600.1, 1 / 3]
+    assert registry.rated_current.tolist() == [10.0, 9.87654321]
+
+
+def test_ratings_come_in_the_order_asked_for_and_are_unknown_for_a_stranger():
+    registry = Registry(("B000000000", "A000000000"), np.array([600.0, 500.0]), np.array([10.0, 9.0]))
+    ratings = registry.ratings(["A000000000", "Z000000000", "B000000000", "A000000000"])
+    np.testing.assert_array_equal(ratings, [[500, 9], [np.nan, np.nan], [600, 10], [500, 9]])
+
+
+def test_a_registry_cannot_be_changed_by_the_way():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EMPTY_REGISTRY.devices = ("INV0000001",)
+
+
+def healthy_day(v_mp=600.0, i_mp=10.0, seed=0):
+    """A day of an array with known ratings: V linear in temperature, I in proportion to light, and noisy sensors."""
+    random = np.random.default_rng(seed)
+    irradiance = 950 * np.sin(np.pi * np.linspace(0, 1, 2000)) * random.uniform(0.6, 1, 2000)
+    temperature = 15 + 0.03 * irradiance
+    voltage = v_mp * (1 - 0.0035 * (temperature - 25)) * random.normal(1, 0.005, 2000)
+    current = i_mp * irradiance / 1000 * random.normal(1, 0.005, 2000)
+    return np.column_stack([voltage, current, temperature, irradiance]).astype(np.float32)
+
+
+def test_ratings_are_found_from_a_healthy_day():
+    voltage, current = estimate_ratings(healthy_day())
+    assert voltage == pytest.approx(600, rel=0.01)
+    assert current == pytest.approx(10, rel=0.01)
+
+
+def test_broken_readings_do_not_move_the_estimate():
+    day = healthy_day()
+    broken = np.float32([[500, 3e38, 40, 900], [np.nan, 7, 40, 900], [500, 7, -127, 1900], [500, 7, 40, np.inf]])
+    assert estimate_ratings(np.concatenate([day, np.tile(broken, (200, 1))])) == estimate_ratings(day)
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [np.empty((0, 4)), np.full((10, 4), np.nan), np.tile([0, 0, 10, 0], (10, 1)), np.tile([0, 0, 40, 900], (10, 1))],
+    ids=["no readings", "none usable", "night", "no voltage and no current"],
+)
+def test_where_nothing_can_be_estimated_a_rating_is_one_and_can_be_divided_by(readings):
+    assert estimate_ratings(readings.astype(np.float32)) == (1.0, 1.0)
+
+
+def test_the_noise_around_zero_current_does_not_become_a_signal():
+    """Divided by a rating of a few mA, the noise of an open circuit looked like many times the rated current."""
+    day = healthy_day()
+    day[:, 1] = np.random.default_rng(1).normal(0.002, 0.01, len(day))
+    _, current = estimate_ratings(day)
+    assert np.abs(day[:, 1] / current).max() < 0.1

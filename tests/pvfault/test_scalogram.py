@@ -1,0 +1,203 @@
+"""Scalograms: against pywt.cwt itself, and the laws that a linear transform keeps."""
+
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import pywt
+
+from pvfault.scalogram import normalise, quantise, transform, transform_matrix
+
+MORLET_CENTRE = 5 / (2 * np.pi)  # cycles a sample at scale 1, from psi(t) = exp(-t**2 / 2) cos(5 t)
+
+
+def random_windows(n, seed=0):
+    """Windows of many kinds: clouds as random walks, steps, noise, with the spread of real channels."""
+    random = np.random.default_rng(seed)
+    walk = np.cumsum(random.normal(0, 0.05, (n, 180, 4)), axis=1)
+    step = np.where(np.arange(180)[:, None] < random.integers(0, 180, (n, 1, 4)), 0.0, random.normal(0, 0.5, (n, 1, 4)))
+    return (0.7 + walk + step + random.normal(0, 0.01, (n, 180, 4))).astype(np.float32)
+
+
+def coefficients(window):
+    """What pywt.cwt gives for the four channels of one window between 6 and 6 zeros, shape (64, 192, 4)."""
+    padded = np.concatenate([np.zeros((6, 4)), window.astype(np.float64), np.zeros((6, 4))])
+    return np.stack([pywt.cwt(signal, np.arange(1, 65), "morl")[0] for signal in padded.T], axis=-1)
+
+
+def pool(by_slot):
+    """Magnitude, and mean over three slots, shape (64, 64, 4)."""
+    magnitude = np.abs(by_slot)
+    return (magnitude[:, 0::3] + magnitude[:, 1::3] + magnitude[:, 2::3]) / 3
+
+
+def as_byte(magnitude):
+    """Logarithmic quantisation, one value at a time: 0 for 0, 255 from 8 on, linear below the floor of 1/256."""
+    return min(255, math.floor(255 * math.log(1 + magnitude * 256) / math.log(1 + 8 * 256) + 0.5))
+
+
+def test_scalograms_equal_those_of_pywt():
+    windows = random_windows(12)
+    images = transform(windows)
+    expected = np.stack([np.vectorize(as_byte)(pool(coefficients(window))) for window in windows])
+    difference = np.abs(images.astype(int) - expected)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
+
+
+def test_the_matrix_is_the_transform_of_pywt():
+    window = random_windows(1)[0]
+    by_matrix = (window[:, 0].astype(np.float64) @ transform_matrix()).reshape(3, 64, 64)
+    np.testing.assert_allclose(by_matrix.transpose(1, 2, 0).reshape(64, 192), coefficients(window)[..., 0], atol=1e-4)
+
+
+def test_no_product_with_the_matrix_can_round():
+    """Images would depend on the order in which a processor adds: factors are multiples of 2**-20, and sums small."""
+    scaled = transform_matrix() * 2**20
+    assert (scaled == np.round(scaled)).all()
+    assert np.abs(transform_matrix()).sum(axis=0).max() * 512 < 2**13
+
+
+def test_a_window_has_the_same_image_alone_and_at_any_place_in_a_batch():
+    windows = random_windows(70)
+    images = transform(windows)
+    alone = np.concatenate([transform(windows[i : i + 1]) for i in range(len(windows))])
+    np.testing.assert_array_equal(images, alone)
+    for shift in (1, 5, 31, 32, 33):
+        np.testing.assert_array_equal(transform(np.roll(windows, shift, axis=0)), np.roll(images, shift, axis=0))
+
+
+def test_images_do_not_depend_on_the_number_of_threads():
+    """A Spark worker computes with one thread, the command line with all: with rounding, their images differed."""
+    code = (
+        "import sys, hashlib, numpy as np; from pvfault.scalogram import transform;"
+        "windows = np.frombuffer(sys.stdin.buffer.read(), np.float32).reshape(-1, 180, 4);"
+        "sys.stdout.write(hashlib.sha256(transform(windows).tobytes()).hexdigest())"
+    )
+    windows = random_windows(40).tobytes()
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=windows,
+            capture_output=True,
+            check=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_the_transform_is_linear():
+    """The image of a sum is made of the sum of what pywt gives for its parts."""
+    one, other = random_windows(2)
+    parts = [coefficients(0.25 * one), coefficients(2 * other)]
+    expected = np.vectorize(as_byte)(pool(parts[0] + parts[1]))
+    image = transform((0.25 * one + 2 * other)[None])[0]
+    assert np.abs(image.astype(int) - expected).max() <= 1
+
+
+def test_the_sign_of_a_window_does_not_show():
+    windows = random_windows(5)
+    np.testing.assert_array_equal(transform(-windows), transform(windows))
+
+
+def test_each_channel_is_seen_by_itself():
+    windows = random_windows(3)
+    for channel in range(4):
+        only = np.zeros_like(windows)
+        only[..., channel] = windows[..., channel]
+        expected = np.zeros_like(transform(windows))
+        expected[..., channel] = transform(windows)[..., channel]
+        np.testing.assert_array_equal(transform(only), expected)
+
+
+@pytest.mark.parametrize("period", [8, 16, 24, 36])
+@pytest.mark.parametrize("channel", range(4))
+def test_a_pure_tone_is_brightest_at_the_scale_of_its_period(period, channel):
+    window = np.zeros((1, 180, 4), np.float32)
+    window[0, :, channel] = np.sin(2 * np.pi * np.arange(180) / period)
+    image = transform(window)[0, :, 20:44, channel].astype(float)
+    assert abs((image**2).sum(axis=1).argmax() + 1 - MORLET_CENTRE * period) <= 1
+
+
+def test_a_jump_shows_at_its_time():
+    window = np.zeros((1, 180, 4), np.float32)
+    window[0, 100:, 1] = 0.5
+    image = transform(window)[0, :8, :, 1].astype(int).sum(axis=0)
+    # Slot 100 stands, behind 6 zeros, in column 106 // 3; the other edge is the end of the hour.
+    assert abs(image[:55].argmax() - 106 // 3) <= 1
+
+
+def test_a_constant_window_keeps_its_level_in_its_edges():
+    """The wavelet sums to zero: without zeros on both sides, half the current would look like the whole."""
+    levels = np.ones((3, 180, 4), np.float32) * np.array([0.25, 0.5, 1.0])[:, None, None].astype(np.float32)
+    brightness = transform(levels).astype(int).sum(axis=(1, 2, 3))
+    assert (np.diff(brightness) > 0).all()
+
+
+def test_night_gives_zeros():
+    assert not transform(np.zeros((3, 180, 4), np.float32)).any()
+
+
+def test_no_windows_give_no_images():
+    images = transform(np.empty((0, 180, 4), np.float32))
+    assert images.shape == (0, 64, 64, 4)
+    assert images.dtype == np.uint8
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_window_that_is_not_finite_is_refused(value):
+    windows = random_windows(3)
+    windows[1, 90, 2] = value
+    with pytest.raises(ValueError, match="no scalogram"):
+        transform(windows)
+
+
+def test_the_largest_values_that_can_come_saturate_and_do_not_wrap_around():
+    windows = np.full((1, 180, 4), 2000 / 0.1, np.float32)  # the highest plausible voltage over the lowest rating
+    assert transform(windows)[0, 63, 0].min() == 255
+
+
+def test_images_are_in_c_order_as_their_bytes_are_stored():
+    images = transform(random_windows(2))
+    assert images.flags.c_contiguous
+    assert images[0].nbytes == 16_384
+
+
+def test_the_matrix_cannot_be_changed_by_one_of_its_callers():
+    with pytest.raises(ValueError, match="read-only"):
+        transform_matrix()[0, 0] = 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bytes_follow_the_logarithm(dtype):
+    magnitude = np.concatenate([[0.0], np.geomspace(1e-6, 1e4, 2000)]).astype(dtype)
+    level = quantise(magnitude).astype(int)
+    assert level[0] == 0
+    assert (np.diff(level) >= 0).all()
+    assert np.abs(level - [as_byte(float(m)) for m in magnitude]).max() <= 1
+    assert (level[magnitude >= 8] == 255).all()
+    assert level.max() == 255
+
+
+def test_the_channels_are_brought_to_order_one():
+    values = np.tile(np.float32([600, 20, 50, 1000]), (2, 180, 1))
+    normal = normalise(values, np.array([[600.0, 20.0], [300.0, 10.0]]))
+    np.testing.assert_allclose(normal[0, 0], [1, 1, 1, 1])
+    np.testing.assert_allclose(normal[1, 179], [2, 2, 1, 1])
+    assert normal.dtype == np.float32
+
+
+def test_frost_does_not_look_like_heat():
+    cold, hot = np.tile(np.float32([0, 0, -30, 0]), (1, 180, 1)), np.tile(np.float32([0, 0, 30, 0]), (1, 180, 1))
+    rating = np.ones((1, 2))
+    assert (normalise(cold, rating)[..., 2] < normalise(hot, rating)[..., 2]).all()
+    assert (transform(normalise(cold, rating)) != transform(normalise(hot, rating))).any()
+
+
+def test_no_windows_are_normalised_to_none():
+    assert normalise(np.empty((0, 180, 4), np.float32), np.empty((0, 2))).shape == (0, 180, 4)
