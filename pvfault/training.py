@@ -27,7 +27,7 @@ def _check_classes(label):
 
 def train_network(
     training: LabelledWindows, validation: LabelledWindows, *, epochs: int, seed: int, seconds: float = np.inf,
-    learning_rate: float = 1.5e-3, report: Callable[[str], None] = lambda _line: None,
+    learning_rate: float = 1e-3, report: Callable[[str], None] = lambda _line: None,
 ):  # fmt: skip
     """Train LeNet-5, keep its best epoch, and calibrate it.
 

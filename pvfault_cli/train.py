@@ -9,8 +9,8 @@ import typer
 
 from pvfault.errors import PvfaultError
 
-DEVICES = 9_000
-EPOCHS = 8
+DEVICES = 7_000
+EPOCHS = 7
 
 
 def train(
