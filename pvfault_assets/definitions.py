@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from pvfault.settings import Settings
 from pvfault_assets.assets.sources import source_assets
@@ -36,8 +35,8 @@ def build_definitions(settings: Settings, **resources: object) -> dg.Definitions
     days = daily(settings.first_date)
     with warnings.catch_warnings():
         # Backfill policies (beta) and partitioned checks (preview) may change with Dagster, which is pinned.
-        warnings.simplefilter("ignore", BetaWarning)
-        warnings.simplefilter("ignore", PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
             assets=[*source_assets(settings), *table_assets(days)],
             jobs=[materialise_day],

@@ -145,7 +145,7 @@ def _print_fleet(console, devices, labels, found):
 
     injected = {label["deviceID"]: label for label in labels.to_pylist()}
     # 79 characters wide: no terminal breaks it.
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for heading in ("device", "injected", "since (UTC)", "found", "since (UTC)", "hours", "sure", ""):
         table.add_column(heading, no_wrap=True)
     for device in sorted(injected | found):

@@ -1,0 +1,164 @@
+"""What Dagster is told: assets, their lineage, checks, days and schedule, pinned."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context  # there is no public clock
+
+from pvfault_assets.definitions import build_definitions
+from pvfault_assets.partitions import daily
+from tests.conftest import PROJECT
+
+GRAPH = {
+    # asset: (group, kinds, made from)
+    "readings_topic": ("raw", {"kafka"}, set()),
+    "device_registry": ("raw", {"csv"}, set()),
+    "lenet_model": ("model", {"tensorflow"}, set()),
+    "readings": ("raw", {"kafka", "iceberg"}, {"readings_topic"}),
+    "scalograms": ("silver", {"spark", "iceberg"}, {"readings", "device_registry"}),
+    "predictions": ("gold", {"spark", "tensorflow", "iceberg"}, {"scalograms", "lenet_model"}),
+    "device_days": ("gold", {"spark", "iceberg"}, {"predictions", "readings", "device_registry"}),
+}
+TABLES = {"readings", "scalograms", "predictions", "device_days"}
+CHECKS = {
+    # (asset, check): whether it blocks
+    ("device_registry", "registry_is_there"): False,
+    ("readings", "not_fewer_readings_than_before"): True,
+    ("readings", "every_record_is_a_reading"): False,
+    ("readings", "devices_are_complete"): False,
+    ("readings", "no_reading_came_twice"): False,
+    ("readings", "values_are_plausible"): False,
+    ("readings", "no_device_is_missing"): False,
+    ("readings", "every_device_is_registered"): False,
+    ("readings", "no_reading_came_too_late"): False,
+    ("scalograms", "every_device_has_24_windows"): True,
+    ("scalograms", "scalograms_are_whole_and_finite"): True,
+    ("scalograms", "lit_windows_can_be_judged"): False,
+    ("predictions", "every_ok_window_has_a_prediction"): True,
+    ("predictions", "probabilities_are_probabilities"): True,
+    ("predictions", "no_fault_is_everywhere"): False,
+    ("device_days", "one_verdict_for_each_device"): True,
+    ("device_days", "most_devices_are_healthy"): False,
+    ("device_days", "every_device_has_a_verdict"): False,
+}
+
+
+@pytest.fixture
+def settings(make_settings, tmp_path):
+    return make_settings(tmp_path)
+
+
+@pytest.fixture
+def definitions(settings):
+    return build_definitions(settings)
+
+
+def test_lineage_reaches_from_verdicts_to_topic_registry_and_model(definitions):
+    graph = definitions.resolve_asset_graph()
+    found = {
+        key.to_user_string(): (
+            graph.get(key).group_name,
+            {tag.removeprefix("dagster/kind/") for tag in graph.get(key).tags if tag.startswith("dagster/kind/")},
+            {parent.to_user_string() for parent in graph.get(key).parent_keys},
+        )
+        for key in graph.get_all_asset_keys()
+    }
+    assert found == GRAPH
+
+
+def test_tables_are_cut_into_the_same_days_and_backfilled_in_one_run(definitions, settings):
+    """A run per day would start a Java virtual machine per day."""
+    graph = definitions.resolve_asset_graph()
+    cut = {key.to_user_string(): graph.get(key).partitions_def for key in graph.get_all_asset_keys()}
+    days = daily(settings.first_date)
+    assert cut == {name: days if name in TABLES else None for name in GRAPH}
+    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in TABLES} == {dg.BackfillPolicy.single_run()}
+
+
+def test_every_audit_is_a_check_of_its_table(definitions):
+    graph = definitions.resolve_asset_graph()
+    found = {(key.asset_key.to_user_string(), key.name): graph.get(key).blocking for key in graph.asset_check_keys}
+    assert found == CHECKS
+
+
+def test_every_asset_and_check_is_described_for_the_operator(definitions):
+    graph = definitions.resolve_asset_graph()
+    assert all(graph.get(key).description for key in graph.get_all_asset_keys())
+    assert all(graph.get(key).description for key in graph.asset_check_keys)
+
+
+def test_a_day_is_offered_once_it_is_over():
+    days = daily(date(2024, 6, 1))
+    assert days.get_first_partition_key() == "2024-06-01"
+    for now, last in (
+        (datetime(2024, 6, 8, 23, 59, 59, tzinfo=UTC), "2024-06-07"),
+        (datetime(2024, 6, 9, tzinfo=UTC), "2024-06-08"),
+    ):
+        with partition_loading_context(effective_dt=now):
+            assert days.get_last_partition_key() == last
+
+
+@pytest.mark.parametrize(
+    ("lateness_hours", "cron", "now", "day"),
+    [
+        (2.0, "0 2 * * *", datetime(2024, 6, 9, 2, tzinfo=UTC), "2024-06-08"),
+        (0.5, "30 0 * * *", datetime(2024, 6, 9, 0, 30, tzinfo=UTC), "2024-06-08"),
+        (30.0, "0 6 * * *", datetime(2024, 6, 9, 6, tzinfo=UTC), "2024-06-07"),
+    ],
+)
+def test_the_schedule_makes_a_day_once_its_late_readings_have_had_their_time(settings, lateness_hours, cron, now, day):
+    """A day that is made too early lacks its last readings until somebody makes it again."""
+    definitions = build_definitions(replace(settings, lateness_hours=lateness_hours))
+    schedule = definitions.resolve_schedule_def("every_day")
+    assert schedule.cron_schedule == cron
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance, scheduled_execution_time=now, repository_def=definitions.get_repository_def()
+        )
+        (request,) = schedule.evaluate_tick(context).run_requests
+    assert (request.run_key, request.partition_key) == (day, day)
+
+
+def test_the_job_makes_everything_that_can_be_made(definitions):
+    job = definitions.resolve_job_def("materialise_day")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(GRAPH) - {"readings_topic"}
+
+
+def test_the_runner_of_jobs_can_be_replaced(settings):
+    class OtherRunner:
+        pass
+
+    runner = OtherRunner()
+    assert build_definitions(settings, spark=runner).resources["spark"] is runner
+
+
+def test_importing_the_definitions_needs_nothing_and_does_nothing(tmp_path):
+    """Dagster imports them every few seconds: no Java, no TensorFlow, no file, no variable of the environment."""
+    code = (
+        "import sys, pvfault_assets.definitions\n"
+        "import pyspark\n"
+        "assert pyspark.SparkContext._gateway is None, 'a Java virtual machine was started'\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", code],
+        cwd=tmp_path, env={"PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_setting_is_named_when_definitions_are_loaded(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "import pvfault_assets.definitions"],
+        cwd=tmp_path, env={"PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"], "PVFAULT_FIRST_DATE": "June"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "PVFAULT_FIRST_DATE is 'June', expected a date YYYY-MM-DD" in done.stderr

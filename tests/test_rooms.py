@@ -1,0 +1,84 @@
+"""The rooms of the project keep apart: what each of them may import."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+# What a room may import beside the standard library and itself. A package that a listed one brings along and that its
+# interface speaks (pandas of pvlib, py4j of pyspark) is listed with it.
+ROOMS = {
+    "pvfault": {"numpy", "pyarrow", "pywt", "tensorflow", "h5py", "pvlib", "pandas", "scipy"},
+    "pvfault_gateway": {"confluent_kafka", "psutil", "numpy", "pyarrow", "pvfault"},
+    "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
+    "pvfault_assets": {"dagster", "dagster_aws", "dagster_pyspark", "boto3", "spark_jobs", "pvfault"},
+    "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
+    "pvfault_cli": {
+        "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_assets", "pvfault_api",
+    },
+}  # fmt: skip
+BELONGS = {
+    "dagster": "pvfault_assets/",
+    "dagster_pyspark": "pvfault_assets/",
+    "boto3": "pvfault_assets/resources/",
+    "pyspark": "spark_jobs/",
+    "confluent_kafka": "pvfault_gateway/",
+    "fastapi": "pvfault_api/",
+    "pyiceberg": "pvfault_api/",
+    "typer": "pvfault_cli/",
+    "rich": "pvfault_cli/",
+}
+# Keras gives warnings that only TensorFlow's own variables silence, and they must be set before it is imported.
+MAY_TOUCH_THE_ENVIRONMENT = {"pvfault/lenet.py"}
+
+
+def modules_of(room):
+    return sorted((PROJECT / room).rglob("*.py"))
+
+
+def imports_of(path):
+    """Top-level packages that a module imports anywhere in it, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_belongs_to_it(room):
+    """A platform stays testable and portable as long as the science knows no engine and the engines no orchestrator."""
+    allowed = ROOMS[room] | {room} | sys.stdlib_module_names
+    wrong = [
+        f"{path.relative_to(PROJECT)} imports {name}: "
+        + (f"such code belongs in {BELONGS[name]}" if name in BELONGS else f"{room}/ may import {sorted(ROOMS[room])}")
+        for path in modules_of(room)
+        for name in sorted(set(imports_of(path)) - allowed)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_science_does_not_read_the_environment():
+    """A result that depends on a variable of somebody's shell cannot be made again."""
+    wrong = [
+        f"{path.relative_to(PROJECT)}:{node.lineno} uses os.{node.attr}: whoever starts the process passes settings in"
+        for path in modules_of("pvfault")
+        if str(path.relative_to(PROJECT)) not in MAY_TOUCH_THE_ENVIRONMENT
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb", "putenv")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_says_what_belongs_in_it():
+    """Each module opens with what is here and what is not, so that code finds its place."""
+    silent = [
+        str(path.relative_to(PROJECT))
+        for room in ROOMS
+        for path in modules_of(room)
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert not silent
