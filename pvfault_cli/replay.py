@@ -45,11 +45,10 @@ def replay(
     series = read_files(files, columns=parse_map(columns or []), device=device, timezone=timezone)
     with readings_progress("Sending", len(series.readings)) as advance:
         sent = send(settings, series.readings, again=again, on_progress=advance)
-    typer.echo(
-        f"{sent:,} readings of {series.devices:,} devices are in the topic {settings.topic} at {settings.broker}."
-    )
+    what = f"{count(sent, 'reading')} of {count(series.devices, 'device')}"
+    typer.echo(f"{what} reached the topic {settings.topic} at {settings.broker}.")
     if series.rows_without_time:
-        typer.echo(f"{series.rows_without_time:,} rows had no timestamp, so they are no readings and were not sent.")
+        typer.echo(f"Not sent, because they have no timestamp: {count(series.rows_without_time, 'row')}.")
     typer.echo(f"From {series.first:%Y-%m-%d %H:%M:%S} to {series.last:%Y-%m-%d %H:%M:%S} UTC.")
     typer.echo(f"Dates to materialise ({len(series.dates)}): {describe_dates(series.dates)}")
 

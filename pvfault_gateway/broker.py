@@ -289,8 +289,8 @@ def _recorded_process(settings):
         process = psutil.Process(record["pid"])
         if _is_alive(process) and str(_properties_file(folder)) in process.cmdline():
             return process, record["port"]
-    except (FileNotFoundError, ValueError, psutil.Error):
-        pass
+    except (FileNotFoundError, ValueError, KeyError, TypeError, psutil.Error):
+        pass  # none, or a damaged one
     return None, None
 
 

@@ -153,9 +153,10 @@ class ReadingProducer:
         if self._connection_error:
             reason += f"; {self._connection_error.str()}"
         raise PvfaultError(
-            f"{self._undelivered:,} of {self._sent:,} readings sent did not reach the topic {self._topic!r} at "
-            f"{self._broker} ({reason}). What has arrived stays there. Look after the broker (`pvfault broker status`) "
-            "and send the same readings again with --again; what has arrived twice is removed at ingest."
+            f"{self._undelivered:,} of {self._sent:,} readings sent to the topic {self._topic!r} were not confirmed by "
+            f"the broker at {self._broker} ({reason}). What has arrived stays there. Look after the broker "
+            "(`pvfault broker status`) and send the same readings again with --again; what has arrived twice is "
+            "removed at ingest."
         )
 
     def _count_undelivered(self, error, _message):
