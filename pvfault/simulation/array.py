@@ -1,8 +1,8 @@
 """Modules wired to strings, and strings to an array, at the level of sub-strings.
 
-Here: current-voltage curves, how they add up in series and in parallel, and the table from which the curve of any
-moment is read. Not here: single modules (`modules.py`), which wiring a fault makes (`faults.py`), where on the curve
-the inverter works (`inverter.py`).
+Here: the circuit of an array without a fault, and the table from which the curve of any moment is read. Not here:
+single modules (`modules.py`), adding up curves (`curves.py`), which wiring a fault makes (`circuits.py`), where on the
+curve the inverter works (`inverter.py`).
 
 The curve of an array depends on irradiance, temperature and, for some faults, on one more quantity (how deep a shadow
 is, how long an arc). It is solved exactly at some hundred nodes of these and interpolated between, at a fixed share of
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pvfault.errors import PvfaultError
+from pvfault.simulation.curves import Curve, curve_at, in_parallel, in_series, stop_reverse_current
 from pvfault.simulation.modules import Module, diode_parameters, solve_substring_voltage
 
 IRRADIANCES = np.array(
@@ -55,20 +56,6 @@ class ArrayShape:
                 f"an array of {self.in_series} modules × {self.in_parallel} strings cannot be simulated: "
                 "it needs at least one module in series and one string"
             )
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Current against voltage at each of n nodes: current never falls, voltage never rises along the second axis.
-
-    Attributes
-    ----------
-    voltage, current : ndarray, shape (n, k)
-        [V], [A]
-    """
-
-    voltage: np.ndarray
-    current: np.ndarray
 
 
 class Nodes:
@@ -126,76 +113,6 @@ class Nodes:
         return in_parallel([Curve(curve.voltage, curve.current * count) for count, curve in present])
 
 
-def _rows(x, xp, fp):
-    """Linear interpolation of each row."""
-    return np.stack([np.interp(*row) for row in zip(x, xp, fp, strict=True)])
-
-
-def in_series(curves):
-    """Curve of parts that carry the same current: voltages add up.
-
-    Parameters
-    ----------
-    curves : list of Curve
-
-    Returns
-    -------
-    Curve
-    """
-    if len(curves) == 1:
-        return curves[0]
-    current = np.sort(np.concatenate([curve.current for curve in curves], axis=1), axis=1)
-    return Curve(sum(_rows(current, curve.current, curve.voltage) for curve in curves), current)
-
-
-def in_parallel(curves):
-    """Curve of parts under the same voltage: currents add up.
-
-    Parameters
-    ----------
-    curves : list of Curve
-
-    Returns
-    -------
-    Curve
-    """
-    if len(curves) == 1:
-        return curves[0]
-    voltage = np.sort(np.concatenate([curve.voltage for curve in curves], axis=1), axis=1)
-    current = sum(_rows(voltage, curve.voltage[:, ::-1], curve.current[:, ::-1]) for curve in curves)
-    return Curve(voltage[:, ::-1], current[:, ::-1])
-
-
-def bridge(curve, resistance):
-    """Curve of a part with a resistance across its ends: the part of the current that flows there is lost.
-
-    Parameters
-    ----------
-    curve : Curve
-    resistance : float
-        Above 0. [Ω]
-
-    Returns
-    -------
-    Curve
-    """
-    return Curve(curve.voltage, curve.current - curve.voltage / resistance)
-
-
-def stop_reverse_current(curve):
-    """Curve of a string behind a blocking diode, whose own small forward voltage is neglected.
-
-    Parameters
-    ----------
-    curve : Curve
-
-    Returns
-    -------
-    Curve
-    """
-    return Curve(curve.voltage, np.maximum(curve.current, 0))
-
-
 @dataclass(frozen=True)
 class CurveTable:
     """Curves of an array in several states, to be read at any moment.
@@ -241,23 +158,6 @@ def tabulate(shape, states, depths=(1.0,)):
     current = np.stack([scale * curve_at(state(nodes), voltage) for state in states])
     per_state = current.reshape(len(states), *grid[0].shape, len(SHARES)).astype(np.float32)
     return CurveTable(np.asarray(depths, float), per_state, open_voltage.reshape(grid[0].shape)[0])
-
-
-def curve_at(curve, voltage):
-    """Read the current of a curve at given voltages.
-
-    Parameters
-    ----------
-    curve : Curve
-    voltage : ndarray, shape (n, k)
-        [V]
-
-    Returns
-    -------
-    ndarray, shape (n, k)
-        [A]
-    """
-    return _rows(voltage, curve.voltage[:, ::-1], curve.current[:, ::-1])
 
 
 def read_curves(table, state, depth, irradiance, temperature):

@@ -1,7 +1,7 @@
 """The five faults, as changes to the wiring or the light of an array.
 
-Here: how a fault is drawn, which circuits it makes, and when in a day it is in which. Not here: how circuits are
-solved (`array.py`), sensors (`sensors.py`).
+Here: how a fault is drawn, and when in a day it is in which of its states. Not here: the circuits of these states
+(`circuits.py`), how they are solved (`array.py`), sensors (`sensors.py`).
 
 All faults are drawn by the same rule: the smallest one that counts takes `LEAST_SEVERITY` of the array's power at
 standard test conditions. Some are, at the terminals, the same circuit, and nothing here pretends otherwise: a short
@@ -18,7 +18,9 @@ from scipy.signal import lfilter
 
 from pvfault.faults import ARC_FAULT, LINE_GROUND, LINE_LINE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
-from pvfault.simulation.array import Curve, Nodes, bridge, curve_at, in_parallel, in_series
+from pvfault.simulation.array import Nodes
+from pvfault.simulation.circuits import insert_arc, join_strings, open_strings, shade_substrings, short_modules
+from pvfault.simulation.curves import Curve, curve_at
 
 LEAST_SEVERITY = 0.04  # below, a fault is smaller than the errors of the sensors that should show it
 DRAWS = 40
@@ -116,30 +118,6 @@ def _resistance(rng):
     return None if rng.random() < 0.6 else float(np.exp(rng.uniform(np.log(0.3), np.log(8))))
 
 
-def _short_in_string(shape, count, resistance):
-    """Circuit with some modules of one string bridged."""
-    substrings = shape.module.substrings
-
-    def circuit(nodes):
-        rest = [nodes.section((shape.in_series - count) * substrings)] if count < shape.in_series else []
-        shorted = [] if resistance is None else [bridge(nodes.section(count * substrings), resistance)]
-        return nodes.array((shape.in_parallel - 1, nodes.healthy()), (1, in_series(rest + shorted)))
-
-    return circuit
-
-
-def _bridge_strings(shape, low, high):
-    """Circuit with two strings joined at different heights: two pairs of sections, each pair in parallel."""
-    per_module, total = shape.module.substrings, shape.in_series
-
-    def circuit(nodes):
-        parts = [[low, high], [total - low, total - high]]
-        pairs = [in_parallel([nodes.section(n * per_module) for n in part if n > 0]) for part in parts if all(part)]
-        return nodes.array((shape.in_parallel - 2, nodes.healthy()), (1, in_series(pairs)))
-
-    return circuit
-
-
 def _some_modules(shape, rng):
     """How many modules of a string a short takes; the same for line-line and line-ground."""
     return int(rng.integers(1, max(2, round(0.7 * shape.in_series) + 1)))
@@ -150,7 +128,7 @@ def _draw_line_ground(shape, rng):
     count, resistance = _some_modules(shape, rng), _resistance(rng)
     path = "dead" if resistance is None else f"{resistance:.1f} Ω"
     text = f"ground fault above the lower {count} of {shape.in_series} modules of string {_string(shape, rng)}, {path}"
-    return Fault(LINE_GROUND, text, 0, (_short_in_string(shape, count, resistance),), _always)
+    return Fault(LINE_GROUND, text, 0, (short_modules(shape, count, resistance),), _always)
 
 
 def _draw_line_line(shape, rng):
@@ -160,28 +138,16 @@ def _draw_line_line(shape, rng):
         low = int(rng.integers(1, shape.in_series - count)) if count < shape.in_series - 1 else 1
         high = min(low + count, shape.in_series - 1)
         text = f"two strings of {shape.in_parallel} joined above module {low} and module {high} of {shape.in_series}"
-        return Fault(LINE_LINE, text, 0, (_bridge_strings(shape, low, high),), _always)
+        return Fault(LINE_LINE, text, 0, (join_strings(shape, low, high),), _always)
     resistance = _resistance(rng)
     path = "dead" if resistance is None else f"{resistance:.1f} Ω"
     text = f"{count} of {shape.in_series} modules of string {_string(shape, rng)} shorted, {path}"
-    return Fault(LINE_LINE, text, 0, (_short_in_string(shape, count, resistance),), _always)
+    return Fault(LINE_LINE, text, 0, (short_modules(shape, count, resistance),), _always)
 
 
 def _string(shape, rng):
     """Draw a string's number, for the description."""
     return int(rng.integers(1, shape.in_parallel + 1))
-
-
-def _open_strings(shape, count):
-    """Circuit with some strings open; with all of them, no current at any voltage."""
-
-    def circuit(nodes):
-        curve = nodes.healthy()
-        if count < shape.in_parallel:
-            return nodes.array((shape.in_parallel - count, curve))
-        return Curve(curve.voltage, np.zeros_like(curve.current))
-
-    return circuit
 
 
 def _draw_open_circuit(shape, rng):
@@ -191,18 +157,7 @@ def _draw_open_circuit(shape, rng):
     count = shape.in_parallel if whole else min(int(rng.geometric(0.6)), most)
     text = "the array is open" if whole else f"{count} of {shape.in_parallel} strings open"
     dead = bool(whole and rng.random() < 0.5)
-    return Fault(OPEN_CIRCUIT, text, 0, (_open_strings(shape, count),), _always, dead_input=dead)
-
-
-def _shade(shape, strings, substrings):
-    """Circuit with some sub-strings of some strings under less light."""
-    total = shape.in_series * shape.module.substrings
-
-    def circuit(nodes):
-        shaded = nodes.string((total - substrings, 1.0), (substrings, nodes.depth))
-        return nodes.array((shape.in_parallel - strings, nodes.healthy()), (strings, shaded))
-
-    return circuit
+    return Fault(OPEN_CIRCUIT, text, 0, (open_strings(shape, count),), _always, dead_input=dead)
 
 
 def _draw_partial_shading(shape, rng):
@@ -219,9 +174,9 @@ def _draw_partial_shading(shape, rng):
             return np.zeros(READINGS_PER_DAY, int), np.full(READINGS_PER_DAY, depth)
 
         text = f"{what} covered, {opacity:.0%} of the light"
-        return Fault(PARTIAL_SHADING, text, 0, (_shade(shape, strings, most),), lie, SHADOW_DEPTHS)
+        return Fault(PARTIAL_SHADING, text, 0, (shade_substrings(shape, strings, most),), lie, SHADOW_DEPTHS)
     stages = np.unique(np.ceil(most * np.linspace(0.25, 1, 4)).astype(int))
-    states = tuple(_shade(shape, strings, int(count)) for count in stages)
+    states = tuple(shade_substrings(shape, strings, int(count)) for count in stages)
     middle, length = rng.uniform(-4, 4), rng.uniform(1.5, 6)  # solar hours from noon, as shadows follow the sun
 
     def pass_by(beam_share, hour, _rng):
@@ -234,20 +189,6 @@ def _draw_partial_shading(shape, rng):
     return Fault(PARTIAL_SHADING, text, 0, states, pass_by, SHADOW_DEPTHS)
 
 
-def _strike(shape, whole):
-    """Circuit with an arc in series: its voltage is missing, in one string or in the cable of the array."""
-
-    def circuit(nodes):
-        healthy = nodes.healthy()
-        shifted = Curve(healthy.voltage - nodes.depth[:, None] * (healthy.current > 0), healthy.current)
-        return nodes.array(
-            (shape.in_parallel if whole else shape.in_parallel - 1, shifted if whole else healthy),
-            (0 if whole else 1, shifted),
-        )
-
-    return circuit
-
-
 def _draw_arc_fault(shape, rng):
     """Draw a loose contact that burns in bursts, and now and then opens.
 
@@ -256,7 +197,7 @@ def _draw_arc_fault(shape, rng):
     part of that noise looks white.
     """
     whole = shape.in_parallel == 1 or rng.random() < 0.5
-    states = (_strike(shape, whole), _open_strings(shape, shape.in_parallel if whole else 1))
+    states = (insert_arc(shape, whole), open_strings(shape, shape.in_parallel if whole else 1))
     level, roughness = rng.uniform(20, 40), rng.uniform(0.08, 0.3)
     burning, resting = np.exp(rng.uniform(np.log(60), np.log(1800), 2))  # s, medians
     opening = rng.uniform(0.0, 0.06)

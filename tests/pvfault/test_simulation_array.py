@@ -6,8 +6,10 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
-from pvfault.simulation.array import SHARES, ArrayShape, Nodes, curve_at, read_curves, tabulate
-from pvfault.simulation.faults import LEAST_SEVERITY, _bridge_strings, _open_strings, _short_in_string, draw_fault
+from pvfault.simulation.array import SHARES, ArrayShape, Nodes, read_curves, tabulate
+from pvfault.simulation.circuits import join_strings, open_strings, short_modules
+from pvfault.simulation.curves import curve_at
+from pvfault.simulation.faults import LEAST_SEVERITY, draw_fault
 from pvfault.simulation.inverter import Inverter, operate
 from pvfault.simulation.modules import diode_parameters, load_modules, module_temperature, solve_diode_voltage
 
@@ -73,14 +75,14 @@ def test_the_diode_voltage_solves_its_equation(conditions):
 def test_shorting_k_of_n_modules_of_the_only_string_takes_k_nths_of_the_open_circuit_voltage(count):
     shape = ArrayShape(CRYSTALLINE, 10, 1)
     whole = open_voltage_of(shape, healthy(shape))
-    assert open_voltage_of(shape, _short_in_string(shape, count, None)) == pytest.approx(
+    assert open_voltage_of(shape, short_modules(shape, count, None)) == pytest.approx(
         whole * (1 - count / 10), rel=2e-3
     )
 
 
 def test_a_fault_path_of_high_resistance_takes_what_flows_through_it():
     shape = ArrayShape(CRYSTALLINE, 10, 1)
-    bridged = solve(shape, _short_in_string(shape, 10, 1000.0))
+    bridged = solve(shape, short_modules(shape, 10, 1000.0))
     alone = solve(shape, healthy(shape))
     at = 300.0
     lost = np.interp(at, *alone[:2]) - np.interp(at, *bridged[:2])
@@ -91,21 +93,21 @@ def test_a_fault_path_of_high_resistance_takes_what_flows_through_it():
 def test_opening_strings_takes_their_share_of_current_and_power(count, strings):
     shape = ArrayShape(CRYSTALLINE, 8, strings)
     _, current, power = solve(shape, healthy(shape))
-    _, less, lower = solve(shape, _open_strings(shape, count))
+    _, less, lower = solve(shape, open_strings(shape, count))
     assert less[0] / current[0] == pytest.approx(1 - count / strings, rel=1e-6)
     assert lower.max() / power.max() == pytest.approx(1 - count / strings, rel=1e-3)
 
 
 def test_an_open_array_gives_no_current_at_any_voltage():
     shape = ArrayShape(CRYSTALLINE, 8, 3)
-    assert (solve(shape, _open_strings(shape, 3))[1] == 0).all()
+    assert (solve(shape, open_strings(shape, 3))[1] == 0).all()
 
 
 def test_joining_two_strings_at_the_same_height_changes_nothing():
     """Both ends of the bridge are at the same potential."""
     shape = ArrayShape(CRYSTALLINE, 8, 2)
     voltage, current, power = solve(shape, healthy(shape))
-    joined = solve(shape, _bridge_strings(shape, 3, 3))
+    joined = solve(shape, join_strings(shape, 3, 3))
     assert joined[2].max() == pytest.approx(power.max(), rel=2e-3)
     np.testing.assert_allclose(np.interp(voltage, joined[0], joined[1]), current, atol=0.05)
 
@@ -128,8 +130,8 @@ def test_a_shadow_on_part_of_a_string_makes_two_maxima():
 
 def test_a_blocking_diode_keeps_current_out_of_a_shorted_string():
     with_diode = ArrayShape(CRYSTALLINE, 10, 3, blocking=True)
-    voltage, current, _ = solve(with_diode, _short_in_string(with_diode, 6, None))
-    two = solve(with_diode, _open_strings(with_diode, 1))
+    voltage, current, _ = solve(with_diode, short_modules(with_diode, 6, None))
+    two = solve(with_diode, open_strings(with_diode, 1))
     above = voltage > 250  # the four modules left reach 150 V
     np.testing.assert_allclose(current[above], np.interp(voltage[above], two[0], two[1]), atol=0.02)
 
