@@ -79,7 +79,7 @@ def _print_summary(readings, predictions, registry):
         typer.echo(f"  {readings.rows_without_time:,} rows had no timestamp, so they are no readings")
     if unregistered:
         typer.echo(
-            f"  ratings estimated for {len(unregistered):,} devices that are not registered: {unregistered[0]} …"
+            f"  ratings estimated for {len(unregistered):,} unregistered devices: {', '.join(unregistered[:3])} …"
         )
 
 
