@@ -72,7 +72,9 @@ def test_no_registry_is_a_warning_since_devices_are_scored_all_the_same(make, se
 
 def test_a_wrong_registry_fails_with_its_lines(make, settings):
     settings.registry.write_text(HEADER + "INV0000001,500,10,north\nINV0000002,-1,10,north\n")
-    assert "no positive rated_voltage (line 3)" in failure_of(make("device_registry"))
+    message = failure_of(make("device_registry"))
+    assert "rated_voltage" in message
+    assert "line 3" in message
 
 
 def test_a_missing_model_fails_before_a_day_is_classified(make, tmp_path):
