@@ -39,7 +39,7 @@ def train(
     console = Console(stderr=True)
     training, validation, test = _simulate(console, devices, workers)
     with console.status("Training"):
-        network = train_network(training, validation, epochs=epochs, seed=seed, report=console.log)
+        network = train_network(training, validation, epochs=epochs, seed=seed, report=console.print)
     lenet.save_network(network, output)
     with console.status("Scoring"):
         scores = model_card.score_network(network, test)
