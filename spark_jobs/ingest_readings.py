@@ -1,46 +1,24 @@
 """Job: a date's records from Kafka to the `readings` table, and what does not decode to `quarantine`.
 
-Here: which records are read, what makes one a reading, which duplicate stays, and what is audited. Not here: whether
-values are plausible for a window (`pvfault.windows`): a broken sensor's readings are kept, they tell of the sensor.
+Here: which records are read, which duplicate stays, and what is audited. Not here: what makes a record a reading
+(`decode.py`), whether values can be used in a window (`pvfault.windows`): a broken sensor's readings are kept.
 """
 
-import json
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as f
-from pyspark.sql.avro.functions import from_avro
 from pyspark.sql.window import Window
 
-from pvfault.readings import (
-    AVRO_FIRST_BYTE,
-    AVRO_LENGTH,
-    AVRO_SCHEMA,
-    DEVICE_ID,
-    DEVICE_ID_PATTERN,
-    MEASUREMENTS,
-    PLAUSIBLE,
-    READING_SCHEMA,
-    TIMESTAMP,
-)
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, READING_SCHEMA, TIMESTAMP
 from pvfault.tables import QUARANTINE, READINGS
 from spark_jobs import lake
+from spark_jobs.decode import BEHIND_RECORD, decode
 from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 from spark_jobs.topic import read_topic, require_topic
 
 NAME = "ingest_readings"
-
-# A gateway never stamps a record ahead of its clock, so a reading that is ahead of its record has a wrong clock; the
-# minutes are for clocks that differ a little. A device that has been off the air for longer than 30 days has more to
-# be looked at than its readings.
-AHEAD_OF_RECORD = timedelta(minutes=5)
-BEHIND_RECORD = timedelta(days=30)
-
-_NOT_SHAPED = (
-    f" bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}: "
-    "cut off, of another schema, or with a deviceID that is not 10 characters"
-)
 
 COMPLETE = 0.9  # share of a device's readings, at its own cadence, below which it is named
 IMPLAUSIBLE_SHARE = 0.01
@@ -85,26 +63,6 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     return run_dates(NAME, config, partial(_make_date, spark, config, devices))
 
 
-def decode(records: DataFrame) -> DataFrame:
-    """Decode records, and say of each that is no reading why.
-
-    Parameters
-    ----------
-    records : DataFrame
-        As `read_topic` gives them.
-
-    Returns
-    -------
-    DataFrame
-        The records' columns, `reading` (a struct of the reading's columns) and `reason` (null for a reading).
-    """
-    value = f.col("value")
-    # Only what has a reading's length and first byte is decoded: other bytes can claim a string of gigabytes.
-    shaped = (f.octet_length(value) == AVRO_LENGTH) & (f.substring(value, 1, 1) == f.lit(bytes([AVRO_FIRST_BYTE])))
-    reading = f.when(shaped, from_avro(value, json.dumps(AVRO_SCHEMA), {"mode": "PERMISSIVE"}))
-    return records.withColumn("reading", reading).withColumn("reason", _reason(shaped))
-
-
 def distinct_readings(decoded: DataFrame, day: date) -> DataFrame:
     """A date's readings, each (deviceID, timestamp) once, sorted within each task.
 
@@ -116,27 +74,6 @@ def distinct_readings(decoded: DataFrame, day: date) -> DataFrame:
     first = Window.partitionBy(DEVICE_ID, TIMESTAMP).orderBy("partition", "offset")
     by_device = rows.repartition(DEVICE_ID).withColumn("copy", f.row_number().over(first))
     return by_device.where(f.col("copy") == 1).select(*READING_SCHEMA.names)
-
-
-def _reason(shaped: Column) -> Column:
-    """Why a record is no reading, null if it is one."""
-    device, time_of_reading = f.col(f"reading.{DEVICE_ID}"), f.col("reading.timestamp")
-    time_of_record = f.col("timestamp")
-    bytes_found = f.coalesce(f.octet_length("value"), f.lit(0)).cast("string")
-    claimed_time = time_of_reading.cast("string")
-    return (
-        f.when(~f.coalesce(shaped, f.lit(False)), f.concat(bytes_found, f.lit(_NOT_SHAPED)))
-        .when(device.isNull() | time_of_reading.isNull(), f.lit("the Avro does not decode"))
-        .when(~device.rlike(DEVICE_ID_PATTERN), f.lit("deviceID is not 10 letters and digits"))
-        .when(
-            time_of_reading > time_of_record + f.lit(AHEAD_OF_RECORD),
-            f.concat(f.lit("timestamp in the future: "), claimed_time),
-        )
-        .when(
-            time_of_reading < time_of_record - f.lit(BEHIND_RECORD),
-            f.concat(f.lit("timestamp more than 30 days before its record's: "), claimed_time),
-        )
-    )
 
 
 def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...], day: date) -> DateReport:

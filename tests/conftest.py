@@ -47,13 +47,22 @@ def broker(tmp_path_factory, make_settings):
 
 
 @pytest.fixture
-def topic(broker):
-    """Name of an empty topic of the test's own."""
+def make_topic(broker):
+    """Make empty topics of the test's own."""
     from pvfault_gateway.topics import ensure_topic
 
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    ensure_topic(replace(broker, topic=name))
-    return name
+    def make() -> str:
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        ensure_topic(replace(broker, topic=name))
+        return name
+
+    return make
+
+
+@pytest.fixture
+def topic(make_topic):
+    """Name of an empty topic of the test's own."""
+    return make_topic()
 
 
 @pytest.fixture

@@ -2,23 +2,11 @@
 
 import os
 import sys
-import uuid
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT
-
-
-@pytest.fixture
-def another_topic(broker):
-    """Name of a second empty topic."""
-    from pvfault_gateway.topics import ensure_topic
-
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    ensure_topic(replace(broker, topic=name))
-    return name
 
 
 @pytest.fixture

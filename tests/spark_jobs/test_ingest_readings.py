@@ -163,15 +163,15 @@ def test_making_a_date_again_gives_the_same_table(ingest, lake_settings, topic):
     assert rows_of(lake_settings, READINGS, day).equals(before)
 
 
-def test_a_date_is_not_replaced_by_fewer_readings_unless_told(ingest, spark, lake_settings, topic, another_topic):
+def test_a_date_is_not_replaced_by_fewer_readings_unless_told(ingest, spark, lake_settings, topic, make_topic):
     """A topic past its retention must not erase history."""
     readings = make_readings(day := date(2024, 3, 20), DEVICES[:2])
     send_readings(lake_settings, topic, readings)
-    send_readings(lake_settings, another_topic, readings.slice(0, 100))
+    send_readings(lake_settings, shorter := make_topic(), readings.slice(0, 100))
     ingest(day)
 
     def from_the_shorter_topic(**options):
-        config = config_of(lake_settings, [day], topic=another_topic, **options)
+        config = config_of(lake_settings, [day], topic=shorter, **options)
         return ingest_readings.run(spark, config).days[0]
 
     refused = from_the_shorter_topic()
