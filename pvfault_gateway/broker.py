@@ -295,10 +295,16 @@ def _recorded_process(settings):
 
 
 def _is_alive(process):
-    """Whether it does anything. A zombie waits for a parent that may never ask, but it holds no port and no file."""
+    """Whether anything of it still runs.
+
+    A zombie waits for a parent that may never ask, but holds no port and no file. A JVM looks like one some 50 ms too
+    early: its first thread has ended, and others are still at it.
+    """
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return process.num_threads() > 1
+        return process.is_running()
+    except psutil.NoSuchProcess:  # also ZombieProcess, of which macOS counts no threads
         return False
 
 
@@ -309,11 +315,12 @@ def _end(process):
             ask()
         give_up_at = time.monotonic() + STOP_TIMEOUT_S
         while _is_alive(process) and time.monotonic() < give_up_at:
-            # Reaps it if it is our own child; a process of somebody else is only watched.
-            with contextlib.suppress(psutil.TimeoutExpired):
-                process.wait(timeout=0.2)
+            time.sleep(0.1)
         if not _is_alive(process):
-            return
+            break
+    # Our own child stays a zombie until it is reaped; that of somebody else is not ours to reap.
+    with contextlib.suppress(psutil.TimeoutExpired):
+        process.wait(timeout=0)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import psutil
@@ -67,6 +68,17 @@ def test_a_broker_that_hangs_is_made_to_end(settings, monkeypatch):
     psutil.Process(running.pid).suspend()  # it hears no request to end any more
     assert stop(settings) == running
     assert not psutil.pid_exists(running.pid)
+
+
+def test_a_child_that_ended_by_itself_is_reaped():
+    """It was left as a zombie when it ended just before it was looked at, and its id stayed taken."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.returncode = 0  # as `start` does: Popen shall not wait for it
+    process = psutil.Process(child.pid)
+    while process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    broker_module._end(process)
+    assert not psutil.pid_exists(process.pid)
 
 
 def test_a_process_that_was_given_the_same_id_is_not_taken_for_the_broker(settings):
