@@ -35,7 +35,7 @@ $(JARS_DONE): infra/jars/pom.xml
 	@$(REQUIRE_TOOLS)
 	@echo "setup: JVM packages into $(JARS) ..."
 	@rm -rf $(JARS)
-	@mvn -B -q -f infra/jars/pom.xml package
+	@mvn -B -q -Dstyle.color=never -f infra/jars/pom.xml package
 	@touch $@
 
 demo: setup ## Simulate 50 devices for 2 days, find their faults, compare with the truth

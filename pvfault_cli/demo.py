@@ -168,18 +168,21 @@ def _print_fleet(console, devices, labels, found):
         f"Of {count(len(injected), 'faulty device')}, {detected} were found and {right} named rightly; "
         f"of {healthy} healthy ones, {false} were called faulty.",
         highlight=False,
+        soft_wrap=True,
     )
 
 
 def _print_what_next(console, settings, log):
     """Where everything is, and what to try now."""
     home = _short(settings.home)
+    # Set-up leaves the command in .venv/bin, which need not be on the path.
+    pvfault = "pvfault" if shutil.which("pvfault") else _short(Path(sys.argv[0]).absolute())
     console.print(
         f"""
 Tables (Iceberg): {_short(settings.warehouse)}, catalog {_short(settings.catalog)}, log {_short(log)}
 Dagster's page:   PVFAULT_HOME={home} make ui
-                  (to materialise again there, first: PVFAULT_HOME={home} pvfault broker start)
-Your own file:    pvfault classify FILE  (see pvfault classify --help)""",
+                  (to materialise again there, first: PVFAULT_HOME={home} {pvfault} broker start)
+Your own file:    {pvfault} classify FILE  (see {pvfault} classify --help)""",
         highlight=False,
         markup=False,
         soft_wrap=True,

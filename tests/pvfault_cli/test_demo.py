@@ -1,0 +1,99 @@
+"""The demo as a user runs it: what it shows, what it leaves, and that it leaves nothing running."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from pvfault.settings import Settings
+from pvfault.tables import DEVICE_DAYS
+from pvfault_api.tables import read_dates
+from pvfault_cli.demo import FIRST_DATE
+from tests.conftest import JARS, PROJECT
+
+pytestmark = [pytest.mark.broker, pytest.mark.spark]
+
+
+@pytest.fixture
+def start_demo(tmp_path):
+    """Start `pvfault demo` in a folder of its own."""
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ},
+        "PYTHONPATH": str(PROJECT),
+        "PVFAULT_HOME": str(tmp_path / "state"),
+        "PVFAULT_JARS": JARS,
+        "PVFAULT_MODEL": str(PROJECT / "models" / "lenet5.h5"),
+        # The user's own broker, which the demo must neither need nor touch.
+        "PVFAULT_BROKER": "localhost:1",
+    }
+
+    def start(*options, **changes):
+        command = [sys.executable, "-c", "from pvfault_cli.main import main; main()", "demo", *options]
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=environment | changes, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    return start
+
+
+def processes_of(folder):
+    """Processes that name the folder in their command line: broker and Java virtual machine of Spark."""
+    for process in psutil.process_iter(["cmdline"]):
+        if str(folder) in " ".join(process.info["cmdline"] or []):
+            yield process
+
+
+def assert_nothing_runs(folder):
+    """A Java virtual machine that was told to end takes a moment."""
+    _gone, alive = psutil.wait_procs(list(processes_of(folder)), timeout=10)
+    assert not alive
+
+
+def test_the_demo_compares_what_it_finds_with_the_truth(start_demo, tmp_path):
+    demo = start_demo("--devices", "8", "--days", "1")
+    shown, errors = demo.communicate(timeout=300)
+    assert (demo.returncode, errors) == (0, "")
+    for asset in ("device_registry", "lenet_model", "readings", "scalograms", "predictions", "device_days"):
+        assert re.search(rf"✓ Dagster: {asset} \d", shown)
+    assert re.search(r"Of 2 faulty devices, \d were found and \d named rightly; of 6 healthy ones, \d were", shown)
+    assert "PVFAULT_HOME=state/demo make ui" in shown
+    assert "classify FILE" in shown
+    assert max(map(len, shown.split("Tables")[0].splitlines())) <= 110
+    assert_nothing_runs(tmp_path)
+
+    home = tmp_path / "state" / "demo"
+    settings = Settings.from_environment({"PVFAULT_HOME": str(home)}, tmp_path)
+    assert read_dates(settings, DEVICE_DAYS, [FIRST_DATE]).num_rows == 8
+    assert (home / "dagster" / "history").is_dir()
+    assert list((tmp_path / "state").iterdir()) == [home]
+
+
+def test_an_interrupted_demo_stops_what_it_started(start_demo, tmp_path):
+    """A broker that nobody knows of would hold its port and its memory until the next boot."""
+    demo = start_demo("--devices", "4", "--days", "1")
+    assert "Kafka broker started" in demo.stdout.readline()
+    assert list(processes_of(tmp_path / "state" / "demo" / "kafka"))
+    time.sleep(1)
+    demo.send_signal(signal.SIGINT)
+    _shown, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 130
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert_nothing_runs(tmp_path)
+
+
+def test_a_demo_that_fails_says_why_and_where_to_look(start_demo, tmp_path):
+    (tmp_path / "broken.h5").write_bytes(b"no HDF5")
+    demo = start_demo("--devices", "4", "--days", "1", PVFAULT_MODEL=str(tmp_path / "broken.h5"))
+    shown, errors = demo.communicate(timeout=120)
+    assert demo.returncode == 2
+    assert "✗ Dagster: lenet_model" in shown
+    assert "no readable HDF5 file" in errors
+    assert "state/demo/demo.log" in errors
+    assert "Traceback" not in errors
+    assert_nothing_runs(tmp_path)
