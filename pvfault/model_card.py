@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.stats import chi2
 
 from pvfault.evaluation import GROUP_NAMES, calibration_error, score
 from pvfault.faults import FAULTS
@@ -71,7 +72,8 @@ larger one. Onsets, severities and sensors follow the same rule for every fault.
 
 Cross-entropy with equal weight for every fault, Adam, cosine learning rate. The epoch with the least loss on the
 validation windows is kept, and its probabilities are calibrated there by a temperature. The network of this card was
-fitted without the test windows. Device-days are judged by `pvfault.verdicts.combine_windows`.
+fitted without the test windows, and they were simulated anew after its learning rate had been chosen (among three, on
+smaller sets). Device-days are judged by `pvfault.verdicts.combine_windows`.
 
     {command}
 
@@ -218,8 +220,9 @@ def _overall(scores):
 
 
 def _bound(scores):
-    """For no false alarm at all: how many there may be with 95 % confidence (rule of three)."""
-    return "" if scores.false_days else f"; with 95 % confidence at most {365 * 3 / max(scores.healthy_days, 1):.1f}"
+    """How many false alarms a device-year there may be with 95 % confidence: the upper limit of a Poisson count."""
+    most = chi2.ppf(0.95, 2 * (scores.false_days + 1)) / 2
+    return f"; with 95 % confidence at most {365 * most / max(scores.healthy_days, 1):.1f}"
 
 
 def _format(values):

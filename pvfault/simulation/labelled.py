@@ -54,7 +54,7 @@ class Split:
 
 TRAINING = Split("training", TRAINING_SITES, date(2021, 1, 1), 1_000_000)
 VALIDATION = Split("validation", VALIDATION_SITES, date(2022, 1, 1), 2_000_000)
-TEST = Split("test", TEST_SITES, date(2023, 1, 1), 3_000_000)
+TEST = Split("test", TEST_SITES, date(2024, 1, 1), 4_000_000)
 
 
 @dataclass(frozen=True)
