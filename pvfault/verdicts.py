@@ -14,8 +14,6 @@ from pvfault.windows import WINDOWS_PER_DAY
 # A window's probability can be wrong altogether: 2 % of it is spread over all classes, so that no single window
 # decides a day.
 DOUBT = 0.02
-# Windows of one day see the same sky and the same sensors; they count as about half as many independent ones.
-INDEPENDENCE = 0.5
 # Before a day is looked at: 2 % of devices have a fault, each kind alike, beginning in any hour alike.
 FAULT_PRIOR = 0.02
 # These come and go within a day; the others stay once they are there.
@@ -53,9 +51,12 @@ def combine_windows(probabilities) -> Verdicts:
 
     A day is healthy, or healthy up to an hour and of one fault from then on. With p_t(c) the network's probability of
     class c in window t, the weight of fault f from hour k on is prior(f, k) times the product over t < k of
-    p_t(none) and over t >= k of p_t(f), to the power `INDEPENDENCE`; for faults that come and go, (p_t(f) +
-    p_t(none)) / 2 stands for p_t(f). Of the most probable fault, the windows from its most probable k on in which none
-    is less probable than not are faulty.
+    p_t(none) and over t >= k of p_t(f); for faults that come and go, (p_t(f) + p_t(none)) / 2 stands for p_t(f). Of
+    the most probable fault, the windows from its most probable k on in which none is less probable than not are faulty.
+
+    Windows count as independent, which they are not: they share sky and sensors. On 2,388 simulated device-days of the
+    validation sites, counting them as half as many found 75 % of the faulty days instead of 90 %, for 3 instead of 5
+    false alarms in 1,261 healthy days.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def _log_likelihood(probabilities, usable):
     log_healthy = np.where(usable[..., None], np.log(healthy), 0.0)
     before = np.cumsum(log_healthy, axis=1) - log_healthy
     from_then_on = np.cumsum(log_present[:, ::-1], axis=1)[:, ::-1]
-    return INDEPENDENCE * (before + from_then_on).transpose(0, 2, 1)
+    return (before + from_then_on).transpose(0, 2, 1)
 
 
 def _posterior(likelihood):

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from pvfault.errors import PvfaultError
-from pvfault_cli import broker, classify, demo, replay, simulate
+from pvfault_cli import broker, classify, demo, replay, simulate, train
 from pvfault_cli.messages import print_error
 
 INTERRUPTED = 130
@@ -44,6 +44,7 @@ app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
 app.command("classify")(classify.classify)
+app.command("train")(train.train)
 
 
 def _print_version(asked: bool):

@@ -312,8 +312,8 @@ def half_a_day(fault="open_circuit"):
 
 def test_a_day_is_worth_what_a_pocket_calculator_says():
     (row,) = device_day_rows(hours_of({"A000000000": half_a_day()}), DAY, RATED_6_KW).to_pylist()
-    # Four windows against one device in fifty: more likely than not, and no more.
-    assert 0.5 < row.pop("confidence") < 0.6
+    # Four windows of 95 % against one device in fifty.
+    assert row.pop("confidence") == pytest.approx(1, abs=1e-3)
     assert row == {
         "deviceID": "A000000000",
         "date": DAY,

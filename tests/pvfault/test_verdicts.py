@@ -39,7 +39,7 @@ def enumerate_days(day):
 
     weight = {(NONE, 0): 0.98, **dict.fromkeys(itertools.product(range(1, 6), range(24)), 0.02 / 5 / 24)}
     for fault, onset in weight:
-        weight[fault, onset] *= math.sqrt(math.prod(in_one_hour(hour, fault, onset) for hour in usable))
+        weight[fault, onset] *= math.prod(in_one_hour(hour, fault, onset) for hour in usable)
     total = math.fsum(weight.values())
     return {day: value / total for day, value in weight.items()}
 
