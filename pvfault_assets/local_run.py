@@ -1,12 +1,17 @@
 """A run of some dates in this process, without Dagster's web server.
 
-Here: what `pvfault demo` calls. The run is kept in Dagster's storage of the state folder, where `make ui` shows it. Not
-here: what is run (`definitions.py`).
+Here: the run, which is kept in Dagster's storage of the state folder, where `make ui` shows it. As a program it takes
+the first and the last date, and tells its steps to `run_apart.py` as lines of JSON. Not here: what is run
+(`definitions.py`).
 """
 
+import json
+import os
+import sys
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 
@@ -55,3 +60,23 @@ def _tell(event, on_step):
     """Hand on that a step has begun or is done."""
     if event is not None and event.step_key is not None and (event.is_step_start or event.is_step_success):
         on_step(event.step_key, event.is_step_success)
+
+
+def main() -> None:
+    """Make the dates from the first argument to the second; exits with 2 on a user's mistake."""
+    # Whatever else writes to standard output, the Java virtual machine above all, goes where errors go.
+    with os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8") as channel:
+        os.dup2(2, 1)
+        try:
+            materialise(
+                Settings.from_environment(os.environ, Path.cwd()),
+                [date.fromisoformat(day) for day in sys.argv[1:]],
+                lambda step, done: channel.write(json.dumps({"step": step, "done": done}) + "\n"),
+            )
+        except PvfaultError as error:
+            channel.write(json.dumps({"error": str(error)}) + "\n")
+            sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

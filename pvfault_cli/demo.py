@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -33,37 +32,40 @@ def demo(
 
     Example: `pvfault demo --devices 100`
     """
-    from pvfault_cli.steps import Steps, noise_to
+    from rich.console import Console
 
-    settings = _demo_settings(read_settings())
+    from pvfault_cli.steps import Steps
+
+    environment = _demo_environment(read_settings())
+    settings = Settings.from_environment(environment, Path.cwd())
     dates = [FIRST_DATE + timedelta(day) for day in range(days)]
     log = settings.home / "demo.log"
+    console = Console()
+    steps = Steps(console)
     with _ending_on_signals():
         _clear(settings)
         try:
-            with noise_to(log) as console:
-                steps = Steps(console)
-                labels = _simulate_and_materialise(settings, dates, devices, seed, steps)
-                found = _read_verdicts(settings, dates, steps)
-                _print_fleet(console, devices, labels, found)
-                _print_what_next(console, settings, log)
+            with _broker(settings, steps):
+                labels = _simulate(settings, dates, devices, seed, steps)
+                _materialise(environment, dates, log, steps)
+            found = _read_verdicts(settings, dates, steps)
         except PvfaultError as error:
             raise PvfaultError(f"{error}\n(What the tools said is in {_short(log)}.)") from error
+    _print_fleet(console, devices, labels, found)
+    _print_what_next(console, settings, log)
 
 
-def _demo_settings(settings: Settings) -> Settings:
-    """The same packages and model; a state folder, registry, broker and topic of its own."""
+def _demo_environment(settings: Settings) -> dict[str, str]:
+    """The user's environment, packages and model; a state folder, registry, broker and topic of the demo's own."""
     from pvfault_gateway import broker
 
-    home = settings.home / "demo"
-    return replace(
-        settings,
-        home=home,
-        registry=home / "devices.csv",
-        broker=f"localhost:{broker.free_port()}",
-        topic="pv-readings",
-        first_date=min(settings.first_date, FIRST_DATE),
-    )
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("PVFAULT_")}
+    return theirs | {
+        "PVFAULT_HOME": str(settings.home / "demo"),
+        "PVFAULT_JARS": str(settings.jars),
+        "PVFAULT_MODEL": str(settings.model),
+        "PVFAULT_BROKER": f"localhost:{broker.free_port()}",
+    }
 
 
 def _clear(settings: Settings) -> None:
@@ -75,17 +77,16 @@ def _clear(settings: Settings) -> None:
     settings.home.mkdir(parents=True)
 
 
-def _simulate_and_materialise(settings, dates, devices, seed, steps):
-    """Take a simulated fleet the whole way from the broker to the tables; returns its labels."""
+@contextmanager
+def _broker(settings, steps):
+    """A broker for as long as it is needed."""
     from pvfault_gateway import broker
 
     try:
         with steps.step("Kafka broker started"):
             port = int(settings.broker.rpartition(":")[2])
             broker.start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
-        labels = _simulate(settings, dates, devices, seed, steps)
-        _materialise(settings, dates, steps)
-        return labels
+        yield
     finally:
         broker.stop(settings)
 
@@ -113,19 +114,18 @@ def _simulate(settings, dates, devices, seed, steps):
     return fleet.labels
 
 
-def _materialise(settings, dates, steps):
+def _materialise(environment, dates, log, steps):
     """Make the tables in one Dagster run, and tell it asset by asset."""
-    with steps.step("Dagster loaded"):
-        from pvfault_assets.local_run import materialise
+    from pvfault_assets.run_apart import materialise_apart
 
     def tell(asset, done):
-        if done:
-            steps.end()
-        else:
+        steps.end()
+        if not done:
             steps.begin(f"Dagster: {asset}")
 
+    steps.begin("Dagster loaded")
     with steps.failing():
-        materialise(settings, dates, tell)
+        materialise_apart(environment, dates, log, tell)
 
 
 def _read_verdicts(settings, dates, steps):

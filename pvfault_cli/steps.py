@@ -1,14 +1,11 @@
-"""A long command step by step: what it is doing, how long it took, and where the noise of its tools goes.
+"""A long command step by step: what it is doing, and how long it took.
 
-Here: how that is shown. Not here: what is done.
+Here: how that is shown. Not here: what is done, progress that can be counted (`messages.py`).
 """
 
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 
@@ -62,25 +59,3 @@ class Steps:
         except BaseException:
             self.end(failed=True)
             raise
-
-
-@contextmanager
-def noise_to(log: Path) -> Iterator[Console]:
-    """Send all that this process and its children write to a file; gives a console that still reaches the user.
-
-    The file descriptors themselves are turned away, because the Java virtual machine and TensorFlow write to those.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    with log.open("ab") as file, os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield Console(file=terminal)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for descriptor, original in zip((1, 2), kept, strict=True):
-                os.dup2(original, descriptor)
-                os.close(original)

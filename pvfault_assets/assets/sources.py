@@ -79,7 +79,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
                 "version": classifier.version,
                 "path": dg.MetadataValue.path(path),
                 "bytes": path.stat().st_size,
-                "card": dg.MetadataValue.md(card.read_text() if card.exists() else f"There is no model card at {card}."),
+                "card": dg.MetadataValue.md(card.read_text() if card.exists() else f"{card} is not there."),
             },
         )
 
