@@ -34,10 +34,10 @@ def classify(
     Example: `pvfault classify plant.csv --map voltage=V_DC --device INV0000001 -o predictions.parquet`
     """
     import pyarrow.parquet as pq
-    from pvfault.lenet import load_classifier
     from rich.console import Console
 
     from pvfault.classify import classify_readings
+    from pvfault.lenet import load_classifier
     from pvfault.reading_files import read_readings
     from pvfault.registry import EMPTY_REGISTRY, read_registry
 
