@@ -70,11 +70,11 @@ def test_no_registry_is_a_warning_since_devices_are_scored_all_the_same(make, se
     assert metadata_of(result)["dagster/row_count"] == 0
 
 
-def test_a_wrong_registry_fails_with_its_lines(make, settings):
+def test_a_wrong_registry_fails_with_its_rows(make, settings):
     settings.registry.write_text(HEADER + "INV0000001,500,10,north\nINV0000002,-1,10,north\n")
     message = failure_of(make("device_registry"))
     assert "rated_voltage" in message
-    assert "line 3" in message
+    assert "INV0000002" in message
 
 
 def test_a_missing_model_fails_before_a_day_is_classified(make, tmp_path):
