@@ -14,10 +14,17 @@ _DAGSTER_YAML = """\
 # Written by pvfault if absent; yours to change.
 telemetry:
   enabled: false
+# No newsletter dialog on the first visit.
+nux:
+  enabled: false
 # One run, so one Java virtual machine, at a time: a second one does not fit into a laptop's memory.
 concurrency:
   runs:
     max_concurrent_runs: 1
+# What the jobs say of each date goes into the run's log.
+python_logs:
+  managed_python_loggers: [spark_jobs]
+  python_log_level: INFO
 """
 
 

@@ -15,7 +15,7 @@ from pvfault import batches
 from pvfault.faults import FAULTS, NONE
 from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS
 from spark_jobs import lake
-from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
 NAME = "classify_faults"
 
@@ -27,13 +27,19 @@ SUM_TOLERANCE = 1e-3
 ALL_JUDGED = Audit(
     "every_ok_window_has_a_prediction",
     "Each window has a row, and exactly the windows that can be judged have a fault.",
+    REPORT_IT,
     blocking=True,
 )
 PROBABILITIES = Audit(
-    "probabilities_are_probabilities", "The six probabilities of a window lie in 0 to 1 and sum to 1.", blocking=True
+    "probabilities_are_probabilities",
+    "The six probabilities of a window lie in 0 to 1 and sum to 1.",
+    "the weights are damaged: write them anew with `pvfault train`, or point PVFAULT_MODEL at others",
+    blocking=True,
 )
 BALANCED = Audit(
-    "no_fault_is_everywhere", f"No one fault is found in more than {COMMON_FAULT:.0%} of the windows of the plant."
+    "no_fault_is_everywhere",
+    f"No one fault is found in more than {COMMON_FAULT:.0%} of the windows of the plant.",
+    "look at the ratings in the registry and at the irradiance sensor first",
 )
 AUDITS = (ALL_JUDGED, PROBABILITIES, BALANCED)
 
@@ -119,8 +125,7 @@ def _audit(found: dict, windows: int) -> tuple[AuditResult, ...]:
         ),
         BALANCED.judge(
             not common,
-            f"{', '.join(common) or 'no fault'} in more than {COMMON_FAULT:.0%} of {judged} judged windows"
-            + ("; look at the ratings in the registry and at the irradiance sensor first" if common else ""),
+            f"{', '.join(common) or 'no fault'} in more than {COMMON_FAULT:.0%} of {judged} judged windows",
             **shares,
         ),
     )

@@ -18,7 +18,7 @@ from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP
 from pvfault.registry import Registry
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE
 from spark_jobs import lake
-from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
 NAME = "compute_scalograms"
 
@@ -29,16 +29,20 @@ READINGS_PER_TASK = 2_000_000
 
 JUDGED_SHARE = 0.8
 
-WHOLE_DAYS = Audit("every_device_has_24_windows", "Each device has each hour of the date once.", blocking=True)
+WHOLE_DAYS = Audit(
+    "every_device_has_24_windows", "Each device has each hour of the date once.", REPORT_IT, blocking=True
+)
 FINITE = Audit(
     "scalograms_are_whole_and_finite",
     f"Every window that can be judged has an image of {scalogram.BYTES} bytes that is not blank; no other has one. "
     "A value that is not finite would leave no image.",
+    REPORT_IT,
     blocking=True,
 )
 JUDGED = Audit(
     "lit_windows_can_be_judged",
     f"At least {JUDGED_SHARE:.0%} of the windows in the light are neither `sparse` nor `invalid`.",
+    "look at the communication and the sensors of the devices",
 )
 AUDITS = (WHOLE_DAYS, FINITE, JUDGED)
 
@@ -177,8 +181,7 @@ def _audit(staged: lake.Staged, found: dict) -> tuple[AuditResult, ...]:
         ),
         JUDGED.judge(
             found[OK] >= JUDGED_SHARE * lit,
-            f"{unjudged} of {lit} lit windows cannot be judged ({found[SPARSE]} sparse, {found[INVALID]} invalid)"
-            + ("; look at the devices' communication and sensors" if unjudged else ""),
+            f"{unjudged} of {lit} lit windows cannot be judged ({found[SPARSE]} sparse, {found[INVALID]} invalid)",
             sparse=found[SPARSE],
             invalid=found[INVALID],
             lit=lit,

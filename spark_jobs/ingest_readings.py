@@ -27,23 +27,44 @@ SAMPLE = 5
 NOT_FEWER = Audit(
     "not_fewer_readings_than_before",
     "A run never replaces a date by fewer readings than it holds: a topic past its retention must not erase history.",
+    "the date is as it was. The topic may be past its retention; set allow_fewer to replace the date all the same",
     blocking=True,
 )
 DECODES = Audit(
-    "every_record_is_a_reading", "Records that are no readings are in `quarantine`, with offset and reason."
+    "every_record_is_a_reading",
+    "Records that are no readings are in `quarantine`, with offset and reason.",
+    "read `quarantine`, then mend who sent them",
 )
 COMPLETE_DEVICES = Audit(
-    "devices_are_complete", f"Every device sent at least {COMPLETE:.0%} of its readings, at the cadence it keeps."
+    "devices_are_complete",
+    f"Every device sent at least {COMPLETE:.0%} of its readings, at the cadence it keeps.",
+    "look at the communication of these devices",
 )
-NO_DUPLICATES = Audit("no_reading_came_twice", "Duplicates by deviceID and timestamp are removed; many mean a resend.")
+NO_DUPLICATES = Audit(
+    "no_reading_came_twice",
+    "Duplicates by deviceID and timestamp are removed.",
+    "nothing is lost; many of them tell of a gateway that sends everything again",
+)
 PLAUSIBLE_VALUES = Audit(
-    "values_are_plausible", f"At most {IMPLAUSIBLE_SHARE:.0%} of readings have a value that cannot have been measured."
+    "values_are_plausible",
+    f"At most {IMPLAUSIBLE_SHARE:.0%} of readings have a value that cannot have been measured.",
+    "look at these sensors; hours made mostly of such readings are `invalid`",
 )
 ALL_DEVICES = Audit(
-    "no_device_is_missing", "Every registered device sent something: silence is no outage, but no data."
+    "no_device_is_missing",
+    "Every registered device sent something. Silence is no outage: it is no data.",
+    "look at their communication, or take them off the registry",
 )
-ALL_REGISTERED = Audit("every_device_is_registered", "Devices outside the registry are scored with estimated ratings.")
-NONE_LATE = Audit("no_reading_came_too_late", "Readings of earlier dates that came after those dates were made.")
+ALL_REGISTERED = Audit(
+    "every_device_is_registered",
+    "Devices outside the registry are scored with ratings estimated from their own readings.",
+    "register them: an estimate hides a fault that is there all day",
+)
+NONE_LATE = Audit(
+    "no_reading_came_too_late",
+    "Readings of earlier dates that came after those dates were made.",
+    "materialise these dates again, they will be read",
+)
 AUDITS = (NOT_FEWER, DECODES, COMPLETE_DEVICES, NO_DUPLICATES, PLAUSIBLE_VALUES, ALL_DEVICES, ALL_REGISTERED, NONE_LATE)
 
 
@@ -156,36 +177,23 @@ def _late(spark: SparkSession, decoded: DataFrame, day: date) -> dict[date, int]
 
 
 def _not_fewer(rows: int, held: int, *, allowed: bool) -> AuditResult:
-    summary = f"{rows} readings in the topic, {held} in the table"
-    if rows < held:
-        summary += (
-            "; replaced all the same, as told"
-            if allowed
-            else "; left as it was. The topic may be past its retention: "
-            "set allow_fewer to replace the date all the same"
-        )
-    return NOT_FEWER.judge(rows >= held or allowed, summary, in_topic=rows, in_table=held)
+    found = f"{rows} readings in the topic, {held} in the table"
+    if allowed and rows < held:
+        found += ", replaced all the same, as told"
+    return NOT_FEWER.judge(rows >= held or allowed, found, in_topic=rows, in_table=held)
 
 
 def _every_record(not_readings: int, sample: list[dict]) -> AuditResult:
-    return DECODES.judge(
-        not_readings == 0,
-        f"{not_readings} records are no readings" + ("; read `quarantine`, then mend who sent them" if sample else ""),
-        quarantined=not_readings,
-        sample=sample,
-    )
+    found = f"{not_readings} records are no readings"
+    return DECODES.judge(not_readings == 0, found, quarantined=not_readings, sample=sample)
 
 
 def _none_late(spark: SparkSession, late: dict[date, int], until: datetime) -> AuditResult:
     if late:
         lake.expect_late_readings(spark, READINGS, sorted(late), until.isoformat())
     days = {str(day): n for day, n in sorted(late.items())}
-    return NONE_LATE.judge(
-        not late,
-        f"{sum(late.values())} late readings"
-        + (f" of {', '.join(days)}; materialise these dates again, they will be read" if late else ""),
-        late=days,
-    )
+    found = f"{sum(late.values())} late readings" + (f" of {', '.join(days)}" if late else "")
+    return NONE_LATE.judge(not late, found, late=days)
 
 
 def _audit(spark: SparkSession, counts: dict, staged: lake.Staged | None, devices, day: date) -> list[AuditResult]:
@@ -202,7 +210,8 @@ def _audit(spark: SparkSession, counts: dict, staged: lake.Staged | None, device
         COMPLETE_DEVICES.judge(
             by_device and not incomplete,
             f"{len(incomplete)} of {len(by_device)} devices are incomplete"
-            + ("; look at their communication" if by_device else ": the date is empty, nothing was sent"),
+            if by_device
+            else "the topic has no reading of this date",
             devices=len(by_device),
             incomplete=len(incomplete),
             sample={row[DEVICE_ID]: round(row["share"], 3) for row in incomplete[:SAMPLE]},
@@ -210,8 +219,7 @@ def _audit(spark: SparkSession, counts: dict, staged: lake.Staged | None, device
         NO_DUPLICATES.judge(duplicates == 0, f"{duplicates} duplicates were removed", duplicates=duplicates),
         PLAUSIBLE_VALUES.judge(
             max(implausible.values()) <= IMPLAUSIBLE_SHARE * rows,
-            f"implausible values: {', '.join(f'{name} {n}' for name, n in implausible.items())} of {rows} readings; "
-            "windows made of them are `invalid`",
+            f"implausible values: {', '.join(f'{name} {n}' for name, n in implausible.items())} of {rows} readings",
             **implausible,
         ),
         ALL_DEVICES.judge(

@@ -6,6 +6,7 @@ Dagster Pipes. Not here: what a job does.
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -18,6 +19,9 @@ from pathlib import Path
 from pvfault.errors import PvfaultError
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
+
+# A backfill of a hundred dates is one step of one run: these lines tell how far it is.
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,17 +87,26 @@ class Audit:
         The sentence, as an identifier.
     description : str
         What it means for the operator.
+    remedy : str
+        What to do if it is false.
     blocking : bool
         Whether a date that fails it stays unpublished.
     """
 
     name: str
     description: str
+    remedy: str
     blocking: bool = False
 
-    def judge(self, passed: bool, summary: str, **figures) -> "AuditResult":
-        """The result for one date: what was found, and what to do if that is wrong."""
-        return AuditResult(self.name, bool(passed), self.blocking, summary, figures)
+    def judge(self, passed: bool, found: str, **figures) -> "AuditResult":
+        """The result for one date: what was found and, if that is wrong, what to do."""
+        return AuditResult(
+            self.name, bool(passed), self.blocking, found if passed else f"{found}; {self.remedy}", figures
+        )
+
+
+# The remedy of an audit that only a mistake of our own can fail.
+REPORT_IT = "nothing was published. This is a mistake of pvfault: report it with the run's log"
 
 
 @dataclass(frozen=True)
@@ -189,8 +202,10 @@ def run_dates(job: str, config: JobConfig, make_date: Callable[[date], DateRepor
     days = []
     for day in config.dates:
         started = time.perf_counter()
-        report = make_date(day)
-        days.append(replace(report, seconds=round(time.perf_counter() - started, 3)))
+        report = replace(make_date(day), seconds=round(time.perf_counter() - started, 3))
+        outcome = "published" if report.published else "refused" if report.refusals else "nothing to publish"
+        _log.info("%s, %s: %d rows, %s, %.1f s", job, day, report.rows, outcome, report.seconds)
+        days.append(report)
     return JobReport(job, tuple(days))
 
 

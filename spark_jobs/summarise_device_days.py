@@ -19,7 +19,7 @@ from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, TIMESTAMP
 from pvfault.registry import Registry
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, WINDOW_START
 from spark_jobs import lake
-from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
 NAME = "summarise_device_days"
 
@@ -27,12 +27,17 @@ NAME = "summarise_device_days"
 DEVICES_PER_TASK = 50_000
 FAULTY_SHARE = 0.5
 
-ONE_EACH = Audit("one_verdict_for_each_device", "Each device with predictions has one row.", blocking=True)
+ONE_EACH = Audit("one_verdict_for_each_device", "Each device with predictions has one row.", REPORT_IT, blocking=True)
 FEW_FAULTY = Audit(
     "most_devices_are_healthy",
     f"At most {FAULTY_SHARE:.0%} of the devices have a fault on one date: more tells of a wrong model or registry.",
+    "look at the ratings in the registry and at the irradiance sensor first",
 )
-KNOWN = Audit("every_device_has_a_verdict", "Every device had at least one window that could be judged.")
+KNOWN = Audit(
+    "every_device_has_a_verdict",
+    "Every device had at least one window that could be judged.",
+    "look at their communication and sensors",
+)
 AUDITS = (ONE_EACH, FEW_FAULTY, KNOWN)
 
 

@@ -9,7 +9,7 @@ from pvfault.errors import PvfaultError
 from pvfault_assets.failures import refused_dates, shown_to_the_operator
 from spark_jobs.job import Audit, DateReport
 
-WHOLE = Audit("days_are_whole", "Every day is whole.", blocking=True)
+WHOLE = Audit("days_are_whole", "Every day is whole.", "send the rest", blocking=True)
 
 
 def test_a_users_mistake_is_told_and_not_retried():
@@ -27,7 +27,7 @@ def test_a_mistake_of_our_own_keeps_its_traceback():
 def test_a_refusal_names_the_dates_why_and_what_to_do():
     days = [
         DateReport(date(2024, 6, 1), 10, 1, published=True, audits=(WHOLE.judge(True, "24 hours"),)),
-        DateReport(date(2024, 6, 2), 10, 2, published=False, audits=(WHOLE.judge(False, "3 hours; send the rest"),)),
+        DateReport(date(2024, 6, 2), 10, 2, published=False, audits=(WHOLE.judge(False, "3 hours"),)),
     ]
     failure = refused_dates(days, days[1:])
     assert "1 of 2 dates were refused" in failure.description

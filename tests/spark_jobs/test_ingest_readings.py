@@ -188,7 +188,7 @@ def test_an_empty_date_is_reported_and_does_not_fail(ingest, lake_settings, topi
     send_readings(lake_settings, topic, make_readings(DAY, DEVICES[:1]).slice(0, 10))
     (report,) = ingest(date(2024, 3, 22))
     assert (report.rows, report.published, report.refusals) == (0, False, ())
-    assert "the date is empty" in audit(report, "devices_are_complete").summary
+    assert "the topic has no reading of this date" in audit(report, "devices_are_complete").summary
 
 
 def test_devices_that_are_silent_incomplete_or_unknown_are_named(ingest, lake_settings, topic, registry_of):

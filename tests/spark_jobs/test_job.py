@@ -22,7 +22,7 @@ A_REPORT = JobReport(
     "job",
     (
         DateReport(DAY, 5, 7_000_000_000_000_000_001, published=True, seconds=1.5, figures={"bytes": 3}),
-        DateReport(DAY, 0, None, published=False, audits=(Audit("a", "b", blocking=True).judge(False, "c", n=1),)),
+        DateReport(DAY, 0, None, published=False, audits=(Audit("a", "b", "c", blocking=True).judge(False, "c", n=1),)),
     ),
 )
 
@@ -33,9 +33,9 @@ def test_a_report_survives_its_way_as_text():
 
 def test_only_failed_blocking_audits_are_refusals():
     audits = (
-        Audit("a", "", blocking=True).judge(True, ""),
-        Audit("b", "", blocking=True).judge(False, ""),
-        Audit("c", "").judge(False, ""),
+        Audit("a", "", "", blocking=True).judge(True, ""),
+        Audit("b", "", "", blocking=True).judge(False, ""),
+        Audit("c", "", "").judge(False, ""),
     )
     assert [result.name for result in DateReport(DAY, 1, 1, published=False, audits=audits).refusals] == ["b"]
 
@@ -46,6 +46,12 @@ def test_the_command_line_takes_its_defaults_from_the_settings(tmp_path):
     assert config.dates == (DAY, date(2024, 7, 2))
     assert (config.topic, config.broker, config.lateness_hours) == ("mine", "b:1", 3.5)
     assert config.allow_fewer is False
+
+
+def test_the_remedy_is_told_only_when_it_is_needed():
+    audit = Audit("a", "", "mend it")
+    assert audit.judge(True, "0 found").summary == "0 found"
+    assert audit.judge(False, "3 found").summary == "3 found; mend it"
 
 
 def submit(command, environment, *arguments):
