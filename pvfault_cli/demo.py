@@ -143,6 +143,8 @@ def _print_fleet(console, devices, labels, found):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from pvfault.evaluation import GROUPS
+
     injected = {label["deviceID"]: label for label in labels.to_pylist()}
     # 79 characters wide: no terminal breaks it.
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
@@ -160,13 +162,15 @@ def _print_fleet(console, devices, labels, found):
         )
     console.print()
     console.print(table)
-    right = sum(device in found and found[device].fault == truth["fault"] for device, truth in injected.items())
-    detected = sum(device in found for device in injected)
+    detected = [(truth["fault"], found[device].fault) for device, truth in injected.items() if device in found]
+    right = sum(truth == verdict for truth, verdict in detected)
+    right_as_groups = sum(GROUPS[truth] == GROUPS[verdict] for truth, verdict in detected)
     healthy = devices - len(injected)
     false = sum(device not in injected for device in found)
     console.print(
-        f"Of {count(len(injected), 'faulty device')}, {detected} were found and {right} named rightly; "
-        f"of {healthy} healthy ones, {false} were called faulty.",
+        f"Of {count(len(injected), 'faulty device')}, {len(detected)} were found and {right} named rightly "
+        f"(shorts as one: {right_as_groups}).\n"
+        f"Of {healthy} healthy ones, {false} were called faulty.",
         highlight=False,
         soft_wrap=True,
     )
@@ -180,7 +184,7 @@ def _print_what_next(console, settings, log):
     console.print(
         f"""
 Tables (Iceberg): {_short(settings.warehouse)}, catalog {_short(settings.catalog)}, log {_short(log)}
-Dagster's page:   PVFAULT_HOME={home} make ui
+Dagster's page:   PVFAULT_HOME={home} PVFAULT_FIRST_DATE={FIRST_DATE} make ui
                   (to materialise again there, first: PVFAULT_HOME={home} {pvfault} broker start)
 Your own file:    {pvfault} classify FILE  (see {pvfault} classify --help)""",
         highlight=False,
