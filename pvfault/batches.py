@@ -17,7 +17,7 @@ from pvfault import scalogram
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry, estimate_ratings
-from pvfault.tables import DEVICE_DAYS, MISSING, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS, WINDOW_START
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS, WINDOW_START
 from pvfault.verdicts import combine_windows, expected_power
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 
@@ -55,17 +55,14 @@ def scalogram_rows(readings: pa.Table, day: date, registry: Registry) -> pa.Tabl
     windows = cut_windows(device, second, measurements, len(devices))
     ratings = _ratings(registry, devices, device, measurements)
     images = scalogram.transform(scalogram.normalise(windows.values, ratings[windows.judged // WINDOWS_PER_DAY]))
-    column = _binary(images, windows.judged, len(windows.quality))
-    return _scalogram_table(devices, day, windows.quality, windows.readings, windows.mean_irradiance, column)
+    return _scalogram_table(devices, day, windows, images)
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
     """Rows of `SCALOGRAMS` for devices that sent nothing on a date: 24 `missing` windows each, in the given order."""
-    n = len(devices) * WINDOWS_PER_DAY
-    quality = np.full(n, MISSING, dtype=object)
-    return _scalogram_table(
-        devices, day, quality, np.zeros(n, np.int32), np.full(n, np.nan, np.float32), pa.nulls(n, pa.binary())
-    )
+    nothing = np.empty(0, np.int64)
+    windows = cut_windows(nothing, nothing, np.empty((0, len(MEASUREMENTS)), np.float32), len(devices))
+    return _scalogram_table(devices, day, windows, np.empty((0, *scalogram.SHAPE), np.uint8))
 
 
 def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
@@ -220,20 +217,22 @@ def _ratings(registry, devices, device, measurements):
     return ratings
 
 
-def _scalogram_table(devices, day, quality, readings, mean_irradiance, images):
+def _scalogram_table(devices, day, windows, images):
     """Rows of `SCALOGRAMS`, 24 for each device."""
     start = _midnight_us(day) + np.arange(WINDOWS_PER_DAY) * WINDOW_S * 1_000_000
-    return pa.table(
-        [
-            pa.array(np.repeat(np.array(devices, dtype=object), WINDOWS_PER_DAY), pa.string()),
-            pa.array(np.tile(start, len(devices)), pa.int64()).cast(TIMESTAMP_TYPE),
-            pa.array(quality, pa.string()),
-            pa.array(readings, pa.int32()),
-            pa.array(mean_irradiance, pa.float32(), from_pandas=True),
-            images,
-        ],
-        schema=SCALOGRAMS.schema,
-    )
+    means = {
+        name: pa.array(getattr(windows, name), pa.float32(), from_pandas=True)
+        for name in ("mean_irradiance", "mean_power", "mean_temperature")
+    }
+    columns = {
+        DEVICE_ID: pa.array(np.repeat(np.array(devices, dtype=object), WINDOWS_PER_DAY), pa.string()),
+        WINDOW_START: pa.array(np.tile(start, len(devices)), pa.int64()).cast(TIMESTAMP_TYPE),
+        "quality": pa.array(windows.quality, pa.string()),
+        "readings": pa.array(windows.readings, pa.int32()),
+        "scalogram": _binary(images, windows.judged, len(windows.quality)),
+        **means,
+    }
+    return pa.table(columns).select(SCALOGRAMS.schema.names).cast(SCALOGRAMS.schema)
 
 
 def _binary(images, rows, n, images_per_chunk=IMAGES_PER_CHUNK):

@@ -72,6 +72,9 @@ SCALOGRAMS = Table(
             pa.field("readings", pa.int32(), nullable=False),
             pa.field("mean_irradiance", pa.float32()),
             pa.field("scalogram", pa.binary()),
+            # What the verdict on a day needs beside the predictions, so that it does not read the readings again.
+            pa.field("mean_power", pa.float32()),
+            pa.field("mean_temperature", pa.float32()),
         ]
     ),
     (DEVICE_ID, WINDOW_START),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pvfault.readings import MEASUREMENTS, SAMPLE_PERIOD_S, is_plausible
+from pvfault.readings import SAMPLE_PERIOD_S, is_plausible
 from pvfault.tables import DARK, INVALID, MISSING, OK, SPARSE
 
 WINDOW_S = 3600
@@ -27,8 +27,6 @@ DARK_BELOW = 50.0  # W/m²: below, most inverters have not started, and faults l
 _MICROSECONDS = 1_000_000
 _STRIDE = WINDOW_S * _MICROSECONDS
 
-_IRRADIANCE = MEASUREMENTS.index("irradiance")
-
 
 @dataclass(frozen=True)
 class Windows:
@@ -41,8 +39,8 @@ class Windows:
         `invalid` if they would with the unusable ones, `sparse` if not.
     readings : ndarray of int32, shape (n_devices * 24,)
         How many readings came, usable or not.
-    mean_irradiance : ndarray of float32, shape (n_devices * 24,)
-        Mean over the usable readings; NaN where there is none. [W/m²]
+    mean_power, mean_irradiance, mean_temperature : ndarray of float32, shape (n_devices * 24,)
+        Means over the usable readings; NaN where there is none. Power is voltage times current. [W], [W/m²], [°C]
     judged : ndarray of int, shape (n_judged,)
         Which of the windows are `ok`.
     values : ndarray of float32, shape (n_judged, 180, 4)
@@ -51,7 +49,9 @@ class Windows:
 
     quality: np.ndarray
     readings: np.ndarray
+    mean_power: np.ndarray
     mean_irradiance: np.ndarray
+    mean_temperature: np.ndarray
     judged: np.ndarray
     values: np.ndarray
 
@@ -91,7 +91,10 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
     readings = np.bincount(window, minlength=n_windows)
     usable = is_plausible(measurements)
     usable_key, usable_measurements = key[usable], measurements[usable]
-    mean_irradiance = _mean(usable_measurements[:, _IRRADIANCE], window[usable], n_windows)
+    voltage, current, temperature, irradiance = usable_measurements.T.astype(np.float64)
+    mean_power, mean_irradiance, mean_temperature = (
+        _mean(values, window[usable], n_windows) for values in (voltage * current, irradiance, temperature)
+    )
 
     quality = np.full(n_windows, OK, dtype=object)
     quality[mean_irradiance < DARK_BELOW] = DARK
@@ -106,7 +109,9 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
     return Windows(
         quality,
         readings.astype(np.int32),
+        mean_power.astype(np.float32),
         mean_irradiance.astype(np.float32),
+        mean_temperature.astype(np.float32),
         candidates[fits],
         _interpolate(usable_measurements, Neighbours(*(field[fits] for field in neighbours))),
     )

@@ -60,17 +60,15 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     return run_dates(NAME, config, partial(_make_date, spark, registry))
 
 
-def scalograms_of(readings: DataFrame, day: date, registry: Registry, n_tasks: int) -> DataFrame:
+def scalograms_of(readings: DataFrame, day: date, registry: Registry) -> DataFrame:
     """Scalograms of a date's readings, with `missing` windows for registered devices that sent nothing.
 
     Parameters
     ----------
     readings : DataFrame
-        Of `day`, each (deviceID, timestamp) once, in any order.
+        Of `day`, each (deviceID, timestamp) once; all readings of a device in one task.
     day : date
     registry : Registry
-    n_tasks : int
-        Into how many tasks the devices are dealt.
 
     Returns
     -------
@@ -78,8 +76,9 @@ def scalograms_of(readings: DataFrame, day: date, registry: Registry, n_tasks: i
         Rows of `SCALOGRAMS`, sorted by key within each task.
     """
     schema = lake.spark_schema(SCALOGRAMS)
-    by_device = readings.repartition(n_tasks, DEVICE_ID).sortWithinPartitions(DEVICE_ID, TIMESTAMP)
-    seen = by_device.mapInArrow(_by_whole_devices(day, registry), schema)
+    # Files are sorted already, which makes this cheap; a table that somebody else arranged need not be.
+    in_order = readings.sortWithinPartitions(DEVICE_ID, TIMESTAMP)
+    seen = in_order.mapInArrow(_by_whole_devices(day, registry), schema)
     silent = _silent_devices(readings, registry)
     return seen.unionByName(silent.mapInArrow(_missing(day), schema)) if silent is not None else seen
 
@@ -133,12 +132,18 @@ def _missing(day: date) -> Callable:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    n_readings = lake.count(spark, READINGS, day)
-    n_tasks = max(spark.sparkContext.defaultParallelism, -(-n_readings // READINGS_PER_TASK))
-    staged = lake.stage(scalograms_of(lake.read(spark, READINGS, day), day, registry, n_tasks), SCALOGRAMS)
+    # Ingest writes all readings of a device into one file, so none has to be moved to come together.
+    by_file = lake.read_whole_files(spark, READINGS, day)
+    staged = lake.stage(scalograms_of(by_file, day, registry), SCALOGRAMS)
     if staged is None:
         return lake.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
     found = _count(spark, staged, day)
+    if found["not_whole"]:
+        # They do not stand together, so somebody else has arranged the table: the same again, by way of a shuffle.
+        n_tasks = max(spark.sparkContext.defaultParallelism, -(-lake.count(spark, READINGS, day) // READINGS_PER_TASK))
+        by_device = lake.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
+        staged = lake.stage(scalograms_of(by_device, day, registry), SCALOGRAMS)
+        found = _count(spark, staged, day)
     figures = {name: found[name] for name in (*QUALITIES, "devices")}
     return lake.publish_audited(spark, staged, day, _audit(staged, found), figures)
 

@@ -20,6 +20,9 @@ from spark_jobs.topic import read_topic, require_topic
 
 NAME = "ingest_readings"
 
+# A date's readings are written into so many files, all of a device in one: as many tasks can make scalograms of them.
+N_FILES = 8
+
 COMPLETE = 0.9  # share of a device's readings, at its own cadence, below which it is named
 IMPLAUSIBLE_SHARE = 0.01
 SAMPLE = 5
@@ -93,7 +96,7 @@ def distinct_readings(decoded: DataFrame, day: date) -> DataFrame:
         "reading.*", "partition", "offset"
     )
     first = Window.partitionBy(DEVICE_ID, TIMESTAMP).orderBy("partition", "offset")
-    by_device = rows.repartition(DEVICE_ID).withColumn("copy", f.row_number().over(first))
+    by_device = rows.repartition(N_FILES, DEVICE_ID).withColumn("copy", f.row_number().over(first))
     return by_device.where(f.col("copy") == 1).select(*READING_SCHEMA.names)
 
 

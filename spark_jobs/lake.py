@@ -28,6 +28,8 @@ _PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     # Jobs write each date sorted and in the files they want; Iceberg's own shuffle would be a second one.
     "write.distribution-mode": "none",
+    # A task writes one file, so that a device's readings of a date stand together.
+    "write.target-file-size-bytes": str(2**40),
     # A laptop that makes dates for years must not keep every metadata file of them.
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
@@ -79,6 +81,13 @@ def name_of(table: Table) -> str:
 def read(spark: SparkSession, table: Table, day: date) -> DataFrame:
     """The published rows of a date."""
     return spark.table(name_of(table)).where(_is_of(table, day))
+
+
+def read_whole_files(spark: SparkSession, table: Table, day: date) -> DataFrame:
+    """The published rows of a date, each file in one task and in its own order, however large it is."""
+    undivided = str(2**40)
+    rows = spark.read.option("split-size", undivided).option("file-open-cost", undivided).table(name_of(table))
+    return rows.where(_is_of(table, day))
 
 
 def read_staged(spark: SparkSession, staged: Staged, day: date) -> DataFrame:

@@ -1,13 +1,12 @@
-"""Job: a date's `predictions` and `readings` to its `device_days`, one verdict for each device.
+"""Job: a date's `predictions`, and the hourly means in its `scalograms`, to its `device_days`: a verdict a device.
 
-Here: the hourly means of readings and how they meet the predictions, and what is audited. Not here: the rule of the
-verdict and the expected power (`pvfault.verdicts`).
+Here: how the two meet, and what is audited. Not here: the rule of the verdict and the expected power
+(`pvfault.verdicts`).
 """
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from functools import partial, reduce
-from operator import and_
+from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -15,9 +14,9 @@ from pyspark.sql import functions as f
 
 from pvfault import batches
 from pvfault.faults import FAULTS, NONE
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, TIMESTAMP
+from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, WINDOW_START
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START
 from spark_jobs import lake
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
@@ -54,31 +53,19 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     return run_dates(NAME, config, partial(_make_date, spark, registry))
 
 
-def hourly_means(readings: DataFrame) -> DataFrame:
-    """For each device and hour: how many readings came, and the means of the plausible ones.
+def device_days_of(
+    predictions: DataFrame, scalograms: DataFrame, day: date, registry: Registry, n_tasks: int
+) -> DataFrame:
+    """Verdicts of a date from its predictions and the hourly means beside its scalograms.
 
     Returns
     -------
     DataFrame
-        deviceID, window_start and `pvfault.batches.HOURLY_COLUMNS`: a count, W, W/m², °C.
+        Rows of `DEVICE_DAYS`, sorted by key within each task.
     """
-    plausible = reduce(and_, (f.col(name).between(*PLAUSIBLE[name]) for name in MEASUREMENTS))
-    means = {
-        "mean_power": f.col("voltage").cast("double") * f.col("current"),
-        "mean_irradiance": f.col("irradiance"),
-        "mean_temperature": f.col("temperature"),
-    }
-    return readings.groupBy(DEVICE_ID, f.date_trunc("hour", TIMESTAMP).alias(WINDOW_START)).agg(
-        f.count("*").alias("readings"), *(f.avg(f.when(plausible, value)).alias(name) for name, value in means.items())
-    )
-
-
-def device_days_of(
-    predictions: DataFrame, readings: DataFrame, day: date, registry: Registry, n_tasks: int
-) -> DataFrame:
-    """Verdicts of a date, sorted by key within each task."""
-    # (deviceID, window_start) is the key of both sides; an hour without readings keeps its prediction.
-    hours = predictions.join(hourly_means(readings), on=[DEVICE_ID, WINDOW_START], how="left")
+    means = scalograms.select(DEVICE_ID, WINDOW_START, *batches.HOURLY_COLUMNS)
+    # (deviceID, window_start) is the key of both sides, and predictions are made of these very scalograms.
+    hours = predictions.join(means, on=[DEVICE_ID, WINDOW_START], how="left")
     return hours.repartition(n_tasks, DEVICE_ID).mapInArrow(_verdicts(day, registry), lake.spark_schema(DEVICE_DAYS))
 
 
@@ -95,7 +82,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     predictions = lake.read(spark, PREDICTIONS, day)
     n_devices = lake.count(spark, PREDICTIONS, day) // 24
     rows = device_days_of(
-        predictions, lake.read(spark, READINGS, day), day, registry, n_tasks=1 + n_devices // DEVICES_PER_TASK
+        predictions, lake.read(spark, SCALOGRAMS, day), day, registry, n_tasks=1 + n_devices // DEVICES_PER_TASK
     )
     staged = lake.stage(rows, DEVICE_DAYS)
     if staged is None:

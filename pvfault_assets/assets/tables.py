@@ -68,7 +68,7 @@ def table_assets(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition
     @dg.asset(
         **_made_by(summarise_device_days, DEVICE_DAYS, days),
         group_name="gold",
-        deps=[predictions, readings, REGISTRY],
+        deps=[predictions, scalograms, REGISTRY],
         kinds={"spark", "iceberg"},
     )
     def device_days(context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkRunner]):

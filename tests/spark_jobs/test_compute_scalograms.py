@@ -18,10 +18,10 @@ DAY = date(2024, 6, 1)
 BY_KEY = [("deviceID", "ascending"), ("timestamp", "ascending")]
 
 
-def publish_readings(spark, readings):
+def publish_readings(spark, readings, by="deviceID"):
     lake.create_tables(spark)
-    rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS))
-    lake.publish(spark, lake.stage(rows.sortWithinPartitions("deviceID", "timestamp"), READINGS))
+    rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS)).repartition(3, by)
+    lake.publish(spark, lake.stage(rows.sortWithinPartitions(by), READINGS))
 
 
 def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, lake_settings, registry_of):
@@ -38,14 +38,23 @@ def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, la
     assert all(audit.passed for audit in report.audits)
 
 
+def test_a_device_that_stands_in_several_files_has_its_24_windows_all_the_same(spark, lake_settings):
+    """Somebody has compacted the table, or written it by time: its devices no longer stand together."""
+    readings = make_readings(day := date(2024, 6, 3), DEVICES[:2])
+    publish_readings(spark, readings, by="timestamp")
+    (report,) = compute_scalograms.run(spark, config_of(lake_settings, [day])).days
+    assert report.published
+    assert rows_of(lake_settings, SCALOGRAMS, day).equals(scalogram_rows(readings.sort_by(BY_KEY), day, EMPTY_REGISTRY))
+
+
 def test_batches_of_three_readings_give_the_same_scalograms(spark, monkeypatch):
     """A device is cut apart by every batch here; its windows must not be."""
     monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 1000)
     readings = make_readings(date(2024, 6, 2), DEVICES[:2], period_s=120)
-    frame = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS))
+    frame = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS)).coalesce(1)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
     try:
-        found = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY, n_tasks=1).toArrow()
+        found = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY).toArrow()
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
     expected = scalogram_rows(readings.sort_by(BY_KEY), date(2024, 6, 2), EMPTY_REGISTRY)

@@ -9,7 +9,7 @@ import pytest
 from pvfault.faults import FAULTS
 from pvfault.readings import TIMESTAMP_TYPE
 from pvfault.tables import DARK, DEVICE_DAYS, OK, PREDICTIONS, READINGS, Table
-from spark_jobs import lake, summarise_device_days
+from spark_jobs import compute_scalograms, lake, summarise_device_days
 from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, midnight, rows_of
 
 pytestmark = pytest.mark.spark
@@ -47,6 +47,7 @@ def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_o
     publish(spark, PREDICTIONS, both)
 
     config = config_of(lake_settings, [DAY], registry=str(registry_of([HEALTHY, OPEN])))
+    compute_scalograms.run(spark, config)
     (report,) = summarise_device_days.run(spark, config).days
     healthy, broken = rows_of(lake_settings, DEVICE_DAYS, DAY).to_pylist()
 
