@@ -59,8 +59,8 @@ format: setup ## Put the code into its format, and mend what can be mended by it
 model: setup ## Simulate, train, and write models/lenet5.h5 with its model card
 	@$(BIN)/pvfault train
 
-bench: setup ## Measure the way from the topic to the verdicts, against Spark's bare read
-	@$(BIN)/python benchmarks/ingest_to_gold.py
+bench: setup ## Measure the way from the topic to the verdicts, and the yardsticks beside it
+	@$(BIN)/pvfault bench
 
 check: lint test ## What has to pass before a change is taken
 

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import signal
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ import typer
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_cli.messages import count, read_settings
+from pvfault_cli.signals import ending_on_signals
 
 FIRST_DATE = date(2024, 6, 1)
 
@@ -42,7 +41,7 @@ def demo(
     log = settings.home / "demo.log"
     console = Console()
     steps = Steps(console)
-    with _ending_on_signals():
+    with ending_on_signals():
         _clear(settings)
         try:
             with _broker(settings, steps):
@@ -196,18 +195,3 @@ Your own file:    {pvfault} classify FILE  (see {pvfault} classify --help)""",
 def _short(path: Path) -> str:
     """A path as one would type it here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-@contextmanager
-def _ending_on_signals() -> Iterator[None]:
-    """Let `kill` and a closed terminal end the block as Ctrl-C does: with everything stopped that it started."""
-
-    def end(number, _frame):
-        sys.exit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

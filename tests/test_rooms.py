@@ -16,8 +16,13 @@ ROOMS = {
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {"dagster", "dagster_aws", "dagster_pyspark", "boto3", "spark_jobs", "pvfault"},
     "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
+    "pvfault_bench": {
+        "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
+        "pvfault", "pvfault_gateway", "spark_jobs",
+    },
     "pvfault_cli": {
         "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_assets", "pvfault_api",
+        "pvfault_bench",
     },
 }  # fmt: skip
 BELONGS = {

@@ -1,0 +1,114 @@
+"""`pvfault bench`: how long a plant's day takes, against yardsticks that are measured beside it."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvfault.errors import PvfaultError
+from pvfault_cli.messages import count, read_settings
+from pvfault_cli.signals import ending_on_signals
+
+# A deviceID has room for five digits behind its five letters.
+MOST_DEVICES = 100_000
+
+
+def bench(
+    figures: Annotated[
+        list[Path] | None, typer.Argument(metavar="[JSON]...", help="Earlier figures; for --page alone.")
+    ] = None,
+    devices: Annotated[int, typer.Option(min=1, max=MOST_DEVICES, help="Devices that send one day.")] = 1000,
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs, after one to warm up; medians are given.")] = 3,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="JSON", help="Write the figures here.")] = Path(
+        "build/bench.json"
+    ),
+    stages_only: Annotated[
+        bool, typer.Option("--stages-only", help="Only the jobs and Spark's bare read; for large fleets.")
+    ] = False,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="MD", help="Measure nothing: put earlier figures' tables and plot into this page."),
+    ] = None,
+):
+    """Measure the way of one day from the topic to the verdicts.
+
+    Starts a broker and Spark of its own in a temporary folder (TMPDIR says where; 10,000 devices take about 10 GB),
+    fills a topic, and runs the real jobs. Beside them it measures what there is to compare with: Spark's bare read, the
+    bare matrix product, the network alone, the method of the original design, and a plain consumer loop.
+
+    Example: `pvfault bench --devices 1000 --runs 3`
+    """
+    from rich.console import Console
+
+    if page is not None:
+        _write_page(page, figures or [])
+        return
+    if figures:
+        raise PvfaultError(f"{figures[0]} is given, but nothing is asked of it; add --page docs/performance.md")
+    found = _measure(devices, runs, stages_only)
+
+    from pvfault_bench.report import write_figures
+
+    write_figures(found, output)
+    _print(Console(), found)
+    typer.echo(f"All figures: {output}")
+
+
+def _measure(devices: int, runs: int, stages_only: bool) -> dict:
+    """Measure in a folder that is gone afterwards."""
+    from rich.console import Console
+
+    from pvfault.readings import READINGS_PER_DAY
+    from pvfault_bench.run import Plan, measure
+    from pvfault_cli.steps import Steps
+    from pvfault_gateway import broker
+
+    steps = Steps(Console(stderr=True))
+    sent = 0
+
+    def tell(readings):
+        nonlocal sent
+        sent += readings
+        steps.tell(f"{sent / (devices * READINGS_PER_DAY):.0%}")
+
+    with ending_on_signals(), tempfile.TemporaryDirectory(prefix="pvfault-bench-") as folder:
+        home = Path(folder)
+        address = f"localhost:{broker.free_port()}"
+        settings = read_settings(home=home, broker=address, registry=home / "devices.csv")
+        return measure(settings, Plan(devices, runs, stages_only), steps.step, tell)
+
+
+def _print(console, found):
+    """The stages, the yardsticks, and what a warm session saves."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from pvfault_bench.report import describe_run, stage_rows, yardstick_rows
+
+    def table(rows, *headings):
+        shown = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for number, heading in enumerate(headings):
+            shown.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        for row in rows:
+            shown.add_row(*row)
+        console.print(shown)
+        console.print()
+
+    console.print(describe_run(found), highlight=False, soft_wrap=True)
+    console.print()
+    table(stage_rows(found), "stage", "seconds", "× bare read", "readings/s", "peak GiB", "MB written")
+    table(yardstick_rows(found), "yardstick", "measured", "to reach")
+    console.print(
+        f"The first day in a session took {found['warmup_seconds']:.1f} s, a later one {found['path_seconds']:.1f} s.",
+        highlight=False,
+    )
+
+
+def _write_page(page: Path, paths: list[Path]) -> None:
+    from pvfault_bench.report import read_figures, update_page
+
+    if not paths:
+        raise PvfaultError(f"no figures for {page} were given; name the files that `pvfault bench --output` wrote")
+    update_page(page, read_figures(paths))
+    typer.echo(f"{page} and {page.with_suffix('.png')} show {count(len(paths), 'benchmark')}.")
