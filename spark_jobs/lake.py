@@ -15,7 +15,7 @@ from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
-from pvfault.readings import DEVICE_ID
+from pvfault.readings import DEVICE_ID, MEASUREMENTS
 from pvfault.tables import TABLES, Table
 from spark_jobs.job import AuditResult, DateReport
 from spark_jobs.session import CATALOG
@@ -26,6 +26,10 @@ _PROPERTIES = {
     "format-version": "2",
     "write.wap.enabled": "true",
     "write.parquet.compression-codec": "zstd",
+    # Each a tenth of the time to write 4.27 M readings on two cores: measurements are hardly smaller at a higher level,
+    # and have too many values for a dictionary.
+    "write.parquet.compression-level": "1",
+    "write.parquet.dict-size-bytes": str(2**16),
     # Jobs write each date sorted and in the files they want; Iceberg's own shuffle would be a second one.
     "write.distribution-mode": "none",
     # A task writes one file, so that a device's readings of a date stand together.
@@ -196,7 +200,9 @@ def _is_of(table: Table, day: date):
 def _create(spark: SparkSession, table: Table) -> None:
     day_of = table.day_of if table.day_of == "date" else f"days({table.day_of})"
     columns = ", ".join(_column(field) for field in spark_schema(table))
-    properties = ", ".join(f"'{key}' = '{value}'" for key, value in _PROPERTIES.items())
+    # Nothing looks for a voltage, and keeping the bounds of measurements takes a fifth of the time to write them.
+    unbounded = {f"write.metadata.metrics.column.{name}": "none" for name in MEASUREMENTS if name in table.schema.names}
+    properties = ", ".join(f"'{key}' = '{value}'" for key, value in (_PROPERTIES | unbounded).items())
     spark.sql(
         f"CREATE TABLE {name_of(table)} ({columns}) USING iceberg PARTITIONED BY ({day_of}) "
         f"TBLPROPERTIES ({properties})"
