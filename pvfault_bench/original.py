@@ -8,6 +8,7 @@ Not here: the project's own way (`stages.py`).
 """
 
 import shutil
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -34,6 +35,7 @@ from spark_jobs.job import JobConfig
 SMALL_SAMPLE, LARGE_SAMPLE = 8, 48
 # Keras is too fast for so few images to be timed; they are predicted this many times.
 COPIES = 8
+TIMES = 3
 KERAS_BATCH = 256  # the default of 32 is slower
 _TASKS_PER_CORE = 8  # of a few devices each, so that no core waits for the other
 _IMAGES = f"{DEVICE_ID} string, {WINDOW_START} timestamp, scalogram binary"
@@ -191,6 +193,10 @@ def _slope(small: tuple[float, int], large: tuple[float, int]) -> float:
 
 
 def _time(work: Callable) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    """Seconds of a piece of work, the median of some times."""
+    seconds = []
+    for _ in range(TIMES):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)

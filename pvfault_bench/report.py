@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pvfault.errors import PvfaultError
+from pvfault.tables import OK
 from pvfault_bench import sizing
-from pvfault_bench.stages import BARE_READ, STAGES
+from pvfault_bench.stages import BARE_READ, CLASSIFY, INGEST, SCALOGRAMS, STAGES
 
+ENOUGH_RUNS = 3
 FLEETS = (10_000, 100_000, 1_000_000)
 # (key, heading, format, what it has to reach)
 YARDSTICKS = (
@@ -54,10 +56,10 @@ def read_figures(paths: Sequence[Path]) -> list[dict]:
 def describe_run(figures: dict) -> str:
     """In one line, what was measured where."""
     machine = figures["machine"]
+    runs = f"medians of {figures['runs']} runs" if figures["runs"] >= ENOUGH_RUNS else "too few runs for medians"
     return (
-        f"{figures['devices']:,} devices, {figures['readings']:,} readings, medians of {figures['runs']} runs after a "
-        f"warm-up, {machine['cores']} cores ({machine['cpu_model'] or 'unknown processor'}), "
-        f"{machine['memory_gib']:.0f} GiB"
+        f"{figures['devices']:,} devices, {figures['readings']:,} readings, {runs} after a warm-up, "
+        f"{machine['cores']} cores ({machine['cpu_model'] or 'unknown processor'}), {machine['memory_gib']:.0f} GiB"
     )
 
 
@@ -87,6 +89,32 @@ def yardstick_rows(figures: dict) -> list[tuple[str, str, str]]:
     return [(heading, form.format(figures[key]), target) for key, heading, form, target in YARDSTICKS if key in figures]
 
 
+def part_rows(figures: dict) -> list[tuple[str, ...]]:
+    """What each stage is made of, as far as yardsticks tell: stage, part, seconds, share of the stage."""
+    found, seconds, cores = figures.get("yardsticks", {}), figures["seconds"], figures["machine"]["cores"]
+    parts = {INGEST: {"bare read of the topic": seconds[BARE_READ]}}
+    if "transform" in found:
+        lit = figures["windows"][OK]
+        product = lit / found["transform"]["product_windows_per_second"] / cores
+        transform = lit / found["transform"]["transform_windows_per_second"] / cores
+        parts[SCALOGRAMS] = {
+            "bare matrix product": product,
+            "magnitude, pooling, logarithm": max(transform - product, 0.0),
+        }
+    if "network" in found:
+        parts[CLASSIFY] = {"network": figures["windows"][OK] / found["network"]["processes_of_one_thread"]}
+    rests = {
+        INGEST: "decode, shuffle, sort, write, audits",
+        SCALOGRAMS: "read, cut windows, write, audits",
+        CLASSIFY: "read, write, audits",
+    }
+    rows = []
+    for stage, known in parts.items():
+        rest = {rests[stage]: max(seconds[stage] - sum(known.values()), 0.0)}
+        rows += [(stage, part, f"{s:.1f}", f"{s / seconds[stage]:.0%}") for part, s in (known | rest).items()]
+    return rows
+
+
 def tables_of(all_figures: Sequence[dict]) -> dict[str, str]:
     """The measured parts of docs/performance.md, by name.
 
@@ -103,6 +131,8 @@ def tables_of(all_figures: Sequence[dict]) -> dict[str, str]:
         + _markdown(("figure", "measured", "to reach"), yardstick_rows(judged)),
         "stages": f"{describe_run(largest)}:\n\n"
         + _markdown(("stage", "seconds", "× bare read", "readings/s", "peak GiB", "MB written"), stage_rows(largest)),
+        "parts": f"{describe_run(judged)}:\n\n"
+        + _markdown(("stage", "part", "seconds", "of the stage"), part_rows(judged)),
         "scaling": _markdown(
             ("devices", "readings", *STAGES, "whole path [s]", "× bare read", "core-seconds a device-day", "peak GiB"),
             [_scaling_row(figures) for figures in all_figures],
@@ -160,7 +190,7 @@ def plot(all_figures: Sequence[dict], path: Path) -> None:
     from matplotlib.figure import Figure
 
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        drawing = Figure(figsize=(9, 3.6), layout="constrained")
+        drawing = Figure(figsize=(10, 3.6), layout="constrained")
         time_axes, memory_axes = drawing.subplots(1, 2)
         devices = [figures["devices"] for figures in all_figures]
         path_seconds = [figures["path_seconds"] for figures in all_figures]
@@ -173,11 +203,15 @@ def plot(all_figures: Sequence[dict], path: Path) -> None:
         line = [path_seconds[-1] * n / devices[-1] for n in devices]
         time_axes.plot(devices, line, linestyle=":", color="black", label="in proportion")
         time_axes.set(xscale="log", yscale="log", xlabel="devices", ylabel="seconds", title="Time of one day")
-        time_axes.legend(fontsize=7)
+        drawing.legend(loc="outside right center", fontsize=8, frameon=False)
         memory = [figures["peak_memory_gib"] for figures in all_figures]
         memory_axes.plot(devices, memory, marker="o", color="black")
         memory_axes.set(xscale="log", xlabel="devices", ylabel="GiB", title="Peak memory of all processes")
         memory_axes.set_ylim(0, max(memory) * 1.2)
+        for axes in (time_axes, memory_axes):
+            axes.set_xticks(devices, [f"{n:,}" for n in devices])
+            axes.minorticks_off()
+        time_axes.yaxis.set_major_formatter("{x:g}")
         drawing.savefig(path, dpi=120)
 
 

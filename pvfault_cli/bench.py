@@ -33,9 +33,9 @@ def bench(
 ):
     """Measure the way of one day from the topic to the verdicts.
 
-    Starts a broker and Spark of its own in a temporary folder (TMPDIR says where; 10,000 devices take about 10 GB),
-    fills a topic, and runs the real jobs. Beside them it measures what there is to compare with: Spark's bare read, the
-    bare matrix product, the network alone, the method of the original design, and a plain consumer loop.
+    Starts a broker and Spark of its own in a temporary folder (TMPDIR says where; three runs of 10,000 devices take
+    about 15 GB), fills a topic, and runs the real jobs. Beside them it measures what there is to compare with: Spark's
+    bare read, the bare matrix product, the network alone, the method of the original design, and a plain consumer loop.
 
     Example: `pvfault bench --devices 1000 --runs 3`
     """

@@ -9,7 +9,7 @@ from tests.pvfault_cli.test_main import run
 
 PLACES = "".join(
     f"<!-- pvfault bench: {name} -->\nold\n<!-- end of {name} -->\n"
-    for name in ("yardsticks", "stages", "scaling", "sizing")
+    for name in ("yardsticks", "stages", "parts", "scaling", "sizing")
 )
 
 
@@ -27,6 +27,11 @@ def figures(devices, seconds):
         "seconds": dict.fromkeys(stages, seconds),
         "bytes_written": dict.fromkeys(stages[1:], 1_000_000),
         "peak_memory_gib_by_stage": dict.fromkeys(stages, 5.0),
+        "windows": {"ok": 12 * devices},
+        "yardsticks": {
+            "transform": {"product_windows_per_second": 5000.0, "transform_windows_per_second": 2500.0},
+            "network": {"processes_of_one_thread": 10_000.0},
+        },
         "machine": {"cores": 2, "cpu_model": "Abacus", "memory_gib": 16.0},
     }
 
@@ -53,6 +58,9 @@ def test_the_page_gets_new_tables_between_its_marks_and_a_plot_beside_it(tmp_pat
     lines = [line for line in text.splitlines() if line.startswith(("| 100 |", "| 10,000 | 43,200,000 |"))]
     assert [line.split("|")[1].strip() for line in lines] == ["100", "10,000"]
     assert text.count("From 0.0480 core-seconds a device-day") == 1
+    # 120,000 windows: 12 s of product and 12 s more of transform on two cores, 12 s of network, of 60 s each.
+    assert "| compute_scalograms | bare matrix product | 12.0 | 20% |" in text
+    assert "| classify_faults | network | 12.0 | 20% |" in text
     assert page.with_suffix(".png").stat().st_size > 10_000
 
 
@@ -84,7 +92,8 @@ def test_a_small_fleet_gives_every_figure(tmp_path):
     output = tmp_path / "bench.json"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PVFAULT_")}
     done = subprocess.run(
-        [sys.executable, "-c", "from pvfault_cli.main import main; main()", "bench", "--devices", "3", "--runs", "1", "--output", str(output)],
+        [sys.executable, "-c", "from pvfault_cli.main import main; main()",
+         "bench", "--devices", "3", "--runs", "1", "--output", str(output)],
         cwd=PROJECT, env=environment | {"PVFAULT_JARS": JARS}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
