@@ -188,6 +188,7 @@ def plot(all_figures: Sequence[dict], path: Path) -> None:
     """Draw time and memory over the size of the fleet."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         drawing = Figure(figsize=(10, 3.6), layout="constrained")
@@ -211,6 +212,7 @@ def plot(all_figures: Sequence[dict], path: Path) -> None:
         for axes in (time_axes, memory_axes):
             axes.set_xticks(devices, [f"{n:,}" for n in devices])
             axes.minorticks_off()
+        time_axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         time_axes.yaxis.set_major_formatter("{x:g}")
         drawing.savefig(path, dpi=120)
 
