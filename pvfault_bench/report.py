@@ -56,7 +56,9 @@ def read_figures(paths: Sequence[Path]) -> list[dict]:
 def describe_run(figures: dict) -> str:
     """In one line, what was measured where."""
     machine = figures["machine"]
-    runs = f"medians of {figures['runs']} runs" if figures["runs"] >= ENOUGH_RUNS else "too few runs for medians"
+    runs = (
+        f"medians of {figures['runs']} runs" if figures["runs"] >= ENOUGH_RUNS else "a trial of fewer than three runs"
+    )
     return (
         f"{figures['devices']:,} devices, {figures['readings']:,} readings, {runs} after a warm-up, "
         f"{machine['cores']} cores ({machine['cpu_model'] or 'unknown processor'}), {machine['memory_gib']:.0f} GiB"
