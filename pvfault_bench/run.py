@@ -78,11 +78,11 @@ def measure(
         config = JobConfig.from_settings(settings, [DAY], allow_fewer=True)
         with step("Spark started"), _speaking_into(settings.home / "spark.log"):
             spark = start_session(settings)
-        try:
-            timings = time_stages(spark, config, plan.runs, step)
-            found = {} if plan.stages_only else {"original": _time_original(spark, config, plan, settings, step)}
-        finally:
-            spark.stop()
+        timings = time_stages(spark, config, plan.runs, step)
+        found = {} if plan.stages_only else {"original": _time_original(spark, config, plan, settings, step)}
+        # Not where the above fails: Spark ends with this process, and a connection that was broken off in the middle
+        # of a call would only cover what failed.
+        spark.stop()
         if not plan.stages_only:
             found |= _measure_alone(settings, readings, step)
     finally:
