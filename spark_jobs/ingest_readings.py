@@ -112,11 +112,11 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
     staged = lake.stage(distinct_readings(decoded.observe(seen, *_counts(day)), day), READINGS)
     counts = dict(seen.get)
     rows = staged.rows if staged else 0
-    quarantined = _quarantine(spark, decoded, day) if counts["not_readings"] else []
+    quarantine = _stage_quarantine(decoded, day) if counts["not_readings"] else None
     late = _late(spark, decoded, day) if counts["earlier"] else {}
     audits = [
         _not_fewer(rows, lake.count(spark, READINGS, day), allowed=config.allow_fewer),
-        _every_record(counts["not_readings"], quarantined),
+        _every_record(counts["not_readings"], _sample(spark, quarantine, day)),
         *_audit(spark, counts, staged, devices, day),
         _none_late(spark, late, until),
     ]
@@ -127,6 +127,8 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
         "read_until": until.isoformat(),
     }
     report = lake.publish_audited(spark, staged, day, audits, figures)
+    if quarantine and not report.refusals:
+        lake.publish(spark, quarantine)
     if late_until and report.published:
         lake.forget_late_readings(spark, READINGS, day)
     return report
@@ -158,13 +160,18 @@ def _is_on(column: str, day: date) -> Column:
     return (f.col(column) >= _midnight(day)) & (f.col(column) < _midnight(day + timedelta(days=1)))
 
 
-def _quarantine(spark: SparkSession, decoded: DataFrame, day: date) -> list[dict]:
-    """Replace the date's quarantine; returns a sample of what is in it."""
+def _stage_quarantine(decoded: DataFrame, day: date) -> lake.Staged | None:
+    """Stage the date's records that are no readings."""
     bad = decoded.where(f.col("reason").isNotNull() & _is_on("timestamp", day)).select(*QUARANTINE.schema.names)
-    staged = lake.stage(bad.sortWithinPartitions("topic", "partition", "offset"), QUARANTINE)
-    lake.publish(spark, staged)
-    sample = lake.read(spark, QUARANTINE, day).select("partition", "offset", "reason").limit(SAMPLE).collect()
-    return [row.asDict() for row in sample]
+    return lake.stage(bad.sortWithinPartitions("topic", "partition", "offset"), QUARANTINE)
+
+
+def _sample(spark: SparkSession, quarantine: lake.Staged | None, day: date) -> list[dict]:
+    """Some of what is to be quarantined, for whoever has to mend it."""
+    if quarantine is None:
+        return []
+    rows = lake.read_staged(spark, quarantine, day).select("partition", "offset", "reason")
+    return [row.asDict() for row in rows.limit(SAMPLE).collect()]
 
 
 def _late(spark: SparkSession, decoded: DataFrame, day: date) -> dict[date, int]:

@@ -168,6 +168,7 @@ def test_a_date_is_not_replaced_by_fewer_readings_unless_told(ingest, spark, lak
     readings = make_readings(day := date(2024, 3, 20), DEVICES[:2])
     send_readings(lake_settings, topic, readings)
     send_readings(lake_settings, shorter := make_topic(), readings.slice(0, 100))
+    send(lake_settings, shorter, [(b"k", b"no reading", midnight(day))])
     ingest(day)
 
     def from_the_shorter_topic(**options):
@@ -179,9 +180,11 @@ def test_a_date_is_not_replaced_by_fewer_readings_unless_told(ingest, spark, lak
     assert [result.name for result in refused.refusals] == ["not_fewer_readings_than_before"]
     assert f"100 readings in the topic, {len(readings)} in the table" in refused.refusals[0].summary
     assert len(rows_of(lake_settings, READINGS, day)) == len(readings)
+    assert len(rows_of(lake_settings, QUARANTINE, day)) == 0
 
     assert from_the_shorter_topic(allow_fewer=True).published
     assert len(rows_of(lake_settings, READINGS, day)) == 100
+    assert len(rows_of(lake_settings, QUARANTINE, day)) == 1
 
 
 def test_an_empty_date_is_reported_and_does_not_fail(ingest, lake_settings, topic):
