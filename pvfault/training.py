@@ -1,7 +1,7 @@
 """Training the network on simulated plants.
 
 Here: the training loop and calibration. Not here: the windows it is trained on (`simulation/labelled.py`), the layers
-(`lenet.py`), scores (`evaluation.py`), the model card (`model_card.py`).
+(`lenet.py`), scores and the model card (`evaluation/`).
 """
 
 import time

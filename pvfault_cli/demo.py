@@ -142,7 +142,7 @@ def _print_fleet(console, devices, labels, found):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from pvfault.evaluation import GROUPS
+    from pvfault.evaluation.scores import GROUPS
 
     injected = {label["deviceID"]: label for label in labels.to_pylist()}
     # 79 characters wide: no terminal breaks it.

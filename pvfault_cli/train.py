@@ -32,7 +32,8 @@ def train(
         raise PvfaultError(f"--output is {output}; expected an HDF5 file, as in -o models/lenet5.h5.")
     from rich.console import Console
 
-    from pvfault import lenet, model_card
+    from pvfault import lenet
+    from pvfault.evaluation import model_card
     from pvfault.training import train_network
 
     begin = time.monotonic()

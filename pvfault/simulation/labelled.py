@@ -1,7 +1,8 @@
 """Windows with their truth, from simulated devices.
 
 Here: which devices and days are simulated for training, validation and test, and how their windows are labelled. Not
-here: the simulation of a device (`devices.py`), training with the windows (`pvfault/training.py`).
+here: the simulation of a device (`devices.py`), training with the windows (`pvfault/training.py`), scores
+(`pvfault/evaluation`).
 
 The windows take the way of production: readings with errors and gaps, `cut_windows`, ratings as the registry has
 them, `transform`. Every faulty device-day comes with its healthy twin, the same device under the same sky with the
@@ -9,28 +10,36 @@ same noise, so that nothing but the fault tells them apart.
 """
 
 import multiprocessing
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 
 from pvfault import scalogram
 from pvfault.faults import FAULTS, NONE
-from pvfault.readings import SAMPLE_PERIOD_S
-from pvfault.simulation.devices import simulate_day
+from pvfault.hourly_statistics import STATISTICS, hourly_statistics
+from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
+from pvfault.simulation.devices import Day, Device, day_begins, simulate_day
 from pvfault.simulation.fleet import simulate_fleet, site_weather
 from pvfault.simulation.sites import TEST_SITES, TRAINING_SITES, VALIDATION_SITES, Site
-from pvfault.windows import SLOTS, WINDOWS_PER_DAY, cut_windows
+from pvfault.windows import DARK_BELOW, SLOTS, WINDOWS_PER_DAY, cut_windows
 
 # A fault counts in a window if it changes voltage and current there by this much together. It is about what the
 # sensors can tell; a shadow outside its hours, or an arc that rests, leaves a window healthy.
 LEAST_EFFECT = 0.02
-# Devices that share a date, so that they share the weather of their sites.
+# Devices that share a date and, by fours or so, a site and its weather: the inverters of a plant are neighbours.
 FLEET = 24
+SITES_OF_A_FLEET = 6
 # About half of the windows are healthy: alone, a window that shows little should be taken for healthy.
 HEALTHY_SHARE = 0.45
+# What is compared with the neighbours under the same sky.
+NEIGHBOUR_STATISTICS = (
+    "voltage_mean", "current_ratio_q50", "power_ratio_mean", "power_ratio_q50", "power_ratio_std", "voltage_step_mean",
+    "current_on_irradiance", "current_off_irradiance",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,40 +68,106 @@ TEST = Split("test", TEST_SITES, date(2024, 1, 1), 4_000_000)
 
 @dataclass(frozen=True)
 class LabelledWindows:
-    """Images with their truth.
+    """Windows with their truth, and what they are told apart by when they are scored.
 
     Attributes
     ----------
     images : ndarray of uint8, shape (n, 64, 64, 4)
+        Shape (n, 0) where no images were asked for.
+    statistics : ndarray of float32, shape (n, len(STATISTICS))
+        As `hourly_statistics` gives them.
+    neighbours : ndarray of float32, shape (n, len(NEIGHBOUR_STATISTICS))
+        Median of these statistics, in the same hour, of the other devices of the same site; NaN where there is none.
     label : ndarray of int, shape (n,)
         Position in `FAULTS`.
     device_day : ndarray of int, shape (n,)
         Which device-day each window is of.
+    device : ndarray of int, shape (n,)
+        Which device; the healthy twin of a device is the same device.
+    day : ndarray of datetime64[D], shape (n,)
+    site : ndarray of str, shape (n,)
     hour : ndarray of int, shape (n,)
-        0 to 23.
+        Hours since the beginning of the site's solar day, 0 to 23.
+    onset : ndarray of float, shape (n,)
+        When the fault of the device-day began, since the beginning of the day, negative if before it; NaN for a
+        device-day in which no fault shows. [h]
     severity : ndarray of float, shape (n,)
         Of the fault; 0 for healthy windows.
+    irradiance : ndarray of float, shape (n,)
+        Mean over the window. [W/m²]
+    modules, strings : ndarray of int, shape (n,)
+        Modules in series and strings in parallel.
+    cadence : ndarray of int, shape (n,)
+        From one reading to the next. [s]
+    noise : ndarray of float, shape (n,)
+        Error of the device-day's readings in daylight: root of the mean square, over voltage, current and irradiance,
+        each relative to its rated value.
     """
 
     images: np.ndarray
+    statistics: np.ndarray
+    neighbours: np.ndarray
     label: np.ndarray
     device_day: np.ndarray
+    device: np.ndarray
+    day: np.ndarray
+    site: np.ndarray
     hour: np.ndarray
+    onset: np.ndarray
     severity: np.ndarray
+    irradiance: np.ndarray
+    modules: np.ndarray
+    strings: np.ndarray
+    cadence: np.ndarray
+    noise: np.ndarray
 
     def __len__(self):
         return len(self.label)
 
     def select(self, which):
         """Pick some of the windows, by index or mask."""
-        return LabelledWindows(**{name: values[which] for name, values in vars(self).items()})
+        return replace(self, **{name: values[which] for name, values in vars(self).items()})
+
+    def without_images(self):
+        """The same windows, without the memory that their images take."""
+        return replace(self, images=np.empty((len(self), 0), np.uint8))
+
+
+def join_windows(parts: Sequence[LabelledWindows]) -> LabelledWindows:
+    """Put windows of different device-days one behind the other."""
+    return LabelledWindows(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
 
 
 def simulate_windows(
-    split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True, thinned: bool = False, workers: int = 1,
-    report: Callable[[int], None] = lambda _done: None,
-) -> LabelledWindows:  # fmt: skip
+    split: Split, devices: int, *, report: Callable[[int], None] = lambda _done: None, **options
+) -> LabelledWindows:
     """Simulate one day of each of some devices, and label its windows.
+
+    Parameters
+    ----------
+    split : Split
+    devices : int
+    report : callable
+        Called with the number of devices that are done.
+    **options
+        As `simulate_fleets` has them.
+
+    Returns
+    -------
+    LabelledWindows
+    """
+    parts = []
+    for part in simulate_fleets(split, devices, **options):
+        parts.append(part)
+        report(min(len(parts) * FLEET, devices))
+    return join_windows(parts)
+
+
+def simulate_fleets(
+    split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True, thinned: bool = False,
+    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), images: bool = True, workers: int = 1,
+) -> Iterator[LabelledWindows]:  # fmt: skip
+    """Simulate as `simulate_windows`, fleet by fleet, so that not all images have to be in memory at once.
 
     Parameters
     ----------
@@ -104,26 +179,48 @@ def simulate_windows(
         Whether the healthy twin of each faulty device-day is added, as a device-day of its own.
     thinned : bool
         Whether healthy windows are left out at random, so that `HEALTHY_SHARE` remain; for training only.
+    cadences : tuple of int
+        Multiples of 20; each device, with its twin, sends at one of them, at random. [s]
+    images : bool
+        Whether the windows are transformed.
     workers : int
         Processes; the result does not depend on it.
-    report : callable
-        Called with the number of devices that are done.
 
-    Returns
-    -------
+    Yields
+    ------
     LabelledWindows
+        Of at most `FLEET` devices; devices and device-days are numbered on from the fleets before.
     """
-    jobs = [
-        (split, number, min(FLEET, devices - first), faulty, twins, thinned)
-        for number, first in enumerate(range(0, devices, FLEET))
-    ]
-    parts, days, done = [], 0, 0
-    for (part, part_days), job in zip(_map(_simulate_fleet_windows, jobs, workers), jobs, strict=True):
-        parts.append(LabelledWindows(**(vars(part) | {"device_day": part.device_day + days})))
-        days += part_days
-        done += job[2]
-        report(done)
-    return LabelledWindows(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+    wanted = _Wanted(split, faulty, twins, thinned, cadences, images)
+    jobs = [(wanted, number, min(FLEET, devices - first)) for number, first in enumerate(range(0, devices, FLEET))]
+    first_day = 0
+    for number, (part, days) in enumerate(_map(_simulate_fleet_windows, jobs, workers)):
+        yield replace(part, device_day=part.device_day + first_day, device=part.device + number * FLEET)
+        first_day += days
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is asked of every fleet."""
+
+    split: Split
+    faulty: float
+    twins: bool
+    thinned: bool
+    cadences: tuple[int, ...]
+    images: bool
+
+
+@dataclass(frozen=True)
+class _DeviceDay:
+    """One device-day of a fleet as simulated, with the label of each hour and the onset in hours."""
+
+    number: int
+    device: Device
+    simulated: Day
+    labels: np.ndarray
+    onset: float
+    cadence: int
 
 
 def _map(function, jobs, workers):
@@ -137,32 +234,34 @@ def _map(function, jobs, workers):
 
 def _simulate_fleet_windows(job):
     """Labelled windows of one fleet on its date, and how many device-days they are of."""
-    split, number, devices, faulty, twins, thinned = job
-    seed = split.seed + number
+    wanted, number, devices = job
+    split, seed = wanted.split, wanted.split.seed + number
     # 157 and 365 have no common factor: the dates of successive fleets run through all seasons.
     day = split.first + timedelta(days=number * 157 % 365)
-    fleet = simulate_fleet(devices, [day], seed, sites=split.sites, faulty=faulty)
-    readings, labels, ratings, severity = [], [], [], []
-    for device in fleet.devices:
-        for simulated, label in _label_day(device, day, site_weather(seed, device.site, day), twins=twins):
-            readings.append(simulated)
-            labels.append(label)
-            ratings.append((round(device.rated_voltage, 2), round(device.rated_current, 2)))
-            severity.append(device.fault.severity if device.fault and label.any() else 0.0)
-    rng = np.random.default_rng([seed, 5]) if thinned else None
-    return _cut(readings, np.array(labels), np.array(ratings), np.array(severity), rng), len(readings)
+    rng = np.random.default_rng([seed, 5])
+    sites = [split.sites[k] for k in rng.permutation(len(split.sites))[:SITES_OF_A_FLEET]]
+    fleet = simulate_fleet(devices, [day], seed, sites=tuple(sites), faulty=wanted.faulty)
+    days = []
+    for position, device in enumerate(fleet.devices):
+        cadence = int(rng.choice(wanted.cadences))
+        days += _label_day(position, device, day, site_weather(seed, device.site, day), cadence, twins=wanted.twins)
+    windows = _cut(days, images=wanted.images, kept=(lambda label: thin(label, rng)) if wanted.thinned else None)
+    return replace(windows, day=np.full(len(windows), np.datetime64(day))), len(days)
 
 
-def _label_day(device, day, weather, *, twins):
+def _label_day(position, device, day, weather, cadence, *, twins):
     """The day of a device with the label of each of its hours, and that of its healthy twin."""
     healthy = np.zeros(WINDOWS_PER_DAY, int)
     simulated = simulate_day(device, day, weather)
     if device.fault is None:
-        return [(simulated, healthy)]
-    twin = simulate_day(device.healthy_twin(), day, weather)
+        return [_DeviceDay(position, device, simulated, healthy, np.nan, cadence)]
+    without = device.healthy_twin()
+    twin = simulate_day(without, day, weather)
     shows = measure_effect(simulated.truth, twin.truth) >= LEAST_EFFECT
-    labelled = (simulated, np.where(shows, FAULTS.index(device.fault.name), FAULTS.index(NONE)))
-    return [labelled, (twin, healthy)] if twins else [labelled]
+    labels = np.where(shows, FAULTS.index(device.fault.name), FAULTS.index(NONE))
+    onset = (device.onset - day_begins(device.site, day)).total_seconds() / 3600 if shows.any() else np.nan
+    faulty = _DeviceDay(position, device, simulated, labels, onset, cadence)
+    return [faulty, _DeviceDay(position, without, twin, healthy, np.nan, cadence)] if twins else [faulty]
 
 
 def measure_effect(faulty, healthy):
@@ -183,23 +282,79 @@ def measure_effect(faulty, healthy):
     return np.divide(change, level, out=np.zeros_like(change), where=level > 0).sum(axis=1)
 
 
-def _cut(days, labels, ratings, severity, rng):
-    """Windows of device-days as production cuts and transforms them; with a generator, thinned."""
-    received = np.stack([day.received for day in days])
-    device, slot = np.nonzero(received)
-    measurements = np.stack([day.readings for day in days])[received]
-    windows = cut_windows(device, slot * float(SAMPLE_PERIOD_S), measurements, len(days))
+def _cut(days, *, images, kept=None):
+    """Windows of device-days as production cuts and transforms them; `kept` picks some of them by their labels."""
+    received = np.stack([_thin_out(day) for day in days])
+    owner, slot = np.nonzero(received)
+    measurements = np.stack([day.simulated.readings for day in days])[received]
+    windows = cut_windows(owner, slot * float(SAMPLE_PERIOD_S), measurements, len(days))
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
-    kept = np.arange(len(owner)) if rng is None else thin(labels[owner, hour], rng)
-    owner, hour = owner[kept], hour[kept]
-    label = labels[owner, hour]
-    return LabelledWindows(
-        images=scalogram.transform(scalogram.normalise(windows.values[kept], ratings[owner])),
+    ratings = np.array([(round(day.device.rated_voltage, 2), round(day.device.rated_current, 2)) for day in days])
+    label = np.stack([day.labels for day in days])[owner, hour]
+    number = np.array([day.number for day in days])
+    site = np.array([day.device.site.name for day in days])
+    statistics = hourly_statistics(windows.values, ratings[owner])
+    pictured = np.arange(len(owner)) if kept is None else kept(label)
+
+    def of_day(value, dtype=float):
+        return np.array([value(day) for day in days], dtype)[owner]
+
+    everything = LabelledWindows(
+        images=np.empty((len(owner), 0), np.uint8),
+        statistics=statistics,
+        neighbours=_compare_with_neighbours(statistics, owner, hour, number, site),
         label=label,
         device_day=owner,
+        device=number[owner],
+        day=np.full(len(owner), np.datetime64("NaT", "D")),
+        site=site[owner],
         hour=hour,
-        severity=np.where(label > 0, severity[owner], 0.0),
+        onset=of_day(lambda day: day.onset),
+        severity=np.where(label > 0, of_day(lambda day: day.device.fault.severity if day.device.fault else 0.0), 0.0),
+        irradiance=windows.mean_irradiance[windows.judged].astype(float),
+        modules=of_day(lambda day: day.device.shape.in_series, int),
+        strings=of_day(lambda day: day.device.shape.in_parallel, int),
+        cadence=of_day(lambda day: day.cadence, int),
+        noise=of_day(lambda day: _measure_noise(day.device, day.simulated)),
     )
+    chosen = everything.select(pictured)
+    if not images:
+        return chosen
+    values = scalogram.normalise(windows.values[pictured], ratings[chosen.device_day])
+    return replace(chosen, images=scalogram.transform(values))
+
+
+def _thin_out(day):
+    """Of the readings that came, those of a device that sends less often; devices do not send at the same moment."""
+    every = day.cadence // SAMPLE_PERIOD_S
+    return day.simulated.received & (np.arange(READINGS_PER_DAY) % every == day.number % every)
+
+
+def _measure_noise(device, day):
+    """Error of a day's readings in daylight, relative to the ratings."""
+    lit = day.received & (day.truth[:, 3] >= DARK_BELOW)
+    if not lit.any():
+        return np.nan
+    scale = (device.rated_voltage, device.rated_current, 1000.0)
+    return np.sqrt(np.mean(((day.readings - day.truth)[lit][:, [0, 1, 3]] / scale) ** 2))
+
+
+def _compare_with_neighbours(statistics, owner, hour, number, site):
+    """Median, over the other devices of the site, of some statistics of the same hour; NaN where there is none.
+
+    The healthy twin of a device is no neighbour, neither of it nor of others.
+    """
+    _, original = np.unique(number, return_index=True)
+    arranged = np.full((len(number), WINDOWS_PER_DAY, len(NEIGHBOUR_STATISTICS)), np.nan, np.float32)
+    arranged[owner, hour] = statistics[:, [STATISTICS.index(name) for name in NEIGHBOUR_STATISTICS]]
+    median = np.full_like(arranged, np.nan)
+    for day in range(len(number)):
+        beside = original[(site[original] == site[day]) & (number[original] != number[day])]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "All-NaN slice")  # nobody was judged in that hour
+            if len(beside):
+                median[day] = np.nanmedian(arranged[beside], axis=0)
+    return median[owner, hour]
 
 
 def thin(label, rng):

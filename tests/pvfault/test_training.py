@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pvfault import lenet, model_card
+from pvfault import lenet
 from pvfault.errors import PvfaultError
-from pvfault.evaluation import GROUP_NAMES, calibration_error, group_probabilities, group_shorts, score
+from pvfault.evaluation import model_card
+from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, group_probabilities, group_shorts, score
 from pvfault.faults import FAULTS
+from pvfault.hourly_statistics import STATISTICS
 from pvfault.simulation.labelled import (
     HEALTHY_SHARE,
+    NEIGHBOUR_STATISTICS,
     TEST,
     TRAINING,
     VALIDATION,
@@ -19,6 +22,7 @@ from pvfault.simulation.labelled import (
     thin,
 )
 from pvfault.training import train_network
+from pvfault.windows import DARK_BELOW
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +44,48 @@ def test_every_class_is_there_and_twins_are_healthy(windows):
     assert 0.3 < faulty.mean() < 0.55
     assert (windows.severity[windows.label == 0] == 0).all()
     assert (windows.severity[windows.label > 0] > 0).all()
+
+
+def test_windows_carry_what_they_are_told_apart_by(windows):
+    """Onset before the first faulty window, statistics of the very same readings, errors as large as sensors have."""
+    days = by_device_day(windows.label, windows)
+    first = np.where((days > 0).any(axis=1), (days > 0).argmax(axis=1), -1)
+    onset = np.nanmin(by_device_day(np.nan_to_num(windows.onset, nan=99), windows), axis=1)
+    assert ((first >= 0) == (onset < 99)).all()
+    assert (onset[first >= 0] < first[first >= 0] + 1).all()
+    np.testing.assert_allclose(
+        windows.statistics[:, STATISTICS.index("irradiance_mean")] * 1000, windows.irradiance, rtol=0.1, atol=10
+    )
+    assert (windows.irradiance >= DARK_BELOW).all()
+    assert np.nanquantile(windows.noise, 0.9) < 0.1
+    assert (windows.noise > 0).all()
+    assert set(windows.cadence) == {20}
+
+
+def test_neighbours_are_other_devices_of_the_same_site_and_hour(windows):
+    """A healthy twin among the neighbours would give its device's own healthy day away."""
+    power = STATISTICS.index("power_ratio_mean")
+    column = NEIGHBOUR_STATISTICS.index("power_ratio_mean")
+    twin = windows.device_day != np.array([windows.device_day[windows.device == d].min() for d in windows.device])
+    same = (windows.day[:, None] == windows.day) & (windows.site[:, None] == windows.site)
+    same &= (windows.hour[:, None] == windows.hour) & (windows.device[:, None] != windows.device) & ~twin
+    for n in range(0, len(windows), 37):
+        beside = windows.statistics[same[n], power]
+        assert windows.neighbours[n, column] == pytest.approx(np.median(beside) if len(beside) else np.nan, nan_ok=True)
+    assert np.isfinite(windows.neighbours[:, column]).mean() > 0.5
+
+
+def test_a_slower_cadence_leaves_out_readings_and_nothing_else():
+    every_minute = simulate_windows(TRAINING, 24, cadences=(60,), images=False)
+    every_20_s = simulate_windows(TRAINING, 24, images=False)
+    assert set(every_minute.cadence) == {60}
+    key = [list(zip(w.device_day, w.hour, strict=True)) for w in (every_minute, every_20_s)]
+    common = set(key[0]) & set(key[1])
+    assert len(common) > 0.95 * len(key[1])
+    irradiance = [dict(zip(k, w.irradiance, strict=True)) for k, w in zip(key, (every_minute, every_20_s), strict=True)]
+    change = np.array([irradiance[0][k] / irradiance[1][k] - 1 for k in common])
+    assert 0 < np.abs(change).mean() < 0.05
+    assert every_minute.images.shape == (len(every_minute), 0)
 
 
 def test_effect_is_the_relative_change_of_voltage_and_current():

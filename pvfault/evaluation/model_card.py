@@ -1,6 +1,6 @@
 """The model card: what a network was trained on, how right it is, and what it is not good for.
 
-Here: scoring a network on the test windows, and the card's text. Not here: the scores themselves (`evaluation.py`).
+Here: scoring a network on the test windows, and the card's text. Not here: the scores themselves (`scores.py`).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import chi2
 
-from pvfault.evaluation import GROUP_NAMES, calibration_error, score
+from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, score
 from pvfault.faults import FAULTS
 from pvfault.lenet import Classifier
 from pvfault.simulation.faults import LEAST_SEVERITY

@@ -1,6 +1,6 @@
 """Scores: how right a network is, by window and by device-day.
 
-Here: confusion matrices, F1 scores, grouped classes, calibration. Not here: who is scored on what (`training.py`),
+Here: confusion matrices, F1 scores, grouped classes, calibration. Not here: who is scored on what (`run.py`),
 how scores are shown (`model_card.py`).
 """
 
