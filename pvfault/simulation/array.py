@@ -4,10 +4,10 @@ Here: the circuit of an array without a fault, and the table from which the curv
 single modules (`modules.py`), adding up curves (`curves.py`), which wiring a fault makes (`circuits.py`), where on the
 curve the inverter works (`inverter.py`).
 
-The curve of an array depends on irradiance, temperature and, for some faults, on one more quantity (how deep a shadow
-is, how long an arc). It is solved exactly at some hundred nodes of these and interpolated between, at a fixed share of
-the open-circuit voltage, where it changes smoothly: a day costs milliseconds instead of minutes, and a test holds the
-result within 0.5 % of pvlib.
+The curve of an array depends on irradiance, temperature and, for most faults, on one more quantity (how deep a shadow
+is, how long an arc, how large a resistance). It is solved exactly at some hundred nodes of these and interpolated
+between, at a fixed share of the open-circuit voltage, where it changes smoothly: a day costs milliseconds instead of
+minutes, and a test holds the result within 0.5 % of pvlib.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ IRRADIANCES = np.array(
 TEMPERATURES = np.array([-25, -5, 12, 29, 46, 63, 80, 100], float)  # [°C]
 # A twentieth of the voltage below the knee, where the curve is flat, and a hundredth where it bends.
 SHARES = np.concatenate([np.linspace(0, 0.4, 9)[:-1], np.linspace(0.4, 1.06, 67)])  # of the open-circuit voltage
+
+SNOW_LIGHT = 0.12  # share of the light through a few centimetres of snow: D. Perovich, Journal of Glaciology 53, 2007
 
 _FLAT = np.linspace(0, 0.6, 8)[:-1]
 _KNEE = np.linspace(0.6, 1, 40)
@@ -43,12 +45,15 @@ class ArrayShape:
         Strings.
     blocking : bool
         Whether each string has a diode that stops current from flowing back into it.
+    fused : bool
+        Whether each string has a fuse, which opens when the others push too much current back into it.
     """
 
     module: Module
     in_series: int
     in_parallel: int
     blocking: bool = False
+    fused: bool = False
 
     def __post_init__(self):
         if self.in_series < 1 or self.in_parallel < 1:
@@ -67,12 +72,20 @@ class Nodes:
     irradiance, temperature : ndarray, shape (n,)
         Effective irradiance [W/m²] and cell temperature [°C].
     depth : ndarray, shape (n,)
-        The fault's own quantity: share of the light left in a shadow, or the voltage of an arc [V].
+        The fault's own quantity: share of the light left in a shadow, the voltage of an arc [V], or the decimal
+        logarithm of a resistance in Ω.
+    snow : float
+        Share of the sub-strings of every module that lie under snow.
     """
 
-    def __init__(self, shape, irradiance, temperature, depth):
+    def __init__(self, shape, irradiance, temperature, depth, snow=0.0):
         self.shape, self.irradiance, self.temperature, self.depth = shape, irradiance, temperature, depth
+        self.snow = snow
         self.photo = diode_parameters(shape.module, irradiance, temperature)[0]
+
+    def at(self, irradiance, temperature):
+        """The same array under other conditions, without a depth."""
+        return Nodes(self.shape, irradiance, temperature, np.ones(len(irradiance)), self.snow)
 
     def section(self, substrings, light=1.0):
         """Curve of some sub-strings in series under a share of the light.
@@ -87,6 +100,13 @@ class Nodes:
         -------
         Curve
         """
+        if self.snow == 0:
+            return self._uniform_section(substrings, light)
+        under = self._uniform_section(substrings * self.snow, light * SNOW_LIGHT)
+        return in_series([self._uniform_section(substrings * (1 - self.snow), light), under])
+
+    def _uniform_section(self, substrings, light):
+        """Curve of sub-strings that all get the same light."""
         module = self.shape.module
         parameters = diode_parameters(module, self.irradiance * light, self.temperature)
         photo, saturation, _, shunt, thermal = parameters[:, :, None]
@@ -132,7 +152,7 @@ class CurveTable:
     open_voltage: np.ndarray
 
 
-def tabulate(shape, states, depths=(1.0,)):
+def tabulate(shape, states, depths=(1.0,), snow=0.0):
     """Solve the curves of an array at every node.
 
     Parameters
@@ -141,13 +161,15 @@ def tabulate(shape, states, depths=(1.0,)):
     states : sequence of callable
         Each takes `Nodes` and returns the `Curve` of the array in that state.
     depths : sequence of float
+    snow : float
+        Share of the sub-strings of every module that lie under snow.
 
     Returns
     -------
     CurveTable
     """
     grid = np.meshgrid(np.asarray(depths, float), IRRADIANCES, TEMPERATURES, indexing="ij")
-    nodes = Nodes(shape, grid[1].ravel(), grid[2].ravel(), grid[0].ravel())
+    nodes = Nodes(shape, grid[1].ravel(), grid[2].ravel(), grid[0].ravel(), snow)
     photo, saturation, _, shunt, thermal = diode_parameters(shape.module, nodes.irradiance, nodes.temperature)
     open_voltage = thermal * np.log1p(photo / saturation)
     for _ in range(4):  # the shunt takes its part; a fixed point reached from above

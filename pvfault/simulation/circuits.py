@@ -2,48 +2,72 @@
 
 Here: one function a kind of fault, from its size to a circuit. Not here: which size, when and how often
 (`faults.py`), adding up curves (`curves.py`).
+
+Where a resistance belongs to a circuit, the depth of the nodes is its decimal logarithm, in Ω.
 """
 
 import numpy as np
 
-from pvfault.simulation.curves import Curve, bridge, in_parallel, in_series
+from pvfault.simulation.curves import Curve, bridge, curve_at, in_series, voltage_at
+
+# Current through a joint between two strings, at most little more than one string gives, as a share of its
+# photocurrent: the nodes between which `join_strings` finds it.
+JOINT_CURRENTS = np.concatenate([np.linspace(0, 0.9, 10), np.linspace(0.95, 1.1, 4), [1.3, 2.0]])
+JOINT_VOLTAGES = np.concatenate([np.linspace(0, 0.5, 6)[:-1], np.linspace(0.5, 1.1, 49)])  # of the open string
 
 
-def short_modules(shape, count, resistance):
-    """Circuit with some modules of one string bridged.
+def shorted_string(nodes, count):
+    """Curve of a string with some of its modules bridged.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        Their depth is the resistance of the path.
+    count : int
+        Modules, at most all of the string.
+
+    Returns
+    -------
+    Curve
+    """
+    shape = nodes.shape
+    rest = [nodes.section((shape.in_series - count) * shape.module.substrings)] if count < shape.in_series else []
+    return in_series([*rest, bridge(nodes.section(count * shape.module.substrings), 10 ** nodes.depth[:, None])])
+
+
+def short_modules(shape, count):
+    """Circuit with some modules of one string bridged by the resistance that the depth gives.
 
     Parameters
     ----------
     shape : ArrayShape
     count : int
         Modules, at most all of the string.
-    resistance : float or None
-        Of the fault path; None is a dead short. [Ω]
 
     Returns
     -------
     callable
         Takes `Nodes`, returns the `Curve` of the array.
     """
-    substrings = shape.module.substrings
 
     def circuit(nodes):
-        rest = [nodes.section((shape.in_series - count) * substrings)] if count < shape.in_series else []
-        shorted = [] if resistance is None else [bridge(nodes.section(count * substrings), resistance)]
-        return nodes.array((shape.in_parallel - 1, nodes.healthy()), (1, in_series(rest + shorted)))
+        return nodes.array((shape.in_parallel - 1, nodes.healthy()), (1, shorted_string(nodes, count)))
 
     return circuit
 
 
 def join_strings(shape, low, high):
-    """Circuit with two strings joined at different heights: two pairs of sections, each pair in parallel.
+    """Circuit with two strings joined at different heights by the resistance that the depth gives.
+
+    The current through the joint lowers that of one lower section and raises that of the other; it is where the
+    difference of potential between the two heights is what it drops in the resistance.
 
     Parameters
     ----------
     shape : ArrayShape
         Of at least two strings.
     low, high : int
-        Modules below the joint in the one and in the other string.
+        Modules below the joint in the one and in the other string; `low` is not above `high`.
 
     Returns
     -------
@@ -55,14 +79,61 @@ def join_strings(shape, low, high):
     .. [1] Y. Zhao et al., "Line-line fault analysis and protection challenges in solar photovoltaic arrays", IEEE
        Transactions on Industrial Electronics 60, 2013, 3784-3795, section II.
     """
-    per_module, total = shape.module.substrings, shape.in_series
 
     def circuit(nodes):
-        parts = [[low, high], [total - low, total - high]]
-        pairs = [in_parallel([nodes.section(n * per_module) for n in part if n > 0]) for part in parts if all(part)]
-        return nodes.array((shape.in_parallel - 2, nodes.healthy()), (1, in_series(pairs)))
+        # The curves for each current through the joint do not depend on its resistance: one solution for all depths.
+        places, row = np.unique(np.column_stack([nodes.irradiance, nodes.temperature]), axis=0, return_inverse=True)
+        voltage, joint, total, excess = _solve_joint(nodes.at(*places.T), low, high)
+        rest = excess[:, row] - joint[:, row, None] * 10 ** nodes.depth[None, :, None]
+        pair = Curve(voltage[row][:, ::-1], _cross(rest, total[:, row])[:, ::-1])
+        return nodes.array((shape.in_parallel - 2, nodes.healthy()), (1, pair))
 
     return circuit
+
+
+def _solve_joint(nodes, low, high):
+    """Two strings for given currents through their joint.
+
+    Returns
+    -------
+    voltage : ndarray, shape (n, k)
+    joint : ndarray, shape (j, n)
+    total, excess : ndarray, shape (j, n, k)
+        Current of both strings, and the potential of the higher joint over the lower one.
+    """
+    shape = nodes.shape
+    sections = [nodes.section(count * shape.module.substrings) for count in (low, high)]
+    upper = [
+        nodes.section((shape.in_series - count) * shape.module.substrings) if count < shape.in_series else None
+        for count in (low, high)
+    ]
+    voltage = _open_voltage(nodes)[:, None] * JOINT_VOLTAGES
+    joint = JOINT_CURRENTS[:, None] * nodes.photo
+    total, excess = [], []
+    for current in joint:
+        potential, drawn = [], []
+        for section, rest, sign in zip(sections, upper, (1, -1), strict=True):
+            shifted = Curve(section.voltage, section.current + sign * current[:, None])
+            string = in_series([shifted] + ([rest] if rest else []))
+            drawn.append(curve_at(string, voltage))
+            potential.append(voltage_at(shifted, drawn[-1]))
+        total.append(sum(drawn))
+        excess.append(potential[1] - potential[0])
+    return voltage, joint, np.stack(total), np.stack(excess)
+
+
+def _open_voltage(nodes):
+    """Open-circuit voltage of a healthy string."""
+    return voltage_at(nodes.healthy(), np.zeros((len(nodes.photo), 1)))[:, 0]
+
+
+def _cross(rest, values):
+    """Values where `rest`, which falls along the first axis, crosses zero; at an end where it does not."""
+    after = np.clip((rest > 0).sum(axis=0), 1, len(rest) - 1)[None]
+    before, behind = (np.take_along_axis(rest, after - step, axis=0)[0] for step in (1, 0))
+    part = np.clip(before / np.maximum(before - behind, 1e-9), 0, 1)
+    low, high = (np.take_along_axis(values, after - step, axis=0)[0] for step in (1, 0))
+    return low + part * (high - low)
 
 
 def open_strings(shape, count):
@@ -84,6 +155,28 @@ def open_strings(shape, count):
         if count < shape.in_parallel:
             return nodes.array((shape.in_parallel - count, curve))
         return Curve(curve.voltage, np.zeros_like(curve.current))
+
+    return circuit
+
+
+def weaken_strings(shape, count):
+    """Circuit with a bad contact in some strings: in series with each, the resistance that the depth gives.
+
+    Parameters
+    ----------
+    shape : ArrayShape
+    count : int
+
+    Returns
+    -------
+    callable
+        Takes `Nodes`, returns the `Curve` of the array.
+    """
+
+    def circuit(nodes):
+        healthy = nodes.healthy()
+        weak = Curve(healthy.voltage - healthy.current * 10 ** nodes.depth[:, None], healthy.current)
+        return nodes.array((shape.in_parallel - count, healthy), (count, weak))
 
     return circuit
 

@@ -69,7 +69,7 @@ def bridge(curve, resistance):
     Parameters
     ----------
     curve : Curve
-    resistance : float
+    resistance : float or ndarray, shape (n, 1)
         Above 0. [Ω]
 
     Returns
@@ -108,3 +108,20 @@ def curve_at(curve, voltage):
         [A]
     """
     return _rows(voltage, curve.voltage[:, ::-1], curve.current[:, ::-1])
+
+
+def voltage_at(curve, current):
+    """Read the voltage of a curve at given currents.
+
+    Parameters
+    ----------
+    curve : Curve
+    current : ndarray, shape (n, k)
+        [A]
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        [V]
+    """
+    return _rows(current, curve.current, curve.voltage)

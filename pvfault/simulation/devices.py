@@ -1,22 +1,31 @@
-"""One device: an array, its inverter, its sensors, its place, and perhaps its fault.
+"""One device: an array, its inverter, its instruments, its place, and perhaps its fault.
 
-Here: how devices are drawn, and their readings of one solar day. Not here: fleets and tables of readings
-(`fleet.py`), the physics itself (`array.py`, `inverter.py`, `faults.py`).
+Here: how devices are drawn, their readings of one solar day, and the hourly means of the days before. Not here: fleets
+and tables of readings (`fleet.py`), the physics itself (`array.py`, `inverter.py`, `faults.py`, `losses.py`).
 """
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pvlib
 
 from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
-from pvfault.simulation.array import ArrayShape, read_curves, tabulate
-from pvfault.simulation.faults import NOTHING, Fault
+from pvfault.simulation.array import SHARES, SNOW_LIGHT, ArrayShape, read_curves, tabulate
+from pvfault.simulation.faults import NOTHING, Fault, Moments
 from pvfault.simulation.inverter import Inverter, operate
+from pvfault.simulation.losses import Habits, draw_habits, power_limit, snow_cover, soiling
 from pvfault.simulation.modules import load_modules, module_temperature
-from pvfault.simulation.sensors import Sensors, draw_sensors, measure
+from pvfault.simulation.sensors import (
+    CADENCES,
+    Sensors,
+    Station,
+    draw_sensors,
+    draw_station,
+    mean_error,
+    measure,
+    perfect_sensors,
+)
 from pvfault.simulation.sites import Site
 from pvfault.simulation.weather import irradiance_on_plane
 
@@ -24,6 +33,8 @@ from pvfault.simulation.weather import irradiance_on_plane
 # model", SAND2004-3535, 2004, table 1 (glass/cell/polymer sheet, open rack).
 CELL_RISE = 3.0
 DARK = 1.0  # W/m²: below, nothing is solved
+CALIBRATION_DAYS = 730  # of irradiance sensors: every second year, IEC 61724-1:2021
+HISTORY_STEP = 45  # slots: the days before are solved every 15 min
 MOST_VOLTS = 1000.0  # of the open array at standard test conditions and 25 K less; the usual limit on roofs
 
 
@@ -40,17 +51,23 @@ class Device:
     tilt, azimuth : float
         Of the plane; clockwise from north. [°]
     light : float
-        Share of the light that dirt, age and tolerance leave.
+        Share of the light that age and tolerance leave.
     stretch : float
         Voltage relative to the data sheet, by tolerance and age.
-    delay : int
-        Slots by which clouds reach it later than the site.
+    delay : float
+        Time by which clouds reach it later than the site. [s]
     heat : dict of float
         Keywords of `module_temperature`.
     inverter : Inverter
+    habits : Habits
+        How it gets dirty, and whether it obeys the grid's operator.
+    station : Station
+        Where irradiance and temperature are measured.
     sensors : Sensors
+    calibrated : datetime.date
+        Once; and again every other year.
     seed : tuple of int
-        Of everything random in its days.
+        Of everything random in its days; the first is that of its fleet.
     fault : Fault or None
     onset : datetime or None
         When the fault begins. (UTC)
@@ -63,13 +80,17 @@ class Device:
     azimuth: float
     light: float
     stretch: float
-    delay: int
+    delay: float
     heat: dict
     inverter: Inverter
+    habits: Habits
+    station: Station
     sensors: Sensors
+    calibrated: date
     seed: tuple[int, ...]
     fault: Fault | None = None
     onset: datetime | None = None
+    _tables: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def rated_voltage(self):
@@ -81,22 +102,39 @@ class Device:
         """I_mp of the array at standard test conditions, in A."""
         return self.shape.module.current * self.shape.in_parallel
 
-    @cached_property
-    def healthy_table(self):
-        """Curves of the array without its fault."""
-        return tabulate(self.shape, [lambda nodes: nodes.array((self.shape.in_parallel, nodes.healthy()))])
+    def table(self, faulty, snow=0.0):
+        """Curves of the array, with or without its fault; solved once.
 
-    @cached_property
-    def faulty_table(self):
-        """Curves of the array with its fault."""
-        return tabulate(self.shape, self.fault.states, self.fault.depths)
+        Parameters
+        ----------
+        faulty : bool
+        snow : float
+            Share of the sub-strings of every module that lie under snow.
+
+        Returns
+        -------
+        CurveTable
+        """
+        if (faulty, snow) not in self._tables:
+            states = (lambda nodes: nodes.array((self.shape.in_parallel, nodes.healthy())),)
+            states, depths = (self.fault.states, self.fault.depths) if faulty else (states, (1.0,))
+            self._tables[faulty, snow] = tabulate(self.shape, states, depths, snow)
+        return self._tables[faulty, snow]
+
+    def drifted(self, day):
+        """Years since the sensors were calibrated."""
+        return (day - self.calibrated).days % CALIBRATION_DAYS / 365.25
+
+    def with_clean_sensors(self):
+        """Copy the device with sensors in the plane of the array that make no errors and lose nothing."""
+        return replace(self, sensors=perfect_sensors(self.sensors.cadence_s), station=Station(self.tilt, self.azimuth))
 
     def healthy_twin(self):
         """Copy the device without its fault; everything random in its days stays the same."""
         return replace(self, fault=None, onset=None)
 
 
-def draw_device(name, site, seed, rng):
+def draw_device(name, site, seed, rng, *, shape=None, cadences=CADENCES[:1]):
     """Draw a healthy device.
 
     Parameters
@@ -105,24 +143,30 @@ def draw_device(name, site, seed, rng):
     site : Site
     seed : tuple of int
     rng : numpy.random.Generator
+    shape : ArrayShape, optional
+        Instead of a drawn one.
+    cadences : tuple of int
+        Of which it has one. [s]
 
     Returns
     -------
     Device
     """
-    shape = draw_shape(rng)
+    shape = shape or draw_shape(rng)
     rated = (shape.module.voltage * shape.in_series, shape.module.current * shape.in_parallel)
     power = rated[0] * rated[1]
     facing = 180 if site.latitude > 0 else 0
+    tilt = float(np.clip(0.75 * abs(site.latitude) + rng.normal(0, 6), 5, 45))
+    azimuth = facing + (rng.normal(0, 20) if rng.random() < 0.85 else rng.choice([-90, 90]))
     return Device(
         name=name,
         site=site,
         shape=shape,
-        tilt=float(np.clip(0.75 * abs(site.latitude) + rng.normal(0, 6), 5, 45)),
-        azimuth=facing + (rng.normal(0, 20) if rng.random() < 0.85 else rng.choice([-90, 90])),
-        light=(1 - min(rng.gamma(2, 0.012), 0.08)) * (1 - rng.uniform(0, 0.04)) * (1 + rng.uniform(-0.005, 0.02)),
+        tilt=tilt,
+        azimuth=azimuth,
+        light=(1 - rng.uniform(0, 0.02)) * (1 - rng.uniform(0, 0.04)) * (1 + rng.uniform(-0.005, 0.02)),
         stretch=1 + 0.005 * rng.standard_normal() - rng.uniform(0, 0.01),
-        delay=int(rng.integers(0, 4)),
+        delay=rng.uniform(0, 80),
         heat={"u0": rng.uniform(22, 28), "u1": rng.uniform(4, 8), "time_constant_s": rng.uniform(250, 600)},
         inverter=Inverter(
             limit=power * (rng.uniform(0.7, 0.95) if rng.random() < 0.25 else 1.5),
@@ -130,8 +174,12 @@ def draw_device(name, site, seed, rng):
             scans=bool(rng.random() < 0.5),
             inertia=rng.uniform(0.02, 0.5),
             dither=rng.uniform(0.002, 0.012),
+            wait=int(rng.integers(1, 16)),  # 20 s to 5 min, as grid codes ask for before feeding in
         ),
-        sensors=draw_sensors(*rated, rng),
+        habits=draw_habits(site, rng),
+        station=draw_station(tilt, azimuth, rng),
+        sensors=draw_sensors(*rated, rng, cadences),
+        calibrated=date(2010, 1, 1) + timedelta(days=int(rng.integers(CALIBRATION_DAYS))),
         seed=seed,
     )
 
@@ -153,7 +201,21 @@ def draw_shape(rng):
     in_series = int(rng.integers(min(4, most - 1), most + 1))
     # Small inputs are the most common: a string inverter has one to three strings on each of its trackers.
     in_parallel = int(rng.choice(np.arange(1, 13), p=(weights := 1 / np.arange(1, 13) ** 0.7) / weights.sum()))
-    return ArrayShape(module, in_series, in_parallel, blocking=bool(in_parallel > 2 and rng.random() < 0.25))
+    # Strings need protection from the others once there are more than two of them.
+    protection = rng.random()
+    return ArrayShape(
+        module,
+        in_series,
+        in_parallel,
+        blocking=bool(in_parallel > 2 and protection < 0.25),
+        fused=bool(in_parallel > 2 and 0.25 <= protection < 0.75),
+    )
+
+
+CONFUSERS = (
+    "broken_clouds", "fog", "snow", "soiling", "dust", "clipping", "curtailment", "trip",
+    "shaded_sensor", "misaligned_sensor", "distant_sensor", "air_temperature", "stuck_sensor", "lost_readings",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -167,11 +229,14 @@ class Day:
     readings : ndarray of float32, shape (4320, 4)
         The same as measured.
     received : ndarray of bool, shape (4320,)
+    confusers : tuple of str
+        What is there without being a fault, and might be taken for one: some of `CONFUSERS`.
     """
 
     truth: np.ndarray
     readings: np.ndarray
     received: np.ndarray
+    confusers: tuple[str, ...]
 
 
 def day_begins(site, day):
@@ -194,48 +259,140 @@ def simulate_day(device, day, weather):
     Day
         Before its onset, a fault changes no reading: all random numbers are those of the healthy twin.
     """
-    tracker, sensor, burst = (np.random.default_rng([*device.seed, day.toordinal(), part]) for part in range(3))
-    beam, diffuse, cos_incidence = irradiance_on_plane(weather, device.tilt, device.azimuth)
-    beam, diffuse = np.roll(beam, device.delay), np.roll(diffuse, device.delay)
+    sensor, tracker = (np.random.default_rng([*device.seed, day.toordinal(), part]) for part in (1, 0))
+    steps = tracker.choice([-1.0, 0.0, 1.0], READINGS_PER_DAY)
+    truth, seen, events = _pass_day(device, day, weather, device.inverter, steps)
+    readings, received, stuck = measure(device.sensors, seen, device.drifted(day), sensor)
+    confusers = {*events, *_standing_confusers(device)}
+    confusers |= {"stuck_sensor"} if stuck else set()
+    expected = READINGS_PER_DAY * SAMPLE_PERIOD_S / device.sensors.cadence_s
+    confusers |= {"lost_readings"} if received.sum() < 0.97 * expected else set()
+    return Day(truth, readings, received, tuple(name for name in CONFUSERS if name in confusers))
+
+
+def simulate_days_before(device, day, weathers):
+    """Hourly means of the solar days before a day, without simulating them at full cadence.
+
+    Each of these days is solved once for the mean sky of every quarter of an hour. Dirt, dust, snow, limits, the place
+    of the sensors and their lasting errors are those of the day itself; noise and lost readings are left out. A fault
+    is in them from its onset on.
+
+    Parameters
+    ----------
+    device : Device
+    day : datetime.date
+    weathers : list of Weather
+        Of the days before it, the last one yesterday's.
+
+    Returns
+    -------
+    ndarray of float32, shape (days, 24, 4)
+        Voltage, current, temperature, irradiance, hours of the solar day; as measured. [V], [A], [°C], [W/m²]
+    """
+    # A tracker is where it wants to be long before the next quarter.
+    inverter = replace(device.inverter, inertia=0.0, dither=0.0, wait=1)
+    means = np.empty((len(weathers), 24, 4), np.float32)
+    for row, weather in enumerate(weathers):
+        date_then = day - timedelta(days=len(weathers) - row)
+        seen = _pass_day(device, date_then, weather, inverter, np.zeros(96), HISTORY_STEP)[1]
+        means[row] = mean_error(device.sensors, seen, device.drifted(date_then)).reshape(24, -1, 4).mean(axis=1)
+    return means
+
+
+def _pass_day(device, day, weather, inverter, steps, step=1):
+    """True values and those at the sensors, for every so many slots of a day, and what happened on it."""
+    slots = np.arange(step // 2, READINGS_PER_DAY, step)
+    burst, grid = (np.random.default_rng([*device.seed, day.toordinal(), part]) for part in (2, 3))
+    hour, seed = device.site.solar_hours(), device.seed[0]
+    dirt, dust = soiling(device.habits, device.site, day, seed)
+    allowed, events = power_limit(device.habits, device.site, day, seed, grid)
+    local = weather.delay(device.delay)
+    covered = _snow_rows(device, local, device.tilt, device.azimuth)[slots]
+    local = local.average(step)
+    beam, diffuse, cos_incidence = irradiance_on_plane(local, device.tilt, device.azimuth)
+    total = beam + diffuse
     # Glass reflects a flat beam: ASHRAE 93-77 with b = 0.05, through pvlib.
     incidence = np.degrees(np.arccos(np.clip(cos_incidence, 0, 1)))
-    effective = device.light * (beam * np.nan_to_num(pvlib.iam.ashrae(incidence)) + diffuse)
-    temperature = module_temperature(weather.air, weather.wind, beam + diffuse, **device.heat)
-    state, depth = _schedule(device, day, beam / np.maximum(beam + diffuse, 1e-6), burst)
-    steps = tracker.choice([-1.0, 0.0, 1.0], READINGS_PER_DAY)
-    electrical = np.zeros((READINGS_PER_DAY, 2))
+    effective = device.light * (1 - dirt[slots]) * (beam * np.nan_to_num(pvlib.iam.ashrae(incidence)) + diffuse)
+    effective = np.where(covered == 1, SNOW_LIGHT, 1) * effective
+    temperature = module_temperature(local.air, local.wind, total, **device.heat, period_s=SAMPLE_PERIOD_S * step)
+    state, depth = _schedule(device, day, beam, total, hour, slots, burst)
+    electrical = np.zeros((len(slots), 2))
     lit = np.flatnonzero(effective > DARK)
     if len(lit):
-        conditions = (depth[lit], effective[lit], temperature[lit] + CELL_RISE * effective[lit] / 1000)
-        electrical[lit] = _solve(device, state[lit], conditions, steps[lit])
-    truth = np.column_stack([electrical, temperature, beam + diffuse])
-    readings, received = measure(device.sensors, truth, sensor)
-    return Day(truth, readings, received)
+        cells = temperature[lit] + CELL_RISE * effective[lit] / 1000
+        conditions = (depth[lit], effective[lit], cells, np.where(covered[lit] < 1, covered[lit], 0))
+        limit = allowed[slots][lit] * device.rated_voltage * device.rated_current
+        electrical[lit] = _solve(device, state[lit], conditions, inverter, steps[lit], limit)
+    truth = np.column_stack([electrical, temperature, total])
+    clipped = electrical.prod(axis=1).max() > 0.97 * device.inverter.limit
+    happened = {"clipping": clipped, "dust": dust, "soiling": dirt[-1] > 0.03}
+    names = (*weather.events, *events, *(name for name, present in happened.items() if present))
+    return truth, _at_sensors(device, weather, hour, truth, step), names
 
 
-def _solve(device, state, conditions, steps):
+def _at_sensors(device, weather, hour, truth, step):
+    """True values where the sensors are."""
+    station, slots = device.station, slice(step // 2, None, step)
+    there = weather.delay(device.delay - station.lead)
+    covered = _snow_rows(device, there, station.tilt, station.azimuth)[slots]
+    there = there.average(step)
+    irradiance = station.irradiance(there, hour[slots])
+    if not station.cleared:
+        irradiance = irradiance * np.where(covered > 0, SNOW_LIGHT, 1)
+    temperature = there.air if station.measures_air else truth[:, 2]
+    return np.column_stack([truth[:, :2], temperature, irradiance])
+
+
+def _snow_rows(device, weather, tilt, azimuth):
+    """Share of each module's rows that are covered, also those that are covered in part; shape (4320,)."""
+    if weather.snow[0] == 0:
+        return np.zeros(READINGS_PER_DAY)
+    beam, diffuse, _ = irradiance_on_plane(weather, tilt, azimuth)
+    rows = device.habits.rows
+    return np.ceil(snow_cover(weather, tilt, beam + diffuse) * rows - 1e-9) / rows
+
+
+def _standing_confusers(device):
+    """What is wrong with where a device is measured, every day."""
+    station = device.station
+    turned = abs(np.sin(np.radians(device.tilt)) * (station.azimuth - device.azimuth))
+    standing = {
+        "shaded_sensor": bool(station.shades),
+        "misaligned_sensor": max(abs(station.tilt - device.tilt), turned) > 4,
+        "distant_sensor": abs(station.lead) > 30,
+        "air_temperature": station.measures_air,
+    }
+    return {name for name, present in standing.items() if present}
+
+
+def _solve(device, state, conditions, inverter, steps, limit):
     """Voltage and current of the lit slots."""
-    depth, irradiance, temperature = conditions
-    struck = state != NOTHING
-    current, open_voltage = read_curves(device.healthy_table, np.zeros(len(state), int), depth, irradiance, temperature)
-    if struck.any():
-        current[struck] = read_curves(
-            device.faulty_table, state[struck], depth[struck], irradiance[struck], temperature[struck]
-        )[0]
-    voltage, drawn = operate(device.inverter, current, open_voltage, steps)
+    depth, irradiance, temperature, snow = conditions
+    current, open_voltage = np.empty((len(state), len(SHARES)), np.float32), np.empty(len(state))
+    for share in np.unique(snow):
+        for faulty in np.unique(state[snow == share] != NOTHING):
+            rows = np.flatnonzero((snow == share) & ((state != NOTHING) == faulty))
+            table = device.table(bool(faulty), float(share))
+            which = state[rows] if faulty else np.zeros(len(rows), int)
+            current[rows], open_voltage[rows] = read_curves(
+                table, which, depth[rows], irradiance[rows], temperature[rows]
+            )
+    voltage, drawn = operate(inverter, current, open_voltage, steps, limit)
     # The electronics of an input take some milliamperes: in the last light they pull the voltage down.
     voltage = voltage * device.stretch * np.where(drawn > 0, 1, -np.expm1(-irradiance / 8))
     if device.fault is not None and device.fault.dead_input:
-        voltage = np.where(struck, 0, voltage)
+        voltage = np.where(state == len(device.fault.states) - 1, 0, voltage)
     return np.column_stack([voltage, drawn])
 
 
-def _schedule(device, day, beam_share, rng):
-    """State and depth of the fault in every slot of a day; nothing before its onset."""
-    if device.fault is None:
-        return np.full(READINGS_PER_DAY, NOTHING), np.ones(READINGS_PER_DAY)
+def _schedule(device, day, beam, total, hour, slots, rng):
+    """State and depth of the fault in some slots of a day; nothing before its onset."""
+    end = day_begins(device.site, day) + timedelta(days=1)
+    if device.fault is None or device.onset >= end:
+        return np.full(len(slots), NOTHING), np.ones(len(slots))
     seconds = np.arange(READINGS_PER_DAY) * SAMPLE_PERIOD_S
-    hour = seconds / 3600 - device.site.day_offset + device.site.longitude / 15
-    state, depth = device.fault.schedule(beam_share, hour, rng)
-    begun = seconds >= (device.onset - day_begins(device.site, day)).total_seconds()
-    return np.where(begun, state, NOTHING), depth
+    age = (seconds - (device.onset - day_begins(device.site, day)).total_seconds()) / 3600
+    share = np.interp(np.arange(READINGS_PER_DAY), slots, beam / np.maximum(total, 1e-6))
+    state, depth = device.fault.schedule(Moments(share, hour, age, rng))
+    return np.where(age >= 0, state, NOTHING)[slots], depth[slots]

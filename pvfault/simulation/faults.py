@@ -1,17 +1,18 @@
 """The five faults, as changes to the wiring or the light of an array.
 
-Here: how a fault is drawn, and when in a day it is in which of its states. Not here: the circuits of these states
-(`circuits.py`), how they are solved (`array.py`), sensors (`sensors.py`).
+Here: how a fault is drawn, how it develops from its onset on, and when in a day it is in which of its states. Not here:
+the circuits of these states (`circuits.py`), how they are solved (`array.py`), sensors (`sensors.py`).
 
-All faults are drawn by the same rule: the smallest one that counts takes `LEAST_SEVERITY` of the array's power at
-standard test conditions. Some are, at the terminals, the same circuit, and nothing here pretends otherwise: a short
-over modules of one string and a ground fault over as many, or a string that is shorted so far that its blocking diode
-keeps it off and one that is open. Not modelled: string fuses (which turn a strong short into an open string), ground
-faults of an array without a grounded pole (which change nothing at the terminals), faults that grow.
+All faults are drawn by the same rules. How much of the array's power at standard test conditions a fault is to take is
+drawn first, from one distribution, and of some faults of its kind the one that comes nearest is kept. Some are, at the
+terminals, the same circuit, and nothing here pretends otherwise: a short over modules of one string and a ground fault
+over as many, or a string that is shorted so far that its blocking diode keeps it off and one that is open. A short so
+strong that it blows the string's fuse is an open string, and is drawn as one. Not modelled: ground faults of an array
+without a grounded pole (which change nothing at the terminals), fuses that a short between two strings blows.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.signal import lfilter
@@ -19,15 +20,53 @@ from scipy.signal import lfilter
 from pvfault.faults import ARC_FAULT, LINE_GROUND, LINE_LINE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
 from pvfault.simulation.array import Nodes
-from pvfault.simulation.circuits import insert_arc, join_strings, open_strings, shade_substrings, short_modules
+from pvfault.simulation.circuits import (
+    insert_arc,
+    join_strings,
+    open_strings,
+    shade_substrings,
+    short_modules,
+    shorted_string,
+    weaken_strings,
+)
 from pvfault.simulation.curves import Curve, curve_at
 
 LEAST_SEVERITY = 0.04  # below, a fault is smaller than the errors of the sensors that should show it
-DRAWS = 40
+MOST_SEVERITY = 0.9
+DRAWS = 10
+COURSES = ("sudden", "growing", "intermittent")
+COURSE_SHARES = (0.55, 0.2, 0.25)
 
 SHADOW_DEPTHS = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.82, 1.0)
 ARC_DEPTHS = (0.0, 12.0, 24.0, 36.0, 50.0, 70.0)
+RESISTANCE_DEPTHS = (-1.3, -0.3, 0.2, 0.6, 0.9, 1.2, 1.5, 1.8, 2.2, 2.7)  # 0.05 to 500 Ω
+DEAD = -1.3
 NOTHING = -1  # the state of an array without effect of its fault
+# A string fuse is rated for 1.5 to 2.4 times a module's short-circuit current (IEC 62548-1:2023), and a gPV fuse opens
+# within an hour at 1.45 times its rating (IEC 60269-6).
+FUSE_BLOWS = 1.45 * 1.8
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The slots for which a fault says what it does.
+
+    Attributes
+    ----------
+    beam_share : ndarray, shape (4320,)
+        Share of beam in the plane's irradiance.
+    hour : ndarray, shape (4320,)
+        Solar time.
+    age : ndarray, shape (4320,)
+        Time since the onset, negative before it. [h]
+    rng : numpy.random.Generator
+        Of the device's day.
+    """
+
+    beam_share: np.ndarray
+    hour: np.ndarray
+    age: np.ndarray
+    rng: np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -40,30 +79,35 @@ class Fault:
         One of `pvfault.faults.FAULTS`.
     description : str
         For people.
-    severity : float
-        Share of the array's power at standard test conditions that it takes, at its worst.
     states : tuple of callable
         The circuits it makes; each takes `Nodes` and returns a `Curve`.
+    worst : tuple of int and float
+        State and depth in which it takes most.
     schedule : callable
-        Takes the share of beam in the plane's irradiance, shape (4320,), the solar hour, shape (4320,), and a
-        generator; returns the state (`NOTHING` where it has no effect) and the depth of each slot.
+        Takes `Moments`; returns the state (`NOTHING` where it has no effect) and the depth of each slot.
+    course : str
+        How it develops: one of `COURSES`, or "recurring" for a shadow that comes back every day.
     depths : tuple of float
         Nodes of the depth.
     dead_input : bool
         Whether the inverter sees no voltage either, once there is no current.
+    severity : float
+        Share of the array's power at standard test conditions that it takes at its worst.
     """
 
     name: str
     description: str
-    severity: float
     states: tuple[Callable[[Nodes], Curve], ...] = field(repr=False)
-    schedule: Callable = field(repr=False)
+    worst: tuple[int, float]
+    schedule: Callable[[Moments], tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    course: str
     depths: tuple[float, ...] = (1.0,)
     dead_input: bool = False
+    severity: float = 0.0
 
 
 def draw_fault(name, shape, rng):
-    """Draw a fault of a kind that counts.
+    """Draw a fault of a kind.
 
     Parameters
     ----------
@@ -75,16 +119,19 @@ def draw_fault(name, shape, rng):
     Returns
     -------
     Fault
-        The first draw that takes at least `LEAST_SEVERITY`, or the most severe of 40.
+        Of ten drawn, the one whose severity is nearest to one drawn before, evenly in its logarithm between
+        `LEAST_SEVERITY` and `MOST_SEVERITY`. Only an array that allows none so large gets one below.
     """
+    wanted = rng.uniform(np.log(LEAST_SEVERITY), np.log(MOST_SEVERITY))
+    course = str(rng.choice(COURSES, p=COURSE_SHARES))
     draws = []
     for _ in range(DRAWS):
-        fault = _DRAW[name](shape, rng)
-        fault = Fault(**(vars(fault) | {"severity": measure_severity(shape, fault)}))
-        if fault.severity >= LEAST_SEVERITY:
-            return fault
-        draws.append(fault)
-    return max(draws, key=lambda fault: fault.severity)
+        fault = _DRAW[name](shape, course, rng)
+        draws.append(replace(fault, severity=measure_severity(shape, fault)))
+    counting = [fault for fault in draws if fault.severity >= LEAST_SEVERITY]
+    if not counting:
+        return max(draws, key=lambda fault: fault.severity)
+    return min(counting, key=lambda fault: abs(np.log(fault.severity) - wanted))
 
 
 def measure_severity(shape, fault):
@@ -99,50 +146,117 @@ def measure_severity(shape, fault):
     -------
     float
     """
-    depth = {PARTIAL_SHADING: 0.2, ARC_FAULT: 30.0}.get(fault.name, 1.0)
-    nodes = Nodes(shape, np.array([1000.0]), np.array([25.0]), np.array([depth]))
+    state, depth = fault.worst
+    nodes = _standard_conditions(shape, depth)
     healthy = nodes.array((shape.in_parallel, nodes.healthy()))
-    worst = fault.states[0 if fault.name == ARC_FAULT else -1](nodes)
     voltage = np.linspace(0, 1, 400)[None, :] * healthy.voltage.max()
-    power = [(curve_at(curve, voltage) * voltage).max() for curve in (healthy, worst)]
+    power = [(curve_at(curve, voltage) * voltage).max() for curve in (healthy, fault.states[state](nodes))]
     return float(np.clip(1 - power[1] / power[0], 0, 1))
 
 
-def _always(_beam_share, _hour, _rng):
-    """Schedule of a fault that is there day and night."""
-    return np.zeros(READINGS_PER_DAY, int), np.ones(READINGS_PER_DAY)
+def _standard_conditions(shape, depth):
+    return Nodes(shape, np.array([1000.0]), np.array([25.0]), np.array([depth]))
+
+
+def _sudden(depth, state=0):
+    """Schedule of a fault that is there at once, day and night."""
+    return lambda _moments: (np.full(READINGS_PER_DAY, state), np.full(READINGS_PER_DAY, depth))
+
+
+def _growing(first, last, hours, beyond=0):
+    """Schedule of a fault whose depth moves from its first to its last value, and then has another state."""
+
+    def grow(moments):
+        grown = moments.age / hours
+        return np.where(grown < 1, 0, beyond), first + (last - first) * np.clip(grown, 0, 1)
+
+    return grow
+
+
+def _intermittent(depth, present, absent, state=0):
+    """Schedule of a bad contact: there for a while, and gone for a while."""
+
+    def flicker(moments):
+        phase = _bursts(present, absent, moments.rng)
+        return np.where(phase == 0, state, NOTHING), np.full(READINGS_PER_DAY, depth)
+
+    return flicker
+
+
+def _durations(rng):
+    """Medians of the time for which a contact is there and gone, in s: 1 min to 2 h."""
+    return np.exp(rng.uniform(np.log(60), np.log(7200), 2))
+
+
+def _growth_hours(rng):
+    """Time in which a fault grows: 3 h to 5 days."""
+    return float(np.exp(rng.uniform(np.log(3), np.log(120))))
 
 
 def _resistance(rng):
-    """Resistance of a fault path: a dead short, or up to some ohms over burnt insulation or damp ground, in Ω."""
-    return None if rng.random() < 0.6 else float(np.exp(rng.uniform(np.log(0.3), np.log(8))))
+    """Resistance of a fault path: a dead short, or up to some tens of ohms over burnt insulation or damp ground.
+
+    Returns
+    -------
+    float
+        Decimal logarithm of the resistance in Ω.
+    """
+    return DEAD if rng.random() < 0.5 else float(rng.uniform(-0.3, 1.6))
+
+
+def _short(name, text, circuit, course, rng):
+    """Fault over a path of some resistance, which may fall slowly or come and go."""
+    depth = _resistance(rng)
+    schedule = {
+        "sudden": _sudden(depth),
+        "growing": _growing(RESISTANCE_DEPTHS[-1], depth, _growth_hours(rng)),
+        "intermittent": _intermittent(depth, *_durations(rng)),
+    }[course]
+    path = "dead" if depth == DEAD else f"{10**depth:.1f} Ω"
+    return Fault(name, f"{text}, {path}, {course}", (circuit,), (0, depth), schedule, course, RESISTANCE_DEPTHS)
 
 
 def _some_modules(shape, rng):
-    """How many modules of a string a short takes; the same for line-line and line-ground."""
-    return int(rng.integers(1, max(2, round(0.7 * shape.in_series) + 1)))
+    """How many modules of a string a short takes: the same for line-line and line-ground.
+
+    In an array with fuses, no more than lets the fuse hold.
+    """
+    most = shape.in_series
+    while shape.fused and most > 1 and _blows_fuse(shape, most):
+        most -= 1
+    return int(rng.integers(1, most + 1))
 
 
-def _draw_line_ground(shape, rng):
+def _blows_fuse(shape, count):
+    """Whether the other strings push enough current back into a string with so many modules shorted.
+
+    Reference: Y. Zhao et al., "Line-line fault analysis and protection challenges in solar photovoltaic arrays", IEEE
+    Transactions on Industrial Electronics 60, 2013, section III: before the tracker follows, the voltage is that of
+    the healthy array's maximum.
+    """
+    nodes = _standard_conditions(shape, DEAD)
+    voltage = np.array([[shape.in_series * shape.module.voltage]])
+    return -curve_at(shorted_string(nodes, count), voltage)[0, 0] > FUSE_BLOWS * nodes.photo[0]
+
+
+def _draw_line_ground(shape, course, rng):
     """Draw a ground fault at some height of a string whose negative pole is grounded: it shorts what lies below."""
-    count, resistance = _some_modules(shape, rng), _resistance(rng)
-    path = "dead" if resistance is None else f"{resistance:.1f} Ω"
-    text = f"ground fault above the lower {count} of {shape.in_series} modules of string {_string(shape, rng)}, {path}"
-    return Fault(LINE_GROUND, text, 0, (short_modules(shape, count, resistance),), _always)
-
-
-def _draw_line_line(shape, rng):
-    """Draw a short within a string, or (two thirds, where there are two) between two strings at different heights."""
     count = _some_modules(shape, rng)
-    if shape.in_parallel > 1 and rng.random() < 0.67:
-        low = int(rng.integers(1, shape.in_series - count)) if count < shape.in_series - 1 else 1
-        high = min(low + count, shape.in_series - 1)
-        text = f"two strings of {shape.in_parallel} joined above module {low} and module {high} of {shape.in_series}"
-        return Fault(LINE_LINE, text, 0, (join_strings(shape, low, high),), _always)
-    resistance = _resistance(rng)
-    path = "dead" if resistance is None else f"{resistance:.1f} Ω"
-    text = f"{count} of {shape.in_series} modules of string {_string(shape, rng)} shorted, {path}"
-    return Fault(LINE_LINE, text, 0, (short_modules(shape, count, resistance),), _always)
+    text = f"ground fault above the lower {count} of {shape.in_series} modules of string {_string(shape, rng)}"
+    return _short(LINE_GROUND, text, short_modules(shape, count), course, rng)
+
+
+def _draw_line_line(shape, course, rng):
+    """Draw a short within a string, or (every second, where there are two) between two strings at different heights."""
+    count = _some_modules(shape, rng)
+    if shape.in_parallel > 1 and rng.random() < 0.5:
+        apart = int(rng.integers(1, shape.in_series))
+        low = int(rng.integers(1, shape.in_series - apart + 1))
+        text = f"two strings of {shape.in_parallel} joined above module {low} and module {low + apart}"
+        text = f"{text} of {shape.in_series}"
+        return _short(LINE_LINE, text, join_strings(shape, low, low + apart), course, rng)
+    text = f"{count} of {shape.in_series} modules of string {_string(shape, rng)} shorted"
+    return _short(LINE_LINE, text, short_modules(shape, count), course, rng)
 
 
 def _string(shape, rng):
@@ -150,73 +264,94 @@ def _string(shape, rng):
     return int(rng.integers(1, shape.in_parallel + 1))
 
 
-def _draw_open_circuit(shape, rng):
-    """Draw one open string, or several, or (one in eight) the array."""
-    whole = shape.in_parallel == 1 or rng.random() < 0.12
-    most = max(1, shape.in_parallel // 2)
-    count = shape.in_parallel if whole else min(int(rng.geometric(0.6)), most)
-    text = "the array is open" if whole else f"{count} of {shape.in_parallel} strings open"
+def _draw_open_circuit(shape, course, rng):
+    """Draw some open strings, or all: at once, by a contact that gets worse until it opens, or now and then.
+
+    In an array with fuses, one in two single strings was opened by its fuse, after a short that it cleared at once.
+    """
+    count = int(rng.integers(1, shape.in_parallel + 1))
+    whole = count == shape.in_parallel
     dead = bool(whole and rng.random() < 0.5)
-    return Fault(OPEN_CIRCUIT, text, 0, (open_strings(shape, count),), _always, dead_input=dead)
+    blown = count == 1 and shape.fused and course == "sudden" and rng.random() < 0.5
+    text = "the array is open" if whole else f"{count} of {shape.in_parallel} strings open"
+    text = f"{text}, a fuse has cleared a short" if blown else f"{text}, {course}"
+    schedule = {
+        "sudden": _sudden(1.0, state=1),
+        "growing": _growing(RESISTANCE_DEPTHS[1], RESISTANCE_DEPTHS[-1], _growth_hours(rng), beyond=1),
+        "intermittent": _intermittent(1.0, *_durations(rng), state=1),
+    }[course]
+    states = (weaken_strings(shape, count), open_strings(shape, count))
+    depths = RESISTANCE_DEPTHS if course == "growing" else (1.0,)
+    return Fault(OPEN_CIRCUIT, text, states, (1, 1.0), schedule, course, depths, dead)
 
 
-def _draw_partial_shading(shape, rng):
-    """Draw a cover that stays, such as leaves, or a shadow that passes at its time of day, such as that of a mast."""
+def _draw_partial_shading(shape, course, rng):
+    """Draw a cover that stays or spreads, such as leaves, or a shadow that passes each day, such as that of a mast.
+
+    Half of those that would be sudden pass, and all that would be intermittent.
+    """
     total = shape.in_series * shape.module.substrings
     strings = int(rng.integers(1, shape.in_parallel + 1))
-    most = max(1, round(total * rng.uniform(0.05, 0.6)))
+    most = max(1, round(total * rng.uniform(0.05, 0.9)))
     opacity = rng.uniform(0.4, 0.98)
     what = f"{most} of {total} sub-strings of {strings} of {shape.in_parallel} strings"
-    if rng.random() < 0.35:
+    if course == "growing" or (course == "sudden" and rng.random() < 0.5):
         depth = 1 - opacity
-
-        def lie(_beam_share, _hour, _rng):
-            return np.zeros(READINGS_PER_DAY, int), np.full(READINGS_PER_DAY, depth)
-
-        text = f"{what} covered, {opacity:.0%} of the light"
-        return Fault(PARTIAL_SHADING, text, 0, (shade_substrings(shape, strings, most),), lie, SHADOW_DEPTHS)
+        schedule = _sudden(depth) if course == "sudden" else _growing(1.0, depth, _growth_hours(rng))
+        text = f"{what} covered, {opacity:.0%} of the light, {course}"
+        circuit = shade_substrings(shape, strings, most)
+        return Fault(PARTIAL_SHADING, text, (circuit,), (0, depth), schedule, course, SHADOW_DEPTHS)
     stages = np.unique(np.ceil(most * np.linspace(0.25, 1, 4)).astype(int))
     states = tuple(shade_substrings(shape, strings, int(count)) for count in stages)
     middle, length = rng.uniform(-4, 4), rng.uniform(1.5, 6)  # solar hours from noon, as shadows follow the sun
 
-    def pass_by(beam_share, hour, _rng):
-        inside = 1 - np.abs(hour - 12 - middle) / (length / 2)
+    def pass_by(moments):
+        inside = 1 - np.abs(moments.hour - 12 - middle) / (length / 2)
         stage = np.minimum((np.clip(inside, 0, 1) * 2 * len(stages)).astype(int), len(stages) - 1)
-        return np.where(inside > 0, stage, NOTHING), 1 - opacity * beam_share
+        return np.where(inside > 0, stage, NOTHING), 1 - opacity * moments.beam_share
 
     clock = 12 + middle
     text = f"{what} in shadow around {int(clock):02d}:{int(clock % 1 * 60):02d} solar time, {length:.1f} h"
-    return Fault(PARTIAL_SHADING, text, 0, states, pass_by, SHADOW_DEPTHS)
+    # Four fifths of a clear day's light are beam.
+    worst = (len(states) - 1, 1 - 0.8 * opacity)
+    return Fault(PARTIAL_SHADING, text, states, worst, pass_by, "recurring", SHADOW_DEPTHS)
 
 
-def _draw_arc_fault(shape, rng):
+def _draw_arc_fault(shape, course, rng):
     """Draw a loose contact that burns in bursts, and now and then opens.
 
     20-40 V over an arc of some millimetres and 1/f noise of its current: J. Johnson et al., "Photovoltaic DC arc fault
     detector testing at Sandia National Laboratories", 37th IEEE PVSC, 2011. Sampled every 20 s, all but the slowest
-    part of that noise looks white.
+    part of that noise looks white. Whatever the course, an arc burns in bursts; one that grows burns longer and longer.
     """
     whole = shape.in_parallel == 1 or rng.random() < 0.5
     states = (insert_arc(shape, whole), open_strings(shape, shape.in_parallel if whole else 1))
     level, roughness = rng.uniform(20, 40), rng.uniform(0.08, 0.3)
     burning, resting = np.exp(rng.uniform(np.log(60), np.log(1800), 2))  # s, medians
     opening = rng.uniform(0.0, 0.06)
+    hours = _growth_hours(rng) if course == "growing" else 0
 
-    def burst(_beam_share, _hour, day_rng):
-        state = _bursts(burning, resting, day_rng)
-        flicker = sum(_red_noise(slots, day_rng) for slots in (1, 5, 25, 125)) / 2  # octaves of equal power: 1/f
+    def burst(moments):
+        # A contact that grows worse rests ten times as long in the beginning.
+        patience = resting * (1 + 9 * np.clip(1 - moments.age.mean() / hours, 0, 1)) if hours else resting
+        state = _bursts(burning, patience, moments.rng)
+        flicker = sum(_red_noise(slots, moments.rng) for slots in (1, 5, 25, 125)) / 2  # octaves of equal power: 1/f
         voltage = np.clip(level * (1 + roughness * flicker), 10, 70)
-        return np.where((state == 0) & (day_rng.random(READINGS_PER_DAY) < opening), 1, state), voltage
+        return np.where((state == 0) & (moments.rng.random(READINGS_PER_DAY) < opening), 1, state), voltage
 
-    text = f"series arc of about {level:.0f} V in {'the cable of the array' if whole else 'one string'}, in bursts"
-    return Fault(ARC_FAULT, text, 0, states, burst, ARC_DEPTHS)
+    course = "growing" if hours else "intermittent"
+    place = "the cable of the array" if whole else "one string"
+    text = f"series arc of about {level:.0f} V in {place}, in bursts, {course}"
+    return Fault(ARC_FAULT, text, states, (0, level), burst, course, ARC_DEPTHS)
 
 
-def _bursts(burning, resting, rng):
-    """State of each slot: 0 while an arc burns, `NOTHING` between bursts; lengths are log-normal."""
-    lengths = np.exp(rng.normal(0, 0.8, (1500, 2))) * [resting, burning] / SAMPLE_PERIOD_S
+def _bursts(present, absent, rng):
+    """State of each slot: 0 while a contact burns or touches, `NOTHING` between; medians in s, log-normal."""
+    lengths = np.exp(rng.normal(0, 0.8, (1500, 2))) * [absent, present] / SAMPLE_PERIOD_S
     ends = np.cumsum(np.maximum(lengths, 0.2).ravel())
-    phase = np.searchsorted(ends, np.arange(READINGS_PER_DAY), side="right")
+    # The day begins somewhere in the pattern, not with an absence.
+    begin = rng.uniform(0, (absent + present) / SAMPLE_PERIOD_S)
+    phase = np.searchsorted(ends, begin + np.arange(READINGS_PER_DAY), side="right")
     return np.where(phase % 2 == 1, 0, NOTHING)
 
 

@@ -22,8 +22,9 @@ from pvfault.readings import (
     TIMESTAMP_TYPE,
 )
 from pvfault.registry import REGISTRY_SCHEMA
-from pvfault.simulation.devices import Device, draw_device, simulate_day
+from pvfault.simulation.devices import Device, draw_device, simulate_day, simulate_days_before
 from pvfault.simulation.faults import draw_fault
+from pvfault.simulation.sensors import CADENCES
 from pvfault.simulation.sites import TEST_SITES, Site
 from pvfault.simulation.weather import simulate_weather
 
@@ -108,8 +109,8 @@ class Fleet:
         Returns
         -------
         pa.Table
-            Of `READING_SCHEMA`, sorted by timestamp and deviceID, every 20 s; lost readings are left out. The same
-            whichever other dates are asked for.
+            Of `READING_SCHEMA`, sorted by timestamp and deviceID, at the cadence of each device; lost readings are left
+            out. The same whichever other dates are asked for.
         """
         values = np.empty((READINGS_PER_DAY, len(self.devices), 4), np.float32)
         received = np.empty((READINGS_PER_DAY, len(self.devices)), bool)
@@ -153,7 +154,7 @@ class Fleet:
             del self._days[key]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def site_weather(seed, site, day):
     """Weather of a solar day at a site, the same for all its devices.
 
@@ -167,13 +168,33 @@ def site_weather(seed, site, day):
     -------
     Weather
     """
-    place = [ord(letter) for letter in site.name]
-    return simulate_weather(site, day, np.random.default_rng([seed, 1, day.toordinal(), *place]))
+    return simulate_weather(site, day, site.generator(seed, 1, day.toordinal()))
+
+
+def simulate_history(device, day, days):
+    """Hourly means of the days before a day, for what a device is like when nothing happens.
+
+    Parameters
+    ----------
+    device : Device
+        Of a fleet.
+    day : datetime.date
+    days : int
+        How many, up to the day before.
+
+    Returns
+    -------
+    ndarray of float32, shape (days, 24, 4)
+        As `simulate_days_before` says, under the sky that the fleet's devices share.
+    """
+    before = [day - timedelta(days=days - number) for number in range(days)]
+    return simulate_days_before(device, day, [site_weather(device.seed[0], device.site, then) for then in before])
 
 
 def simulate_fleet(
-    devices: int, dates: list[date], seed: int, *, sites: tuple[Site, ...] = TEST_SITES, faulty: float = FAULTY_SHARE
-) -> Fleet:
+    devices: int, dates: list[date], seed: int, *, sites: tuple[Site, ...] = TEST_SITES, faulty: float = FAULTY_SHARE,
+    cadences: tuple[int, ...] = CADENCES[:1],
+) -> Fleet:  # fmt: skip
     """Simulate a fleet in which some devices are, or become, faulty.
 
     Parameters
@@ -188,6 +209,8 @@ def simulate_fleet(
         Where devices can stand. By default sites that the network was not trained on.
     faulty : float
         Share of faulty devices; 20 devices or more have every fault at least once, unless it is 0.
+    cadences : tuple of int
+        Of `pvfault.simulation.sensors.CADENCES`, one of which each device has; all else is the same whichever. [s]
 
     Returns
     -------
@@ -213,7 +236,7 @@ def simulate_fleet(
     drawn = []
     for number, (name, fault) in enumerate(zip(_draw_names(devices, rng), faults, strict=True)):
         own = np.random.default_rng([seed, 2, number])
-        device = draw_device(name, sites[own.integers(len(sites))], (seed, 3, number), own)
+        device = draw_device(name, sites[own.integers(len(sites))], (seed, 3, number), own, cadences=cadences)
         drawn.append(strike(device, fault, dates, np.random.default_rng([seed, 4, number])) if fault else device)
     return Fleet(tuple(drawn), seed)
 

@@ -1,12 +1,14 @@
 """Where on the curve of its array an inverter works.
 
-Here: start-up, maximum-power tracking with its lag, its dither and its preference among local maxima, and clipping.
-Not here: the curve (`array.py`), how voltage and current are measured (`sensors.py`).
+Here: start-up, maximum-power tracking with its lag, its dither and its preference among local maxima, clipping, and
+obeying a limit. Not here: the curve (`array.py`), when somebody sets a limit (`losses.py`), how voltage and current are
+measured (`sensors.py`).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import minimum_filter1d
 from scipy.signal import lfilter
 
 from pvfault.simulation.array import SHARES
@@ -29,6 +31,8 @@ class Inverter:
         Share of its last voltage that it keeps from one reading to the next, 0 to 1.
     dither : float
         Size of its steps around the maximum, as a share of the voltage.
+    wait : int
+        Readings for which there must be enough power before it starts.
     """
 
     limit: float
@@ -36,9 +40,10 @@ class Inverter:
     scans: bool
     inertia: float
     dither: float
+    wait: int = 1
 
 
-def operate(inverter, current, open_voltage, steps):
+def operate(inverter, current, open_voltage, steps, limit=np.inf):
     """Voltage and current at which an inverter holds its array.
 
     Parameters
@@ -50,6 +55,8 @@ def operate(inverter, current, open_voltage, steps):
         [V]
     steps : ndarray, shape (n,)
         Steps of the tracker, -1 to 1.
+    limit : float or ndarray, shape (n,)
+        Power that somebody allows; 0 is an inverter that is off. [W]
 
     Returns
     -------
@@ -64,14 +71,20 @@ def operate(inverter, current, open_voltage, steps):
     power = current * SHARES.astype(np.float32) * open_voltage[:, None].astype(np.float32)
     peak = power.argmax(axis=1) if inverter.scans else _nearest_peak(power)
     share, best = _refine(power, peak)
-    on = best > inverter.start
-    share = np.where(best > inverter.limit, _clip(power, peak, inverter.limit), share)
+    on = _has_started(best > inverter.start, inverter.wait)
+    limit = np.broadcast_to(np.minimum(inverter.limit, limit), best.shape)
+    share = np.where(best > limit, _clip(power, peak, limit), share)
     share = _follow(share * open_voltage, inverter, steps) / open_voltage
     idle = _open_share(current)
     # Whatever the tracker asks for, an array gives no more than its open-circuit voltage.
-    share = np.where(on, np.minimum(share, idle), idle)
-    drawn = np.where(on, np.clip(_read(current, share), 0, None), 0)
+    share = np.where(on & (limit > 0), np.minimum(share, idle), idle)
+    drawn = np.where(on & (limit > 0), np.clip(_read(current, share), 0, None), 0)
     return share * open_voltage, drawn
+
+
+def _has_started(enough, wait):
+    """Where there has been enough power for as many readings."""
+    return minimum_filter1d(enough.astype(np.int8), wait, origin=wait - 1 - wait // 2, mode="nearest") > 0
 
 
 def _nearest_peak(power):
@@ -96,7 +109,7 @@ def _refine(power, peak):
 def _clip(power, peak, limit):
     """Share of the voltage, above that of the maximum, at which the power has fallen to the limit."""
     columns = np.arange(power.shape[1])
-    beyond = (columns >= peak[:, None]) & (power > limit)
+    beyond = (columns >= peak[:, None]) & (power > limit[:, None])
     last = np.clip(peak + beyond.sum(axis=1) - 1, 0, power.shape[1] - 2)
     rows = np.arange(len(power))
     high, low = power[rows, last], power[rows, last + 1]

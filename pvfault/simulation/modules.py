@@ -167,7 +167,7 @@ def solve_substring_voltage(module, current, parameters):
     return np.maximum(voltage / module.substrings, -BYPASS_VOLTAGE)
 
 
-def module_temperature(air, wind, irradiance, *, u0, u1, time_constant_s):
+def module_temperature(air, wind, irradiance, *, u0, u1, time_constant_s, period_s=SAMPLE_PERIOD_S):
     """Temperature of the back of a module, which follows the irradiance with a lag.
 
     Parameters
@@ -184,6 +184,8 @@ def module_temperature(air, wind, irradiance, *, u0, u1, time_constant_s):
         Heat loss by wind, about 6.8. [W·s/(m³·K)]
     time_constant_s : float
         About 5 to 10 min. [s]
+    period_s : float
+        Time from one value to the next. [s]
 
     Returns
     -------
@@ -198,6 +200,6 @@ def module_temperature(air, wind, irradiance, *, u0, u1, time_constant_s):
        time constant of about 7 min).
     """
     steady = irradiance / (u0 + u1 * wind)
-    keep = np.exp(-SAMPLE_PERIOD_S / time_constant_s)
+    keep = np.exp(-period_s / time_constant_s)
     lagged = lfilter([1 - keep], [1, -keep], steady, zi=[keep * steady[0]])[0]
     return air + lagged

@@ -6,6 +6,10 @@ that it was trained on. Not here: the weather of a day (`weather.py`).
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
+
 
 @dataclass(frozen=True)
 class Site:
@@ -48,6 +52,24 @@ class Site:
         state through the daylight. Within 60° of Greenwich the UTC day begins and ends in the dark anyway.
         """
         return 0 if abs(self.longitude) < 60 else round(self.longitude / 15)
+
+    def solar_hours(self):
+        """Mean solar time of each slot of a solar day.
+
+        Returns
+        -------
+        ndarray, shape (4320,)
+            Hours; 12 is noon. Beyond 0 to 24 where the day of the sun and that of the slots differ.
+        """
+        return np.arange(READINGS_PER_DAY) * SAMPLE_PERIOD_S / 3600 - self.day_offset + self.longitude / 15
+
+    def season(self, day):
+        """Where in the year a day is: 1 at the height of summer (19 July in the north), -1 in the depth of winter."""
+        return np.cos(2 * np.pi * (day.timetuple().tm_yday - 200) / 365) * np.sign(self.latitude)
+
+    def generator(self, *seed):
+        """Random numbers that all plants of a site share, and no other site has."""
+        return np.random.default_rng([*seed, *(ord(letter) for letter in self.name)])
 
 
 _ARID, _MEDITERRANEAN = (0.65, 0.25, 0.10), (0.45, 0.38, 0.17)

@@ -1,14 +1,14 @@
 """The weather of one solar day at one site, every 20 s.
 
-Here: sun, clear sky, clouds, air temperature and wind, on the horizontal and on a tilted plane. Not here: what a
-module makes of it (`modules.py`), places and climates (`sites.py`).
+Here: sun, clear sky, clouds, fog, snow on the morning's modules, air temperature and wind, on the horizontal and on a
+tilted plane. Not here: what a module makes of it (`modules.py`), what lies on it (`losses.py`), places and climates
+(`sites.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 import pvlib
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
@@ -16,8 +16,11 @@ from scipy.signal import lfilter
 from pvfault.errors import PvfaultError
 from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
 
-SUN_STEP = 15  # slots: the sun is computed every 5 min and interpolated between; it moves 1.25° in that time
+# The sun is computed every 30 min, in which it moves 7.5°, and the clear sky every 5 min; both are interpolated.
+SUN_STEP, SKY_STEP = 90, 15  # slots
 ALBEDO = 0.2  # grass and soil; the customary default, also pvlib's
+CLEAR, BROKEN, OVERCAST = range(3)
+DELTA_T = 69.0  # s, terrestrial less universal time in the 2020s: of no effect on the sun's place that could be seen
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class Weather:
         Air temperature. [°C]
     wind : ndarray, shape (4320,)
         Wind speed at module height. [m/s]
+    snow : tuple of float and int
+        Share of each module that snow covers, and the slot from which on, before any of it slides off.
+    events : tuple of str
+        What is not usual about the day: "broken_clouds", "fog", "snow".
     """
 
     sun: np.ndarray
@@ -41,6 +48,8 @@ class Weather:
     diffuse: np.ndarray
     air: np.ndarray
     wind: np.ndarray
+    snow: tuple[float, int] = (0.0, 0)
+    events: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name in ("beam", "diffuse", "air", "wind"):
@@ -50,6 +59,43 @@ class Weather:
                 raise PvfaultError(
                     f"weather: {name} has {found}, expected {len(self.sun)}, one for each slot of the day"
                 )
+
+    def delay(self, seconds):
+        """The same sky, but clouds arrive later by some seconds.
+
+        Parameters
+        ----------
+        seconds : float
+            Negative where they arrive earlier.
+
+        Returns
+        -------
+        Weather
+        """
+        slot = np.arange(len(self.beam))
+        beam, diffuse = (np.interp(slot - seconds / SAMPLE_PERIOD_S, slot, sky) for sky in (self.beam, self.diffuse))
+        return replace(self, beam=beam, diffuse=diffuse)
+
+    def average(self, slots):
+        """Means over so many slots each.
+
+        Parameters
+        ----------
+        slots : int
+            A divisor of the day's.
+
+        Returns
+        -------
+        Weather
+            Its arrays have as many rows fewer; the slot of `snow` stays that of the whole day.
+        """
+        if slots == 1:
+            return self
+        arrays = {name: getattr(self, name) for name in ("sun", "beam", "diffuse", "air", "wind")}
+        return replace(
+            self,
+            **{name: part.reshape(-1, slots, *part.shape[1:]).mean(axis=1) for name, part in arrays.items()},
+        )
 
 
 def simulate_weather(site, day, rng):
@@ -72,13 +118,17 @@ def simulate_weather(site, day, rng):
        Solar Energy 73, 2002, 151-157 (clear sky, through pvlib).
     """
     sun, clear_beam, clear_diffuse = _clear_sky(site, day)
-    transmittance, scattered, enhanced = simulate_clouds(site.sky, rng)
+    transmittance, scattered, enhanced, broken = simulate_clouds(site.sky, rng)
+    veil = _fog(site, day, rng)
     horizontal = clear_beam * np.clip(sun[:, 2], 0, None)
     # What a cloud takes from the beam comes back in part as diffuse light, from the whole sky rather than from the sun.
-    cover = gaussian_filter1d(1 - transmittance, 20, mode="nearest")
-    diffuse = clear_diffuse * (1 - 0.3 * cover) + horizontal * (scattered * cover + enhanced)
+    cover = gaussian_filter1d(1 - transmittance * veil, 20, mode="nearest")
+    diffuse = clear_diffuse * (1 - 0.3 * cover) + horizontal * (scattered * cover + enhanced * veil)
     air, wind = _air(site, day, 1 - cover.mean(), rng)
-    return Weather(sun, clear_beam * transmittance, diffuse, air, wind)
+    snow = _snow(site, air, rng)
+    happens = {"broken_clouds": broken, "fog": veil.min() < 1, "snow": snow[0] > 0}
+    events = tuple(name for name, happened in happens.items() if happened)
+    return Weather(sun, clear_beam * transmittance * veil, diffuse, air, wind, snow, events)
 
 
 def irradiance_on_plane(weather, tilt, azimuth):
@@ -132,6 +182,8 @@ def simulate_clouds(sky, rng):
         Share of the lost beam that comes back as diffuse light.
     enhanced : ndarray, shape (4320,)
         Additional diffuse light from bright cloud edges beside the sun, as a share of the horizontal clear-sky beam.
+    broken : bool
+        Whether broken clouds pass at any time of the day.
 
     References
     ----------
@@ -147,15 +199,15 @@ def simulate_clouds(sky, rng):
     transmittance = skies[0] * (1 - weight) + skies[1] * weight
     near = gaussian_filter1d(1 - transmittance, 4, mode="nearest")
     enhanced = rng.uniform(0.1, 0.8) * near * transmittance
-    return transmittance, rng.uniform(0.06, 0.45), enhanced
+    return transmittance, rng.uniform(0.06, 0.45), enhanced, BROKEN in (kinds if change else kinds[1:])
 
 
 def _sky(kind, rng):
     """Transmittance of the beam for a clear, a broken or an overcast sky."""
-    if kind == 0:
+    if kind == CLEAR:
         haze = rng.uniform(0.93, 1.0)
         return np.clip(haze + 0.01 * _wander(90, rng), 0, 1)
-    if kind == 2:
+    if kind == OVERCAST:
         thin = max(0.0, rng.normal(-0.02, 0.06))
         return np.clip(thin * np.exp(0.5 * _wander(60, rng)), 0, 1)
     return _broken(rng)
@@ -188,37 +240,59 @@ def _wander(slots, rng):
 def _clear_sky(site, day):
     """Direction of the sun, and clear-sky beam (normal) and diffuse (horizontal) irradiance, in slots of 20 s."""
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=site.day_offset)
-    coarse = np.arange(0, READINGS_PER_DAY + SUN_STEP, SUN_STEP)
-    times = pd.DatetimeIndex(pd.Timestamp(begin) + pd.to_timedelta(coarse * SAMPLE_PERIOD_S, unit="s"))
-    position = pvlib.solarposition.get_solarposition(times, site.latitude, site.longitude, site.altitude)
-    zenith, azimuth = np.radians(position["apparent_zenith"]), np.radians(position["azimuth"])
-    air_mass = pvlib.atmosphere.get_relative_airmass(position["apparent_zenith"])
+    coarse, sky_slots, slots = (np.arange(0, READINGS_PER_DAY + 1, step) for step in (SUN_STEP, SKY_STEP, 1))
     pressure = pvlib.atmosphere.alt2pres(site.altitude)
-    sky = pvlib.clearsky.ineichen(
-        position["apparent_zenith"],
-        pvlib.atmosphere.get_absolute_airmass(air_mass, pressure),
-        site.turbidity,
-        site.altitude,
-        pvlib.irradiance.get_extra_radiation(day.timetuple().tm_yday),
-    ).fillna(0)
-    columns = [
-        np.sin(zenith) * np.sin(azimuth),
-        np.sin(zenith) * np.cos(azimuth),
-        np.cos(zenith),
-        sky["dni"],
-        sky["dhi"],
-    ]
-    slots = np.arange(READINGS_PER_DAY)
-    fine = np.column_stack([np.interp(slots, coarse, column) for column in columns])
-    return fine[:, :3], fine[:, 3], fine[:, 4]
+    zenith, _, _, _, azimuth, _ = pvlib.spa.solar_position(
+        begin.timestamp() + coarse * SAMPLE_PERIOD_S, site.latitude, site.longitude, site.altitude,
+        pressure / 100, site.mean_air, DELTA_T, 0.5667,
+    )  # fmt: skip
+    zenith, azimuth = np.radians(zenith), np.radians(azimuth)
+    course = [np.sin(zenith) * np.sin(azimuth), np.sin(zenith) * np.cos(azimuth), np.cos(zenith)]
+    sun = np.stack([np.interp(slots, coarse, part) for part in course])
+    sun /= np.sqrt((sun**2).sum(axis=0))
+    height = np.degrees(np.arccos(sun[2, sky_slots]))
+    with np.errstate(divide="ignore", invalid="ignore"):  # below the horizon
+        sky = pvlib.clearsky.ineichen(
+            height,
+            pvlib.atmosphere.get_absolute_airmass(pvlib.atmosphere.get_relative_airmass(height), pressure),
+            site.turbidity,
+            site.altitude,
+            pvlib.irradiance.get_extra_radiation(day.timetuple().tm_yday),
+        )
+    beam, diffuse = (np.interp(slots[:-1], sky_slots, np.nan_to_num(sky[part])) for part in ("dni", "dhi"))
+    return sun[:, :-1].T, beam, diffuse
+
+
+def _fog(site, day, rng):
+    """Share of the beam that fog leaves until it lifts, between 9 and 14 h solar time; ones on days without.
+
+    Central European stations count some 50 days of fog a year, nearly all in the cold half: DWD, "Nebel",
+    Wetterlexikon. For other climates the share goes with that of overcast days.
+    """
+    chance = 0.5 * site.sky[OVERCAST] * (0.5 - 0.4 * site.season(day))
+    lifts, haste, thickness = rng.uniform(9, 14), rng.uniform(0.1, 0.5), rng.uniform(0.0, 0.06)
+    if rng.random() >= chance:
+        return np.ones(READINGS_PER_DAY)
+    return thickness + (1 - thickness) / (1 + np.exp(-(site.solar_hours() - lifts) / haste))
+
+
+def _snow(site, air, rng):
+    """Cover of snow: how much of a module, and from which slot on; nothing in warm air.
+
+    Three in five times it has fallen before dawn, one in five it falls by day, else it is left over from the days
+    before.
+    """
+    chance = np.clip(0.25 - 0.08 * air.mean(), 0, 0.5) * (1 - site.sky[CLEAR])
+    kind, left, slot = rng.random(), rng.uniform(0.1, 1), rng.integers(READINGS_PER_DAY)
+    if rng.random() >= chance:
+        return 0.0, 0
+    return (1.0, 0) if kind < 0.6 else (1.0, int(slot)) if kind < 0.8 else (float(left), 0)
 
 
 def _air(site, day, clearness, rng):
     """Air temperature and wind; clear days have the larger swing, and the warmest time is about 15 h solar time."""
-    season = np.cos(2 * np.pi * (day.timetuple().tm_yday - 200) / 365) * np.sign(site.latitude)
-    hours = np.arange(READINGS_PER_DAY) * SAMPLE_PERIOD_S / 3600 - site.day_offset + site.longitude / 15
     swing = 2 + 4.5 * clearness
-    mean = site.mean_air + site.seasonal_air * season + rng.normal(0, 2.5)
-    air = mean + swing * np.cos(2 * np.pi * (hours - 15) / 24) + 0.3 * _wander(90, rng)
+    mean = site.mean_air + site.seasonal_air * site.season(day) + rng.normal(0, 2.5)
+    air = mean + swing * np.cos(2 * np.pi * (site.solar_hours() - 15) / 24) + 0.3 * _wander(90, rng)
     wind = rng.gamma(3, 0.8) * np.exp(0.5 * _wander(15, rng) - 0.125)
     return air, wind

@@ -35,9 +35,12 @@ def curves(table, irradiance, temperature):
     return current, SHARES * open_voltage[:, None]
 
 
-def solve(shape, circuit, irradiance=800.0, temperature=25.0):
+DEAD = np.log10(0.001)  # a depth
+
+
+def solve(shape, circuit, irradiance=800.0, temperature=25.0, depth=1.0):
     """Voltage, current and power of a circuit, solved without a table."""
-    nodes = Nodes(shape, np.array([irradiance]), np.array([temperature]), np.array([1.0]))
+    nodes = Nodes(shape, np.array([irradiance]), np.array([temperature]), np.array([depth]))
     curve = circuit(nodes)
     voltage = np.linspace(0, curve.voltage.max(), 3000)
     current = curve_at(curve, voltage[None])[0]
@@ -49,7 +52,7 @@ def healthy(shape):
 
 
 def open_voltage_of(shape, circuit):
-    voltage, current, _ = solve(shape, circuit)
+    voltage, current, _ = solve(shape, circuit, depth=DEAD)
     return voltage[current > 0].max()
 
 
@@ -75,14 +78,12 @@ def test_the_diode_voltage_solves_its_equation(conditions):
 def test_shorting_k_of_n_modules_of_the_only_string_takes_k_nths_of_the_open_circuit_voltage(count):
     shape = ArrayShape(CRYSTALLINE, 10, 1)
     whole = open_voltage_of(shape, healthy(shape))
-    assert open_voltage_of(shape, short_modules(shape, count, None)) == pytest.approx(
-        whole * (1 - count / 10), rel=2e-3
-    )
+    assert open_voltage_of(shape, short_modules(shape, count)) == pytest.approx(whole * (1 - count / 10), rel=2e-3)
 
 
 def test_a_fault_path_of_high_resistance_takes_what_flows_through_it():
     shape = ArrayShape(CRYSTALLINE, 10, 1)
-    bridged = solve(shape, short_modules(shape, 10, 1000.0))
+    bridged = solve(shape, short_modules(shape, 10), depth=3.0)
     alone = solve(shape, healthy(shape))
     at = 300.0
     lost = np.interp(at, *alone[:2]) - np.interp(at, *bridged[:2])
@@ -107,9 +108,10 @@ def test_joining_two_strings_at_the_same_height_changes_nothing():
     """Both ends of the bridge are at the same potential."""
     shape = ArrayShape(CRYSTALLINE, 8, 2)
     voltage, current, power = solve(shape, healthy(shape))
-    joined = solve(shape, join_strings(shape, 3, 3))
+    joined = solve(shape, join_strings(shape, 3, 3), depth=DEAD)
     assert joined[2].max() == pytest.approx(power.max(), rel=2e-3)
-    np.testing.assert_allclose(np.interp(voltage, joined[0], joined[1]), current, atol=0.05)
+    inside = voltage < 1.02 * voltage[current > 0].max()
+    np.testing.assert_allclose(np.interp(voltage, joined[0], joined[1])[inside], current[inside], atol=0.05)
 
 
 def test_a_module_under_a_full_shadow_is_bypassed():
@@ -130,7 +132,7 @@ def test_a_shadow_on_part_of_a_string_makes_two_maxima():
 
 def test_a_blocking_diode_keeps_current_out_of_a_shorted_string():
     with_diode = ArrayShape(CRYSTALLINE, 10, 3, blocking=True)
-    voltage, current, _ = solve(with_diode, short_modules(with_diode, 6, None))
+    voltage, current, _ = solve(with_diode, short_modules(with_diode, 6), depth=DEAD)
     two = solve(with_diode, open_strings(with_diode, 1))
     above = voltage > 250  # the four modules left reach 150 V
     np.testing.assert_allclose(current[above], np.interp(voltage[above], two[0], two[1]), atol=0.02)
