@@ -131,7 +131,10 @@ class Device:
 
     def healthy_twin(self):
         """Copy the device without its fault; everything random in its days stays the same."""
-        return replace(self, fault=None, onset=None)
+        twin = replace(self, fault=None, onset=None)
+        # What was solved for the array without its fault holds for the twin too.
+        twin._tables.update({key: table for key, table in self._tables.items() if not key[0]})
+        return twin
 
 
 def draw_device(name, site, seed, rng, *, shape=None, cadences=CADENCES[:1]):

@@ -19,10 +19,11 @@ from datetime import date, timedelta
 import numpy as np
 
 from pvfault import scalogram
+from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS, NONE
 from pvfault.hourly_statistics import STATISTICS, hourly_statistics
-from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
-from pvfault.simulation.devices import Day, Device, day_begins, simulate_day
+from pvfault.readings import SAMPLE_PERIOD_S
+from pvfault.simulation.devices import CONFUSERS, Day, Device, day_begins, simulate_day
 from pvfault.simulation.fleet import simulate_fleet, site_weather
 from pvfault.simulation.sites import TEST_SITES, TRAINING_SITES, VALIDATION_SITES, Site
 from pvfault.windows import DARK_BELOW, SLOTS, WINDOWS_PER_DAY, cut_windows
@@ -102,6 +103,8 @@ class LabelledWindows:
     noise : ndarray of float, shape (n,)
         Error of the device-day's readings in daylight: root of the mean square, over voltage, current and irradiance,
         each relative to its rated value.
+    confusers : ndarray of int, shape (n,)
+        What the device-day shows that is no fault: bit k stands for `CONFUSERS[k]`.
     """
 
     images: np.ndarray
@@ -120,6 +123,7 @@ class LabelledWindows:
     strings: np.ndarray
     cadence: np.ndarray
     noise: np.ndarray
+    confusers: np.ndarray
 
     def __len__(self):
         return len(self.label)
@@ -180,7 +184,7 @@ def simulate_fleets(
     thinned : bool
         Whether healthy windows are left out at random, so that `HEALTHY_SHARE` remain; for training only.
     cadences : tuple of int
-        Multiples of 20; each device, with its twin, sends at one of them, at random. [s]
+        Of `pvfault.simulation.sensors.CADENCES`; each device, with its twin, sends at one of them, at random. [s]
     images : bool
         Whether the windows are transformed.
     workers : int
@@ -220,7 +224,6 @@ class _DeviceDay:
     simulated: Day
     labels: np.ndarray
     onset: float
-    cadence: int
 
 
 def _map(function, jobs, workers):
@@ -240,28 +243,27 @@ def _simulate_fleet_windows(job):
     day = split.first + timedelta(days=number * 157 % 365)
     rng = np.random.default_rng([seed, 5])
     sites = [split.sites[k] for k in rng.permutation(len(split.sites))[:SITES_OF_A_FLEET]]
-    fleet = simulate_fleet(devices, [day], seed, sites=tuple(sites), faulty=wanted.faulty)
+    fleet = simulate_fleet(devices, [day], seed, sites=tuple(sites), faulty=wanted.faulty, cadences=wanted.cadences)
     days = []
     for position, device in enumerate(fleet.devices):
-        cadence = int(rng.choice(wanted.cadences))
-        days += _label_day(position, device, day, site_weather(seed, device.site, day), cadence, twins=wanted.twins)
+        days += _label_day(position, device, day, site_weather(seed, device.site, day), twins=wanted.twins)
     windows = _cut(days, images=wanted.images, kept=(lambda label: thin(label, rng)) if wanted.thinned else None)
     return replace(windows, day=np.full(len(windows), np.datetime64(day))), len(days)
 
 
-def _label_day(position, device, day, weather, cadence, *, twins):
+def _label_day(position, device, day, weather, *, twins):
     """The day of a device with the label of each of its hours, and that of its healthy twin."""
     healthy = np.zeros(WINDOWS_PER_DAY, int)
     simulated = simulate_day(device, day, weather)
     if device.fault is None:
-        return [_DeviceDay(position, device, simulated, healthy, np.nan, cadence)]
+        return [_DeviceDay(position, device, simulated, healthy, np.nan)]
     without = device.healthy_twin()
     twin = simulate_day(without, day, weather)
     shows = measure_effect(simulated.truth, twin.truth) >= LEAST_EFFECT
     labels = np.where(shows, FAULTS.index(device.fault.name), FAULTS.index(NONE))
     onset = (device.onset - day_begins(device.site, day)).total_seconds() / 3600 if shows.any() else np.nan
-    faulty = _DeviceDay(position, device, simulated, labels, onset, cadence)
-    return [faulty, _DeviceDay(position, without, twin, healthy, np.nan, cadence)] if twins else [faulty]
+    faulty = _DeviceDay(position, device, simulated, labels, onset)
+    return [faulty, _DeviceDay(position, without, twin, healthy, np.nan)] if twins else [faulty]
 
 
 def measure_effect(faulty, healthy):
@@ -284,7 +286,7 @@ def measure_effect(faulty, healthy):
 
 def _cut(days, *, images, kept=None):
     """Windows of device-days as production cuts and transforms them; `kept` picks some of them by their labels."""
-    received = np.stack([_thin_out(day) for day in days])
+    received = np.stack([day.simulated.received for day in days])
     owner, slot = np.nonzero(received)
     measurements = np.stack([day.simulated.readings for day in days])[received]
     windows = cut_windows(owner, slot * float(SAMPLE_PERIOD_S), measurements, len(days))
@@ -314,20 +316,15 @@ def _cut(days, *, images, kept=None):
         irradiance=windows.mean_irradiance[windows.judged].astype(float),
         modules=of_day(lambda day: day.device.shape.in_series, int),
         strings=of_day(lambda day: day.device.shape.in_parallel, int),
-        cadence=of_day(lambda day: day.cadence, int),
+        cadence=of_day(lambda day: day.device.sensors.cadence_s, int),
         noise=of_day(lambda day: _measure_noise(day.device, day.simulated)),
+        confusers=of_day(lambda day: sum(1 << CONFUSERS.index(name) for name in day.simulated.confusers), int),
     )
     chosen = everything.select(pictured)
     if not images:
         return chosen
     values = scalogram.normalise(windows.values[pictured], ratings[chosen.device_day])
     return replace(chosen, images=scalogram.transform(values))
-
-
-def _thin_out(day):
-    """Of the readings that came, those of a device that sends less often; devices do not send at the same moment."""
-    every = day.cadence // SAMPLE_PERIOD_S
-    return day.simulated.received & (np.arange(READINGS_PER_DAY) % every == day.number % every)
 
 
 def _measure_noise(device, day):
@@ -373,6 +370,23 @@ def thin(label, rng):
     healthy, faulty = np.flatnonzero(label == 0), np.flatnonzero(label > 0)
     wanted = min(len(healthy), round(len(faulty) * HEALTHY_SHARE / (1 - HEALTHY_SHARE)))
     return np.sort(np.concatenate([rng.choice(healthy, wanted, replace=False), faulty]))
+
+
+def check_classes(windows: LabelledWindows):
+    """Refuse training windows among which a class is missing.
+
+    Parameters
+    ----------
+    windows : LabelledWindows
+
+    Raises
+    ------
+    PvfaultError
+    """
+    counts = np.bincount(windows.label, minlength=len(FAULTS))
+    if (counts == 0).any():
+        missing = ", ".join(np.array(FAULTS)[counts == 0])
+        raise PvfaultError(f"{len(windows)} training windows, none of them {missing}; simulate more devices")
 
 
 def by_device_day(values, windows: LabelledWindows):
