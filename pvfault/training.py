@@ -10,19 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from pvfault import lenet, scalogram
-from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
-from pvfault.simulation.labelled import LabelledWindows
+from pvfault.simulation.labelled import LabelledWindows, check_classes
 
 BATCH = 128
-
-
-def _check_classes(label):
-    """Refuse a training set in which a class is missing."""
-    counts = np.bincount(label, minlength=len(FAULTS))
-    if (counts == 0).any():
-        missing = ", ".join(np.array(FAULTS)[counts == 0])
-        raise PvfaultError(f"{len(label)} training windows, none of them {missing}; simulate more devices")
 
 
 def train_network(
@@ -55,7 +46,7 @@ def train_network(
     PvfaultError
         If a class has no training window.
     """
-    _check_classes(training.label)
+    check_classes(training)
     tf = lenet.start_deterministically(seed)
     rng = np.random.default_rng(seed)
     network = lenet.build_network(*_pixel_statistics(training.images, rng))

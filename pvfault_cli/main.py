@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from pvfault.errors import PvfaultError
-from pvfault_cli import bench, broker, classify, demo, replay, simulate, train
+from pvfault_cli import bench, broker, classify, demo, evaluate, replay, simulate, train
 from pvfault_cli.messages import print_error
 
 INTERRUPTED = 130
@@ -45,6 +45,7 @@ app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 
 

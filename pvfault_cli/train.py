@@ -57,7 +57,7 @@ def train(
     typer.echo(
         f"{output}: macro-F1 {scores.days['macro_f1']:.3f} by device-day, "
         f"{scores.days['grouped_macro_f1']:.3f} with the shorts as one, "
-        f"{scores.false_days} of {scores.healthy_days} healthy device-days called faulty; "
+        f"{scores.false_alarms.count} of {scores.false_alarms.days} healthy device-days called faulty; "
         f"see {output.with_suffix('.md')}"
     )
 

@@ -11,7 +11,9 @@ PROJECT = Path(__file__).parent.parent
 # What a room may import beside the standard library and itself. A package that a listed one brings along and that its
 # interface speaks (pandas of pvlib, py4j of pyspark) is listed with it.
 ROOMS = {
-    "pvfault": {"numpy", "pyarrow", "pywt", "tensorflow", "h5py", "pvlib", "pandas", "scipy"},
+    "pvfault": {
+        "numpy", "pyarrow", "pywt", "tensorflow", "h5py", "pvlib", "pandas", "scipy", "sklearn", "matplotlib", "jinja2",
+    },
     "pvfault_gateway": {"confluent_kafka", "psutil", "numpy", "pyarrow", "pvfault"},
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {"dagster", "dagster_aws", "dagster_pyspark", "boto3", "spark_jobs", "pvfault"},

@@ -5,12 +5,16 @@ Here: scoring a network on the test windows, and the card's text. Not here: the 
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
-from scipy.stats import chi2
 
+from pvfault.evaluation.comparison import GROUPED, METRICS, FalseAlarms, count_false_alarms
+from pvfault.evaluation.measured import MeasuredDay, worst_days
+from pvfault.evaluation.report import baselines_ahead, goals
+from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, score
-from pvfault.faults import FAULTS
+from pvfault.faults import FAULTS, NONE
 from pvfault.lenet import Classifier
 from pvfault.simulation.faults import LEAST_SEVERITY
 from pvfault.simulation.labelled import LEAST_EFFECT, TEST, TRAINING, VALIDATION, by_device_day
@@ -19,6 +23,7 @@ from pvfault.verdicts import combine_windows
 SEVERITIES = (0.04, 0.08, 0.15, 0.3, 1.0)
 
 
+_BEGIN, _END = "<!-- pvfault evaluate -->", "<!-- end of pvfault evaluate -->"
 _CARD = """\
 # Model card: LeNet-5 on scalograms, version {version}
 
@@ -53,6 +58,14 @@ Faulty device-days that were called faulty, by severity (share of the array's po
 the fault takes at its worst):
 
 {found}
+
+## Evaluation
+
+{begin}
+
+Not evaluated yet beside baselines and ceiling: `pvfault evaluate`.
+
+{end}
 
 ## Data
 
@@ -113,17 +126,14 @@ class Scores:
         Expected calibration error of the windows.
     found : list of tuple
         (from, to, device-days, share of them called faulty) by severity.
-    healthy_days : int
-    false_days : int
-        Healthy device-days that were called faulty.
+    false_alarms : FalseAlarms
     """
 
     windows: dict
     days: dict
     calibration: float
     found: list
-    healthy_days: int
-    false_days: int
+    false_alarms: FalseAlarms
 
 
 def score_network(network, test):
@@ -151,8 +161,7 @@ def score_network(network, test):
         days=score(truth, verdict),
         calibration=calibration_error(probabilities, test.label),
         found=found,
-        healthy_days=int((truth == 0).sum()),
-        false_days=int(((truth == 0) & (verdict > 0)).sum()),
+        false_alarms=count_false_alarms(truth, verdict),
     )
 
 
@@ -175,15 +184,17 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
         Markdown.
     """
     windows, days = scores.windows, scores.days
-    rate = 365 * scores.false_days / max(scores.healthy_days, 1)
+    alarms = scores.false_alarms
     grouped = [["windows", *_format(windows["grouped_f1"])], ["device-days", *_format(days["grouped_f1"])]]
     parts = ((TRAINING, training), (VALIDATION, validation), (TEST, test))
     return _CARD.format(
+        begin=_BEGIN,
+        end=_END,
         version=version,
         classes=", ".join(FAULTS),
         overall=_overall(scores),
-        false_days=f"{scores.false_days} of {scores.healthy_days:,}",
-        rate=f"{rate:.1f} a device-year{_bound(scores)}",
+        false_days=f"{alarms.count} of {alarms.days:,}",
+        rate=f"{alarms.a_year:.1f} a device-year; with 95 % confidence at most {alarms.at_most:.1f}",
         by_class=_table(["F1", *FAULTS], [["windows", *_format(windows["f1"])], ["device-days", *_format(days["f1"])]]),
         grouped=_table(["F1", *GROUP_NAMES], grouped),
         window_confusion=_confusion(windows["confusion"]),
@@ -202,6 +213,92 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
     )
 
 
+def add_evaluation(path: Path, evaluation: Evaluation, *, command: str, days: list[MeasuredDay]) -> Path:
+    """Put an evaluation's figures into a model card, in the place of those of an earlier one.
+
+    Parameters
+    ----------
+    path : Path
+        Of the card; one that is not there begins with this.
+    evaluation : Evaluation
+    command : str
+        That makes it again.
+    days : list of MeasuredDay
+
+    Returns
+    -------
+    Path
+        Of the card.
+    """
+    card = path.read_text(encoding="utf-8") if path.exists() else f"# Model card: {path.stem}\n\n{_BEGIN}\n{_END}\n"
+    before, begin, rest = card.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        before, after = f"{card.rstrip()}\n\n## Evaluation\n\n", "\n"
+    section = "\n\n".join(_evaluation_paragraphs(evaluation, command, days))
+    path.write_text(f"{before}{_BEGIN}\n\n{section}\n\n{_END}{after}", encoding="utf-8")
+    return path
+
+
+def _evaluation_paragraphs(evaluation, command, days):
+    """What the card says of an evaluation."""
+    plan = evaluation.plan
+    yield (
+        f"Of version {evaluation.version}, on {plan.devices:,} simulated devices of which half are faulty, beside two "
+        f"baselines and a ceiling (docs/evaluation.md says what these are). In brackets, 95 % confidence over devices."
+    )
+    yield f"    {command}"
+    yield _table(
+        ["to reach", "found", ""],
+        [[g.text, g.found, "reached" if g.reached else "not reached"] for g in goals(evaluation)],
+    )
+    for column in evaluation.columns:
+        if column.breakdown == "all":
+            judges = list(column.scores[GROUPED.name])
+            rows = [[judge, *(str(column.scores[m.name][judge]) for m in METRICS)] for judge in judges]
+            yield _table([f"{column.n:,} {column.unit}", *(metric.name for metric in METRICS)], rows)
+    yield _table(
+        ["", "healthy device-days", "called faulty", "a device-year", "at most"],
+        [
+            [judge, f"{a.days:,}", str(a.count), f"{a.a_year:.2f}", f"{a.at_most:.2f}"]
+            for judge, a in evaluation.false_alarms.items()
+        ],
+    )
+    behind = baselines_ahead(evaluation)
+    if behind:
+        sure = sum(ahead.sure for ahead in behind)
+        worst = behind[0]
+        yield (
+            f"A baseline scores higher than the network in {len(behind)} comparisons, in {sure} of them beyond doubt; "
+            f"the most ({-worst.difference.value:.3f}) {worst.judge} in {worst.metric}, {worst.column.breakdown} "
+            f"{worst.column.name}, {worst.column.unit}."
+        )
+    else:
+        yield "No baseline scores higher than the network, in any column."
+    yield from evaluation.notes
+    if days:
+        yield from _measured_paragraphs(days)
+
+
+def _measured_paragraphs(days):
+    """What the card says of measured days."""
+    judged, faulty = sum(day.judged for day in days), sum(day.faulty for day in days)
+    called = sum(day.verdict != NONE for day in days)
+    yield "### Measured days"
+    yield (
+        f"{len(days)} days of one or more real inverters on which no fault is known (docs/real_data.md). {faulty} of "
+        f"{judged:,} windows are called faulty ({faulty / judged:.1%}), and {called} of the days. The worst three:"
+    )
+    for day in worst_days(days):
+        judgement = day.judgement or "Nobody has written yet what is to be seen on this day."
+        yield f"- **{day.day}**: {day.faulty} of {day.judged} windows, verdict {day.verdict}. {judgement}"
+    yield "Day by day (UTC):"
+    yield _table(
+        ["date", "windows judged", "called faulty", "share", "verdict"],
+        [[str(d.day), str(d.judged), str(d.faulty), f"{d.share:.0%}", d.verdict] for d in days],
+    )
+
+
 def _overall(scores):
     """The scores that are one number each."""
     w, d = scores.windows, scores.days
@@ -217,12 +314,6 @@ def _overall(scores):
     return _table(
         ["", "windows", "device-days"], [*rows, ["expected calibration error", f"{scores.calibration:.3f}", ""]]
     )
-
-
-def _bound(scores):
-    """How many false alarms a device-year there may be with 95 % confidence: the upper limit of a Poisson count."""
-    most = chi2.ppf(0.95, 2 * (scores.false_days + 1)) / 2
-    return f"; with 95 % confidence at most {365 * most / max(scores.healthy_days, 1):.1f}"
 
 
 def _format(values):

@@ -43,12 +43,12 @@ def f1_scores(confusion):
 
     Parameters
     ----------
-    confusion : ndarray of int, shape (k, k)
+    confusion : ndarray of int, shape (..., k, k)
         Rows are the truth.
 
     Returns
     -------
-    ndarray, shape (k,)
+    ndarray, shape (..., k)
         0 for a class that neither was nor was found.
 
     Examples
@@ -56,8 +56,32 @@ def f1_scores(confusion):
     >>> f1_scores(np.array([[1, 1], [0, 1]])).round(3)
     array([0.667, 0.667])
     """
-    total = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return np.divide(2 * np.diag(confusion), total, out=np.zeros(len(total)), where=total > 0)
+    total = confusion.sum(axis=-2) + confusion.sum(axis=-1)
+    hits = 2 * np.diagonal(confusion, axis1=-2, axis2=-1)
+    return np.divide(hits, total, out=np.zeros(total.shape), where=total > 0)
+
+
+def group_confusion(confusion, groups):
+    """Add up the rows and columns of classes that belong together.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (..., k, k)
+    groups : ndarray of int, shape (k,)
+        The group of each class, 0 to m - 1.
+
+    Returns
+    -------
+    ndarray of int, shape (..., m, m)
+
+    Examples
+    --------
+    >>> group_confusion(np.arange(9).reshape(3, 3), np.array([0, 1, 1]))
+    array([[ 0,  3],
+           [ 9, 24]])
+    """
+    member = (groups[:, None] == np.arange(groups.max() + 1)).astype(int)
+    return member.T @ confusion @ member
 
 
 def group_shorts(classes):

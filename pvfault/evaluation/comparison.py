@@ -1,0 +1,490 @@
+"""Judges beside each other: scores in every column of the report, with confidence intervals over devices.
+
+Here: what a judge said and what of it counts, columns (severity, irradiance, size, noise, cadence), intervals, where a
+baseline or the ceiling is ahead, false alarms, delay of detection. Not here: who judges (`contenders.py`), how it is
+shown (`report.py`).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.stats import chi2
+
+from pvfault.evaluation.scores import (
+    GROUP_NAMES,
+    N_CLASSES,
+    SHORT,
+    f1_scores,
+    group_confusion,
+    group_shorts,
+)
+from pvfault.faults import FAULTS, OPEN_CIRCUIT
+from pvfault.simulation.labelled import LabelledWindows, by_device_day
+from pvfault.windows import WINDOWS_PER_DAY
+
+DRAWS = 1000
+CONFIDENCE = 0.95
+SHORTS = group_shorts(np.arange(N_CLASSES))
+FAULTY = (np.arange(N_CLASSES) > 0).astype(int)
+
+SEVERITIES = (0.0, 0.04, 0.08, 0.15, 0.3, 1.0)
+IRRADIANCES = (50, 150, 300, 600, 1500)  # W/m²
+STRINGS = (1, 2, 4, 7, 13)
+NOISES = (0.0, 0.005, 0.01, 0.02, 10.0)
+
+# Of a string's power: what a short has to take to be counted as one that must be found soon.
+LEAST_OF_A_STRING = 0.10
+SOON = 2.0  # h of daylight
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one judge said of some windows.
+
+    Attributes
+    ----------
+    name : str
+    probabilities : ndarray, shape (n, 6)
+    judge_days : callable
+        From probabilities by hour, shape (n_days, 24, 6) with NaN where there is no window, to positions in `FAULTS`,
+        shape (n_days,).
+    """
+
+    name: str
+    probabilities: np.ndarray
+    judge_days: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Days:
+    """The device-days of some windows, in the order of `by_device_day`.
+
+    Attributes
+    ----------
+    truth : ndarray of int, shape (n,)
+        Position in `FAULTS`: the fault that shows in at least one window.
+    device : ndarray of int, shape (n,)
+    severity, onset, noise : ndarray, shape (n,)
+        As `LabelledWindows` has them; severity is 0 for healthy days.
+    strings : ndarray of int, shape (n,)
+    lit : ndarray of bool, shape (n, 24)
+        Hours with a window.
+    """
+
+    truth: np.ndarray
+    device: np.ndarray
+    severity: np.ndarray
+    onset: np.ndarray
+    noise: np.ndarray
+    strings: np.ndarray
+    lit: np.ndarray
+
+    @classmethod
+    def of(cls, windows: LabelledWindows) -> "Days":
+        """Gather them from windows."""
+        label = by_device_day(windows.label, windows)
+        first = np.unique(windows.device_day, return_index=True)[1]
+        return cls(
+            truth=np.nanmax(label, axis=1).astype(int),
+            device=windows.device[first],
+            severity=np.nanmax(by_device_day(windows.severity, windows), axis=1),
+            onset=windows.onset[first],
+            noise=windows.noise[first],
+            strings=windows.strings[first],
+            lit=np.isfinite(label),
+        )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its interval of 95 % confidence over devices."""
+
+    value: float
+    low: float
+    high: float
+
+    def __format__(self, form):
+        form = form or ".3f"
+        return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of a confusion matrix.
+
+    Attributes
+    ----------
+    name : str
+    groups : ndarray of int, shape (6,)
+        Which classes count as one.
+    of_group : int or None
+        The group whose F1 is meant; None for the mean over the groups.
+    """
+
+    name: str
+    groups: np.ndarray
+    of_group: int | None = None
+
+    def compute(self, confusion, whole):
+        """Compute the score of confusion matrices, shape (..., 6, 6).
+
+        Means are taken over the groups that occur in `whole`, shape (6, 6), so that a resampled matrix has the same.
+        """
+        f1 = f1_scores(group_confusion(confusion, self.groups))
+        if self.of_group is not None:
+            return f1[..., self.of_group]
+        return f1[..., group_confusion(whole, self.groups).sum(axis=1) > 0].mean(axis=-1)
+
+
+GROUPED = Metric("macro-F1, shorts as one", SHORTS)
+SIX = Metric("macro-F1, six classes", np.arange(N_CLASSES))
+FOUND = Metric("F1, faulty against healthy", FAULTY, of_group=1)
+METRICS = (GROUPED, SIX, FOUND)
+
+
+def count_by_device(device, truth, found, n_devices=None):
+    """Confusion matrix of each device.
+
+    Parameters
+    ----------
+    device, truth, found : ndarray of int, shape (n,)
+    n_devices : int, optional
+        Devices are 0 to n_devices - 1; by default those that occur.
+
+    Returns
+    -------
+    ndarray of int, shape (n_devices, 6, 6)
+    """
+    if n_devices is None:
+        occurring, device = np.unique(device, return_inverse=True)
+        n_devices = len(occurring)
+    cell = (device * N_CLASSES + truth) * N_CLASSES + found
+    return np.bincount(cell, minlength=n_devices * N_CLASSES**2).reshape(n_devices, N_CLASSES, N_CLASSES)
+
+
+class Resampling:
+    """Devices drawn again and again with replacement, the same ones for every judge.
+
+    B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, section 13.3 (percentile intervals).
+
+    Parameters
+    ----------
+    n_devices : int
+    seed : int
+    """
+
+    def __init__(self, n_devices, seed=0):
+        rng = np.random.default_rng(seed)
+        self._weights = rng.multinomial(n_devices, np.full(n_devices, 1 / n_devices), DRAWS).astype(float)
+
+    def draw(self, metric, by_device):
+        """Compute a score of the devices, and of each draw of them.
+
+        Parameters
+        ----------
+        metric : Metric
+        by_device : ndarray of int, shape (n_devices, 6, 6)
+
+        Returns
+        -------
+        value : float
+        draws : ndarray, shape (DRAWS,)
+        """
+        whole = by_device.sum(axis=0)
+        drawn = (self._weights @ by_device.reshape(len(by_device), -1)).reshape(-1, N_CLASSES, N_CLASSES)
+        return float(metric.compute(whole, whole)), metric.compute(drawn, whole)
+
+
+def to_estimate(value, draws) -> Estimate:
+    """Give a score with the percentiles of its draws."""
+    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(value, float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Column:
+    """Some of the windows or device-days that were judged, under a heading.
+
+    Attributes
+    ----------
+    breakdown, name : str
+        As in "irradiance", "150 to 300 W/m²".
+    unit : str
+        "windows" or "device-days".
+    n : int
+    scores : dict of str to dict of str to Estimate
+        By the metric's name, then by the judge's.
+    differences : dict of str to dict of str to Estimate
+        The model's score less that of another judge.
+    """
+
+    breakdown: str
+    name: str
+    unit: str
+    n: int
+    scores: dict
+    differences: dict
+
+
+def compare(breakdown, name, unit, device, truth, found, metrics=METRICS, seed=0) -> Column:
+    """Score judges on the same windows or device-days.
+
+    Parameters
+    ----------
+    breakdown, name, unit : str
+    device, truth : ndarray of int, shape (n,)
+    found : dict of str to ndarray of int, shape (n,)
+        By judge; the first one is the model.
+    metrics : sequence of Metric
+    seed : int
+
+    Returns
+    -------
+    Column
+    """
+    by_device = {judge: count_by_device(device, truth, answer) for judge, answer in found.items()}
+    model = next(iter(found))
+    resampling = Resampling(len(by_device[model]), seed)
+    scores, differences = {}, {}
+    for metric in metrics:
+        drawn = {judge: resampling.draw(metric, counts) for judge, counts in by_device.items()}
+        scores[metric.name] = {judge: to_estimate(*pair) for judge, pair in drawn.items()}
+        differences[metric.name] = {
+            judge: to_estimate(drawn[model][0] - value, drawn[model][1] - draws)
+            for judge, (value, draws) in drawn.items()
+            if judge != model
+        }
+    return Column(breakdown, name, unit, len(truth), scores, differences)
+
+
+def compare_sets(metric, sets, n_devices, seed=0) -> tuple[Estimate, Estimate]:
+    """Score one judge on two sets of windows of the same devices.
+
+    Parameters
+    ----------
+    metric : Metric
+    sets : sequence of (ndarray, ndarray, ndarray)
+        Device, truth and what was found, of each set.
+    n_devices : int
+    seed : int
+
+    Returns
+    -------
+    second : Estimate
+        The score on the second set.
+    gain : Estimate
+        The score on the second set less that on the first.
+    """
+    resampling = Resampling(n_devices, seed)
+    (first, first_draws), (second, second_draws) = (
+        resampling.draw(metric, count_by_device(*windows, n_devices)) for windows in sets
+    )
+    return to_estimate(second, second_draws), to_estimate(second - first, second_draws - first_draws)
+
+
+def window_columns(windows: LabelledWindows, answers: list[Answers]) -> Iterator[Column]:
+    """Every column of one set of windows: all of them, then by severity, irradiance, strings and noise.
+
+    Parameters
+    ----------
+    windows : LabelledWindows
+    answers : list of Answers
+        The first one is the model's.
+
+    Yields
+    ------
+    Column
+        A severity's column has all healthy windows beside the faulty ones of that severity.
+    """
+    found = {answer.name: answer.probabilities.argmax(axis=1) for answer in answers}
+    for breakdown, name, which in _parts(
+        windows.severity, windows.irradiance, windows.strings, windows.noise, windows.label
+    ):
+        yield compare(
+            breakdown, name, "windows", windows.device[which], windows.label[which],
+            {judge: answer[which] for judge, answer in found.items()},
+        )  # fmt: skip
+
+
+def day_columns(days: Days, verdicts: dict) -> Iterator[Column]:
+    """Every column of device-days: all of them, then by severity, strings and noise.
+
+    Parameters
+    ----------
+    days : Days
+    verdicts : dict of str to ndarray of int, shape (n,)
+        By judge; the first one is the model.
+
+    Yields
+    ------
+    Column
+    """
+    for breakdown, name, which in _parts(days.severity, None, days.strings, days.noise, days.truth):
+        yield compare(
+            breakdown, name, "device-days", days.device[which], days.truth[which],
+            {judge: verdict[which] for judge, verdict in verdicts.items()},
+        )  # fmt: skip
+
+
+def _parts(severity, irradiance, strings, noise, truth):
+    """Breakdowns with the parts of each: name of the breakdown, name of the part, mask."""
+    yield "all", "all", np.ones(len(truth), bool)
+    for low, high in pairwise(SEVERITIES):
+        inside = (severity >= low) & ((severity < high) | (high == SEVERITIES[-1]))
+        yield "severity", f"{low:.0%} to {high:.0%}", (truth == 0) | inside
+    if irradiance is not None:
+        for low, high in pairwise(IRRADIANCES):
+            last = high == IRRADIANCES[-1]
+            yield (
+                "irradiance",
+                f"{low} W/m² and more" if last else f"{low} to {high} W/m²",
+                _between(irradiance, low, high),
+            )
+    for low, high in pairwise(STRINGS):
+        name = f"{low}" if high - low == 1 else f"{low} to {high - 1}"
+        yield "strings in parallel", name, _between(strings, low, high)
+    for low, high in pairwise(NOISES):
+        last = high == NOISES[-1]
+        yield (
+            "error of the sensors",
+            f"{low:.1%} and more" if last else f"{low:.1%} to {high:.1%}",
+            _between(noise, low, high),
+        )
+
+
+def _between(values, low, high):
+    return (values >= low) & (values < high)
+
+
+def judge_by_count(probabilities, least):
+    """Call a day faulty if enough of its hours are, and name it after most of them.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n_days, 24, 6)
+        NaN where there is no window.
+    least : int
+        Faulty hours that are enough.
+
+    Returns
+    -------
+    ndarray of int, shape (n_days,)
+    """
+    usable = np.isfinite(probabilities).all(axis=-1)
+    found = np.where(usable, np.nan_to_num(probabilities).argmax(axis=-1), 0)
+    counts = (found[..., None] == np.arange(N_CLASSES)).sum(axis=1)
+    counts[:, 0] = 0
+    return np.where(counts.sum(axis=1) >= least, counts.argmax(axis=1), 0)
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """Healthy device-days that were called faulty.
+
+    Attributes
+    ----------
+    count, days : int
+        Of how many.
+    a_year, at_most : float
+        A device-year, and the upper limit of a Poisson count with 95 % confidence.
+    """
+
+    count: int
+    days: int
+    a_year: float
+    at_most: float
+
+
+def count_false_alarms(truth, verdict) -> FalseAlarms:
+    """Count the false alarms among healthy device-days.
+
+    Parameters
+    ----------
+    truth, verdict : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    FalseAlarms
+
+    Examples
+    --------
+    >>> nobody = count_false_alarms(np.zeros(1095, int), np.zeros(1095, int))
+    >>> nobody.count, f"{nobody.at_most:.2f}"  # the rule of three: 3 / n
+    (0, '1.00')
+    """
+    healthy = truth == 0
+    count, days = int((verdict[healthy] > 0).sum()), int(healthy.sum())
+    years = max(days, 1) / 365
+    return FalseAlarms(count, days, count / years, float(chi2.ppf(CONFIDENCE, 2 * (count + 1)) / 2 / years))
+
+
+def detection_delay(days: Days, arranged, judge_days):
+    """Daylight from the onset of a fault to the end of the hour whose verdict first calls the device faulty.
+
+    The verdict of an hour knows the windows up to that hour, as somebody who looks at the running day would.
+
+    Parameters
+    ----------
+    days : Days
+    arranged : ndarray, shape (n, 24, 6)
+        Probabilities by hour.
+    judge_days : callable
+        As `Answers` has it.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Infinite where the day ends before; NaN for healthy days. Only hours that could be judged count as daylight. [h]
+    """
+    hours = np.arange(WINDOWS_PER_DAY)
+    begun = np.nan_to_num(days.onset, nan=np.inf)[:, None]
+    # Daylight since the onset at the end of each hour.
+    elapsed = np.cumsum(np.where(days.lit, np.clip(hours + 1 - begun, 0, 1), 0.0), axis=1)
+    delay = np.where(days.truth > 0, np.inf, np.nan)
+    for hour in hours:
+        waiting = np.isinf(delay) & days.lit[:, hour] & (hours[hour] + 1 > begun[:, 0])
+        if waiting.any():
+            so_far = np.where((hours <= hour)[None, :, None], arranged[waiting], np.nan)
+            found = judge_days(so_far) > 0
+            delay[np.flatnonzero(waiting)[found]] = elapsed[waiting, hour][found]
+    return delay
+
+
+def must_be_found_soon(days: Days):
+    """Which device-days have an open string or a short of a tenth of a string or more, and 2 h of daylight to show it.
+
+    Parameters
+    ----------
+    days : Days
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    hours = np.arange(WINDOWS_PER_DAY)
+    left = np.where(days.lit, np.clip(hours + 1 - days.onset[:, None], 0, 1), 0.0).sum(axis=1)
+    short = (SHORTS[days.truth] == GROUP_NAMES.index(SHORT)) & (days.severity * days.strings >= LEAST_OF_A_STRING)
+    return (short | (days.truth == FAULTS.index(OPEN_CIRCUIT))) & (np.nan_to_num(left) >= SOON)
+
+
+def confused_pairs(confusion):
+    """How often two classes are taken for each other, most confused first.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (6, 6)
+
+    Returns
+    -------
+    list of (str, str, float)
+        The two classes, and the share of their windows that carry the other one's name, the mean of both directions.
+    """
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    pairs = [
+        (FAULTS[a], FAULTS[b], float(share[a, b] + share[b, a]) / 2)
+        for a in range(N_CLASSES)
+        for b in range(a + 1, N_CLASSES)
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])

@@ -1,0 +1,262 @@
+"""Who else could judge an hour: two baselines, and the ceiling.
+
+Here: gradient boosting on hourly statistics, the expected-power rule that operators use, and the strongest classifiers
+that we can fit, each fitted on the same devices as the network or on more of them. Not here: the network, and how
+right anybody is (`run.py`).
+
+Probabilities come in the order of `FAULTS`. What is chosen (a threshold, a temperature, the best of several) is chosen
+on the validation windows.
+"""
+
+import warnings
+from collections.abc import Callable
+from itertools import product
+
+import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import QuantileTransformer
+
+from pvfault.evaluation.scores import GROUP_NAMES, confusion_matrix, f1_scores, group_shorts
+from pvfault.faults import FAULTS, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
+from pvfault.hourly_statistics import STATISTICS
+from pvfault.registry import VOLTAGE_TEMPERATURE_COEFFICIENT
+from pvfault.simulation.labelled import NEIGHBOUR_STATISTICS, LabelledWindows, by_device_day, check_classes
+from pvfault.verdicts import STC_IRRADIANCE, STC_TEMPERATURE, expected_power
+
+Judge = Callable[[LabelledWindows], np.ndarray]
+
+STRONG_BOOSTING = "gradient boosting with the day and the neighbours"
+
+# What an hour is compared with in the hours before it and in the whole day.
+OF_THE_DAY = (
+    "voltage_mean", "voltage_std", "voltage_step_mean", "voltage_max", "current_ratio_q50", "current_ratio_std",
+    "power_ratio_mean", "power_ratio_q50", "power_ratio_std", "power_ratio_min", "power_ratio_max",
+    "power_ratio_step_mean", "current_on_irradiance", "current_off_irradiance", "irradiance_mean",
+)  # fmt: skip
+
+
+def fit_boosting(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> Judge:
+    """Gradient boosting on the statistics of the hour, calibrated.
+
+    Parameters
+    ----------
+    training, validation : LabelledWindows
+        Not thinned.
+    seed : int
+
+    Returns
+    -------
+    callable
+        From `LabelledWindows` to probabilities, shape (n, 6).
+
+    Raises
+    ------
+    PvfaultError
+        If a class has no training window.
+    """
+    check_classes(training)
+    return _fit(_boosting(seed), hour_features, training, validation)
+
+
+def fit_rule(validation: LabelledWindows) -> Judge:
+    """The expected-power rule: an hour that gives much less than its irradiance promises is faulty.
+
+    Monitoring systems alert when the power of an hour falls short of the expected one by more than a set share [1]_.
+    Which of current and voltage falls short of what irradiance and temperature promise then names the fault [2]_: the
+    current alone an open string, the voltage alone a short, both a shadow; hardly any power is an open array. The rule
+    has no name for an arc, nor does it tell line-line from line-ground. The three thresholds are those with the best
+    macro-F1 on the validation windows.
+
+    Parameters
+    ----------
+    validation : LabelledWindows
+
+    Returns
+    -------
+    callable
+        From `LabelledWindows` to answers, as probabilities of 0 and 1, shape (n, 6).
+
+    References
+    ----------
+    .. [1] meteocontrol, "VCOM Cloud: calculation methods for total outage and misproduction alarms" and "Total outage
+       alarms" (below 1 % of the nominal power), help-center.meteocontrol.com, 2025.
+    .. [2] S. Silvestre, S. Kichou, A. Chouder, G. Nofuentes and E. Karatepe, "Analysis of current and voltage
+       indicators in grid connected PV (photovoltaic) systems working in faulty and partial shading conditions",
+       Energy 86, 2015, 42-50.
+    """
+    shortfalls = _shortfalls(validation)
+    truth = group_shorts(validation.label)
+
+    def right(thresholds):
+        found = group_shorts(_apply_rule(shortfalls, thresholds))
+        return f1_scores(confusion_matrix(truth, found, len(GROUP_NAMES))).mean()
+
+    best = max(product(np.arange(0.06, 0.41, 0.02), (0.02, 0.04, 0.07, 0.1, 0.15), (0.02, 0.04, 0.07, 0.1, 0.15)),
+               key=right)  # fmt: skip
+    return lambda windows: np.eye(len(FAULTS))[_apply_rule(_shortfalls(windows), best)]
+
+
+def fit_strong_boosting(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> Judge:
+    """Fit the strongest of the ceiling's classifiers that is fast enough to be fitted several times."""
+    check_classes(training)
+    return _fit(_strong(seed)[STRONG_BOOSTING], day_features, training, validation)
+
+
+def fit_ceiling(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> tuple[dict[str, float], Judge]:
+    """The best of several strong classifiers, given every statistic there is.
+
+    Gradient boosting, extremely randomised trees, a multilayer perceptron, and the mean of their probabilities. They
+    see the statistics of the hour, of the hours before, of the whole day and of the neighbours under the same sky; one
+    sees the hour alone.
+
+    Parameters
+    ----------
+    training, validation : LabelledWindows
+        Not thinned: hours are compared with each other.
+    seed : int
+
+    Returns
+    -------
+    scores : dict of str to float
+        Macro-F1 on the validation windows, line-line and line-ground as one, by classifier.
+    judge : callable
+        The best of them: from `LabelledWindows` to probabilities, shape (n, 6).
+    """
+    check_classes(training)
+    judges = {"gradient boosting of the hour alone": fit_boosting(training, validation, seed=seed)}
+    for name, classifier in _strong(seed).items():
+        judges[name] = _fit(classifier, day_features, training, validation)
+    parts = tuple(judges.values())
+    judges["mean of them"] = lambda windows: np.mean([judge(windows) for judge in parts], axis=0)
+    scores = {name: grouped_macro_f1(judge(validation), validation.label) for name, judge in judges.items()}
+    return scores, judges[max(scores, key=scores.get)]
+
+
+def grouped_macro_f1(probabilities, label):
+    """Macro-F1 of the most probable classes, line-line and line-ground as one."""
+    found = confusion_matrix(group_shorts(label), group_shorts(probabilities.argmax(axis=1)), len(GROUP_NAMES))
+    return float(f1_scores(found).mean())
+
+
+def hour_features(windows):
+    """What is known of an hour alone: its statistics and the size of the array, shape (n, 98)."""
+    return np.column_stack([windows.statistics, np.log(windows.modules), np.log(windows.strings)])
+
+
+def day_features(windows):
+    """What is known of an hour, its day and its neighbours, shape (n, n_features); NaN where there is nothing.
+
+    To `hour_features` come some statistics of the hour before, and how the hour differs from the median of the hours
+    before it, from that of the whole day, and from the neighbours.
+    """
+    own = _columns(windows, OF_THE_DAY)
+    day = by_device_day(own, windows)  # (n_days, 24, k)
+    position = np.unique(windows.device_day, return_inverse=True)[1]
+    hour = windows.hour
+    earlier = np.full(day.shape, np.nan)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")  # nobody was judged by then
+        for last in range(1, day.shape[1]):
+            earlier[:, last] = np.nanmedian(day[:, :last], axis=1)
+    middle = np.nanmedian(day, axis=1)
+    spread = np.nanmax(day, axis=1) - np.nanmin(day, axis=1)
+    before = np.concatenate([np.full_like(day[:, :1], np.nan), day[:, :-1]], axis=1)
+    return np.column_stack(
+        [
+            hour_features(windows),
+            hour,
+            before[position, hour],
+            own - earlier[position, hour],
+            own - middle[position],
+            spread[position],
+            windows.neighbours,
+            _columns(windows, NEIGHBOUR_STATISTICS) - windows.neighbours,
+        ]
+    ).astype(np.float32)
+
+
+def _columns(windows, names):
+    """Some statistics of windows, shape (n, len(names))."""
+    return windows.statistics[:, [STATISTICS.index(name) for name in names]]
+
+
+def _boosting(seed, **options):
+    return HistGradientBoostingClassifier(max_iter=150, early_stopping=False, random_state=seed, **options)
+
+
+def _strong(seed):
+    """The strong classifiers, by name."""
+    fill = SimpleImputer(strategy="median", add_indicator=True)
+    trees = ExtraTreesClassifier(120, min_samples_leaf=4, max_features=0.25, n_jobs=-1, random_state=seed)
+    perceptron = MLPClassifier((192, 96), alpha=1e-4, batch_size=512, early_stopping=True, n_iter_no_change=3,
+                               max_iter=25, random_state=seed)  # fmt: skip
+    return {
+        STRONG_BOOSTING: _boosting(seed, max_leaf_nodes=63, l2_regularization=1.0),
+        "extremely randomised trees": make_pipeline(fill, trees),
+        "multilayer perceptron": make_pipeline(
+            fill, QuantileTransformer(output_distribution="normal", random_state=seed), perceptron
+        ),
+    }
+
+
+def _fit(classifier, features, training, validation) -> Judge:
+    """Fit a classifier of scikit-learn, and calibrate it by a temperature."""
+    with warnings.catch_warnings():
+        # The perceptron stops after a set number of passes; how good it is by then is measured.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(features(training), training.label)
+
+    def judge(windows):
+        return classifier.predict_proba(features(windows))
+
+    temperature = find_temperature(judge(validation), validation.label)
+    return lambda windows: soften(judge(windows), temperature)
+
+
+def soften(probabilities, temperature):
+    """Divide the logarithms of probabilities by a temperature.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, k)
+    temperature : float
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+    """
+    scaled = np.maximum(probabilities, 1e-9) ** (1 / temperature)
+    return scaled / scaled.sum(axis=1, keepdims=True)
+
+
+def find_temperature(probabilities, label):
+    """Find the temperature under which the labels are most probable.
+
+    C. Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2.
+    """
+    rows = np.arange(len(label))
+    candidates = np.geomspace(0.5, 3, 61)
+    return max(candidates, key=lambda t: np.log(soften(probabilities, t)[rows, label]).mean())
+
+
+def _shortfalls(windows):
+    """By how much power, current and voltage fall short of what is expected, each as a share, shape (n, 3)."""
+    power, current, voltage, irradiance, temperature = _columns(
+        windows, ("power_mean", "current_mean", "voltage_mean", "irradiance_mean", "temperature_mean")
+    ).T
+    expected_voltage = 1 + VOLTAGE_TEMPERATURE_COEFFICIENT * (temperature - STC_TEMPERATURE)
+    expected = expected_power(irradiance * STC_IRRADIANCE, temperature, 1.0)
+    return 1 - np.column_stack([power / expected, current / irradiance, voltage / expected_voltage])
+
+
+def _apply_rule(shortfalls, thresholds):
+    """What the rule takes hours for, shape (n,)."""
+    power, current, voltage = (shortfalls > thresholds).T
+    conditions = [~power, shortfalls[:, 0] > 0.99, current & voltage, current, voltage]
+    faults = [NONE, OPEN_CIRCUIT, PARTIAL_SHADING, OPEN_CIRCUIT, LINE_LINE]
+    # Neither falls short by its own threshold, but both together do.
+    return np.select(conditions, [FAULTS.index(fault) for fault in faults], FAULTS.index(PARTIAL_SHADING))

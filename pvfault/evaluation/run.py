@@ -1,0 +1,407 @@
+"""One evaluation: test sets, everybody's answers, and what they are worth.
+
+Here: which devices are simulated for what, who answers, and which answers are kept between runs. Not here: how a score
+is computed (`comparison.py`), who the judges are (`contenders.py`), the report (`report.py`).
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pvfault.evaluation import contenders
+from pvfault.evaluation.comparison import (
+    GROUPED,
+    Answers,
+    Column,
+    Days,
+    Estimate,
+    FalseAlarms,
+    compare,
+    compare_sets,
+    count_by_device,
+    count_false_alarms,
+    day_columns,
+    detection_delay,
+    judge_by_count,
+    must_be_found_soon,
+    window_columns,
+)
+from pvfault.evaluation.contenders import (
+    STRONG_BOOSTING,
+    fit_boosting,
+    fit_ceiling,
+    fit_rule,
+    fit_strong_boosting,
+    grouped_macro_f1,
+)
+from pvfault.evaluation.scores import calibration_error
+from pvfault.simulation.labelled import (
+    FLEET,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    LabelledWindows,
+    by_device_day,
+    join_windows,
+    simulate_fleets,
+    simulate_windows,
+)
+from pvfault.verdicts import combine_windows, expected_power
+
+MODEL, BOOSTING, RULE, CEILING = "model", "gradient boosting", "expected-power rule", "ceiling"
+BASELINES = (BOOSTING, RULE)
+EVERY_20_S = "20 s"
+CADENCES = {EVERY_20_S: 20, "1 min": 60, "5 min": 300}
+FLEET_PART, VALIDATION_PART, TRUTH = "fleet", "validation", "truth"
+LEAST_VALIDATION = 48  # devices
+FAULTY_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is simulated.
+
+    Attributes
+    ----------
+    devices : int
+        Of the fleet that is tested, one day each, half of them faulty. Slower cadences are tested on half as many.
+    training_devices : int
+        Faulty ones, each with its healthy twin, that the network was trained on, and the baselines are.
+    ceiling : int
+        How many times as many the ceiling's classifiers are fitted on.
+    seed : int
+        Of whatever the classifiers draw.
+    workers : int
+        Processes that simulate.
+    """
+
+    devices: int
+    training_devices: int
+    ceiling: int
+    seed: int = 1
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the user is told what is done: a step around a block, and how far it is."""
+
+    step: Callable[[str], AbstractContextManager]
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Windows that everybody has judged.
+
+    Attributes
+    ----------
+    windows : LabelledWindows
+        Without their images.
+    days : Days
+    answers : list of Answers
+        The model's first.
+    verdicts : dict of str to ndarray of int, shape (n_days,)
+        By judge.
+    """
+
+    windows: LabelledWindows
+    days: Days
+    answers: list[Answers]
+    verdicts: dict
+
+    @classmethod
+    def of(cls, windows, answers) -> "Part":
+        """Let everybody judge the days."""
+        verdicts = {a.name: a.judge_days(by_device_day(a.probabilities, windows)) for a in answers}
+        return cls(windows, Days.of(windows), answers, verdicts)
+
+    def of_devices(self, number):
+        """The same for the first devices alone."""
+        kept = self.windows.device < number
+        answers = [replace(answer, probabilities=answer.probabilities[kept]) for answer in self.answers]
+        return Part.of(self.windows.select(kept), answers)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything the report shows.
+
+    Attributes
+    ----------
+    plan : Plan
+    version : str
+        Of the weights.
+    parts : dict of str to Part
+        The fleet, its first half at each cadence, the reference array.
+    columns : list of Column
+    false_alarms : dict of str to FalseAlarms
+        By judge, on the fleet.
+    delays : dict of str to ndarray
+        Of the device-days that must be found soon, by judge. [h]
+    calibration : dict of str to float
+        Expected calibration error on the fleet's windows, of judges that give probabilities.
+    slower : dict of str to Estimate
+        By how much the model's macro-F1 by window changes at a slower cadence, by its name.
+    notes : list of str
+        What was fitted on how much, and how the ceiling grew with it.
+    """
+
+    plan: Plan
+    version: str
+    parts: dict[str, Part]
+    columns: list[Column]
+    false_alarms: dict[str, FalseAlarms]
+    delays: dict[str, np.ndarray]
+    calibration: dict[str, float]
+    slower: dict[str, Estimate]
+    notes: list[str]
+
+
+def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evaluation:
+    """Score a network beside the baselines and the ceiling.
+
+    Parameters
+    ----------
+    plan : Plan
+    classifier : pvfault.lenet.Classifier
+    folder : Path
+        Where the others' answers are kept, for the next network on the same test.
+    progress : Progress
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    PvfaultError
+        If so few devices are simulated for training that a class is missing.
+    """
+    windows, probabilities = {}, {}
+    for name, (devices, options) in _tests(plan).items():
+        with progress.step(f"{devices:,} devices simulated and judged: {name}"):
+            windows[name], probabilities[name] = _judge_fleets(classifier, plan, devices, options, progress.tell)
+    others, notes = _other_answers(plan, windows, folder, progress)
+    with progress.step("Scores and their intervals"):
+        day_rules = _day_rules(others)
+        parts = {}
+        for name, part in windows.items():
+            rest = [Answers(judge, answers[name], day_rules[judge]) for judge, answers in others.items()]
+            parts[name] = Part.of(part, [Answers(MODEL, probabilities[name], _combine), *rest])
+        parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_slower_devices(plan))
+        return _score(plan, classifier.version, parts, notes)
+
+
+def _tests(plan):
+    """The test sets: how many devices, and the options of `simulate_fleets`."""
+    common = {"faulty": FAULTY_SHARE, "twins": False}
+    slower = {name: common | {"cadences": (seconds,)} for name, seconds in CADENCES.items() if name != EVERY_20_S}
+    return {FLEET_PART: (plan.devices, common)} | {
+        name: (_slower_devices(plan), options) for name, options in slower.items()
+    }
+
+
+def _slower_devices(plan):
+    """Devices of the tests of slower cadences: the first ones of the fleet, in whole fleets where there are enough."""
+    return max(plan.devices // 2 // FLEET * FLEET, min(plan.devices, FLEET))
+
+
+def _judge_fleets(classifier, plan, devices, options, tell):
+    """Test windows and what the network says of them; images are let go fleet by fleet."""
+    windows, probabilities = [], []
+    for part in simulate_fleets(TEST, devices, workers=plan.workers, **options):
+        probabilities.append(classifier.predict(part.images))
+        windows.append(part.without_images())
+        tell(f"{min(len(windows) * FLEET, devices) / devices:.0%}")
+    return join_windows(windows), np.concatenate(probabilities)
+
+
+def _other_answers(plan, windows, folder, progress):
+    """What baselines and ceiling say of the test windows and of the validation windows, fitted now or kept from before.
+
+    Answers are kept under a name that says what they are for: another test set, plan or judge has another name.
+    """
+    kept = folder / f"answers-{_fingerprint(plan, windows)}.npz"
+    if kept.exists():
+        with np.load(kept) as file:
+            notes = file["notes"].tolist()
+            flat = {name: file[name] for name in file.files if name != "notes"}
+    else:
+        flat, notes = _fit_others(plan, windows, progress)
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(kept, notes=np.array(notes), **flat)
+    answers = {}
+    for name, value in flat.items():
+        judge, part = name.split("/")
+        answers.setdefault(judge, {})[part] = value
+    return answers, notes
+
+
+def _fingerprint(plan, windows):
+    """What the others' answers depend on: test windows, training data as planned, and the judges' code."""
+    known = hashlib.sha256(repr((plan.training_devices, plan.ceiling, plan.seed, TRAINING, VALIDATION)).encode())
+    known.update(inspect.getsource(contenders).encode() + inspect.getsource(expected_power).encode())
+    for part in windows.values():
+        for values in (part.statistics, part.neighbours, part.label, part.device_day):
+            known.update(np.ascontiguousarray(values))
+    return known.hexdigest()[:16]
+
+
+def _fit_others(plan, windows, progress):
+    """Fit baselines and ceiling; their answers, and notes on what they were given."""
+    tell, workers = progress.tell, plan.workers
+    devices = plan.training_devices * max(plan.ceiling, 1)
+
+    def simulate(split, count):
+        """Statistics of windows, with progress."""
+        with progress.step(f"{count:,} faulty devices and their healthy twins simulated: {split.name}"):
+            return simulate_windows(
+                split, count, images=False, workers=workers, report=lambda done: tell(f"{done / count:.0%}")
+            )
+
+    training = simulate(TRAINING, devices)
+    validation = simulate(VALIDATION, max(plan.training_devices // 10, LEAST_VALIDATION))
+    own = training.select(training.device < plan.training_devices)
+    judges, notes = {}, []
+    with progress.step(f"{BOOSTING} fitted on {len(own):,} windows"):
+        judges[BOOSTING] = fit_boosting(own, validation, seed=plan.seed)
+    with progress.step(f"{RULE} fitted on {len(validation):,} windows"):
+        judges[RULE] = fit_rule(validation)
+    if plan.ceiling:
+        judges[CEILING], notes = _fit_ceiling(plan, training, validation, progress)
+    with progress.step("Their answers"):
+        answers = {f"{judge}/{name}": ask(part) for judge, ask in judges.items() for name, part in windows.items()}
+        for judge, ask in judges.items():
+            answers[f"{judge}/{VALIDATION_PART}"] = by_device_day(ask(validation), validation)
+    answers[f"{TRUTH}/{VALIDATION_PART}"] = Days.of(validation).truth
+    return {name: np.asarray(value, np.float32) for name, value in answers.items()}, notes
+
+
+def _fit_ceiling(plan, training, validation, progress):
+    """The best of the strong classifiers on all data, with notes on how the score grew with the data."""
+    curve = []
+    for times in (1, 2, 4, 8):
+        if times < plan.ceiling:
+            part = training.select(training.device < plan.training_devices * times)
+            with progress.step(f"{STRONG_BOOSTING} fitted on {len(part):,} windows"):
+                judge = fit_strong_boosting(part, validation, seed=plan.seed)
+            curve.append((times, grouped_macro_f1(judge(validation), validation.label)))
+    with progress.step(f"{CEILING} fitted on {len(training):,} windows"):
+        scores, judge = fit_ceiling(training, validation, seed=plan.seed)
+    curve.append((plan.ceiling, scores[STRONG_BOOSTING]))
+    best = max(scores, key=scores.get)
+    notes = [
+        f"The ceiling is {best}, fitted on {len(training):,} windows of "
+        f"{plan.ceiling * plan.training_devices:,} faulty devices and their healthy twins, {plan.ceiling}× the "
+        "network's. Macro-F1 on the validation windows, shorts as one: "
+        + ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+        + ".",
+        f"{STRONG_BOOSTING.capitalize()} by the amount of data: "
+        + ", ".join(f"{times}× {score:.3f}" for times, score in curve)
+        + "".join(f"; continued to 10× by its own gains: {score:.3f}" for score in extrapolate(curve))
+        + ".",
+    ]
+    return judge, notes
+
+
+def extrapolate(curve, times=10):
+    """Continue a learning curve: every doubling of the data gains the same share of what the doubling before gained.
+
+    Parameters
+    ----------
+    curve : list of (int, float)
+        How many times the data, each twice the one before, and the score.
+    times : int
+
+    Returns
+    -------
+    list of float
+        One score; none from a curve of fewer than three points.
+
+    Examples
+    --------
+    >>> [round(score, 3) for score in extrapolate([(1, 0.80), (2, 0.84), (4, 0.86)], 8)]
+    [0.87]
+    """
+    if len(curve) < 3:
+        return []
+    (_, first), (_, second), (last_times, last) = curve[-3:]
+    gain = last - second
+    share = min(max(gain / max(second - first, 1e-9), 0.0), 0.95)
+    doublings = np.log2(times / last_times)
+    return [float(last + gain * share * (1 - share**doublings) / (1 - share))]
+
+
+def _combine(arranged):
+    """The rule of the product for a day."""
+    return combine_windows(arranged).fault
+
+
+def _day_rules(others):
+    """How each of the others judges days: by the rule of the product or by a number of faulty hours.
+
+    Whichever is better on the validation days, where everything is chosen.
+    """
+    truth = others.pop(TRUTH)[VALIDATION_PART].astype(int)
+    candidates = [_combine, *(partial(judge_by_count, least=least) for least in range(1, 6))]
+
+    def right(rule, arranged):
+        confusion = count_by_device(np.zeros(len(truth), int), truth, np.maximum(rule(arranged), 0))[0]
+        return GROUPED.compute(confusion, confusion)
+
+    rules = {}
+    for judge, answers in others.items():
+        arranged = answers.pop(VALIDATION_PART)
+        rules[judge] = max(candidates, key=lambda rule, arranged=arranged: right(rule, arranged))
+    return rules
+
+
+def _score(plan, version, parts, notes):
+    """All scores of all parts."""
+    fleet = parts[FLEET_PART]
+    soon = must_be_found_soon(fleet.days)
+    delays, calibration = {}, {}
+    for answer in fleet.answers:
+        arranged = by_device_day(answer.probabilities, fleet.windows)
+        delays[answer.name] = detection_delay(fleet.days, arranged, answer.judge_days)[soon]
+        if answer.name != RULE:  # its answers are 0 and 1
+            calibration[answer.name] = calibration_error(answer.probabilities, fleet.windows.label)
+    columns = [*window_columns(fleet.windows, fleet.answers), *day_columns(fleet.days, fleet.verdicts)]
+    for name in CADENCES:
+        columns += _whole_columns("cadence", name, parts[name])
+    return Evaluation(
+        plan=plan,
+        version=version,
+        parts=parts,
+        columns=columns,
+        false_alarms={
+            judge: count_false_alarms(fleet.days.truth, verdict) for judge, verdict in fleet.verdicts.items()
+        },
+        delays=delays,
+        calibration=calibration,
+        slower={name: _compare_cadence(plan, parts, name) for name in CADENCES if name != EVERY_20_S},
+        notes=notes,
+    )
+
+
+def _whole_columns(breakdown, name, part):
+    """All windows and all device-days of a part as two columns."""
+    found = {answer.name: answer.probabilities.argmax(axis=1) for answer in part.answers}
+    yield compare(breakdown, name, "windows", part.windows.device, part.windows.label, found)
+    yield compare(breakdown, name, "device-days", part.days.device, part.days.truth, part.verdicts)
+
+
+def _compare_cadence(plan, parts, name):
+    """What the model gains (or, below 0, loses) by window at a slower cadence, on the same devices."""
+    sets = [
+        (part.windows.device, part.windows.label, part.answers[0].probabilities.argmax(axis=1))
+        for part in (parts[EVERY_20_S], parts[name])
+    ]
+    return compare_sets(GROUPED, sets, _slower_devices(plan))[1]

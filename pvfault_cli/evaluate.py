@@ -1,0 +1,81 @@
+"""`pvfault evaluate`: how right the network is, beside what else could be asked."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvfault.errors import PvfaultError
+from pvfault_cli.messages import read_settings
+from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
+
+# As many as `pvfault train` simulates, so that nobody has seen more than the network.
+TRAINING_DEVICES = 7_000
+DEVICES = 4_000
+
+
+def evaluate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="REPORT.html", help="Write the report here.")
+    ] = Path("build/evaluation/report.html"),
+    model: Annotated[Path | None, typer.Option(help="Weights of the network; else PVFAULT_MODEL.")] = None,
+    devices: Annotated[int, typer.Option(min=48, help="Devices that are tested, one day each.")] = DEVICES,
+    training_devices: Annotated[
+        int, typer.Option(min=48, help="Faulty devices that the baselines are fitted on; as many as the network's.")
+    ] = TRAINING_DEVICES,
+    ceiling: Annotated[
+        int, typer.Option(min=0, max=10, help="How many times as many the ceiling is fitted on; 0: no ceiling.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Of whatever the classifiers draw.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 2,
+    measured: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV or Parquet file of measured days without known faults.")
+    ] = None,
+    columns: MapOption = None,
+    device: DeviceOption = None,
+    timezone: TimezoneOption = "UTC",
+):
+    """Score the network on simulated plants that it was not trained on, and write a report and its model card.
+
+    Beside it stand gradient boosting on hourly statistics, the expected-power rule that operators use, and a ceiling.
+    Their answers are kept beside the report, so that another network on the same test takes minutes.
+
+    Example: `pvfault evaluate -o build/evaluation/report.html`
+    """
+    if output.suffix != ".html":
+        raise PvfaultError(f"--output is {output}; expected an HTML file, as in -o build/evaluation/report.html.")
+    from rich.console import Console
+
+    from pvfault.evaluation import model_card
+    from pvfault.evaluation.report import goals, write_report
+    from pvfault.evaluation.run import Plan, Progress, evaluate
+    from pvfault.lenet import load_classifier
+    from pvfault_cli.steps import Steps
+
+    weights = read_settings(model=model).model
+    classifier = load_classifier(weights)
+    steps = Steps(Console(stderr=True))
+    # First, so that a wrong file is told before minutes have passed.
+    days = _judge_measured(measured, columns or [], device, timezone, classifier, weights) if measured else []
+    plan = Plan(devices, training_devices, ceiling, seed, workers)
+    evaluation = evaluate(plan, classifier, output.parent, Progress(steps.step, steps.tell))
+    command = shlex.join(["pvfault", *sys.argv[1:]])
+    write_report(evaluation, output, command=command, days=days)
+    card = model_card.add_evaluation(weights.with_suffix(".md"), evaluation, command=command, days=days)
+    for goal in goals(evaluation):
+        typer.echo(f"{'✓' if goal.reached else '✗'} {goal.text}: {goal.found}")
+    typer.echo(f"Report: {output}\nModel card: {card}")
+
+
+def _judge_measured(file, columns, device, timezone, classifier, weights):
+    """Measured days, and what was written about them."""
+    from pvfault.classify import classify_readings
+    from pvfault.evaluation.measured import JUDGEMENTS, measured_days, read_judgements
+    from pvfault.reading_files import read_readings
+    from pvfault.registry import EMPTY_REGISTRY
+
+    readings = read_readings(file, columns=parse_map(columns), device=device, timezone=timezone)
+    predictions = classify_readings(readings.table, EMPTY_REGISTRY, classifier)
+    return measured_days(predictions, read_judgements(weights.with_name(JUDGEMENTS)))

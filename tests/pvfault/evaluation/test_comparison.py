@@ -1,0 +1,146 @@
+"""Scores in columns, their intervals, false alarms, delays."""
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+from sklearn import metrics
+
+from pvfault.evaluation.comparison import (
+    FOUND,
+    GROUPED,
+    SIX,
+    Days,
+    compare,
+    compare_sets,
+    confused_pairs,
+    count_by_device,
+    count_false_alarms,
+    detection_delay,
+    judge_by_count,
+    must_be_found_soon,
+)
+from pvfault.evaluation.scores import group_shorts
+from pvfault.faults import FAULTS
+
+
+@pytest.fixture
+def answers():
+    """Windows of 200 devices, right three times out of four."""
+    rng = np.random.default_rng(0)
+    device = np.repeat(np.arange(200), 5)
+    truth = np.repeat(rng.integers(0, 6, 200), 5)
+    found = np.where(rng.random(1000) < 0.75, truth, rng.integers(0, 6, 1000))
+    return device, truth, found
+
+
+def test_scores_are_those_of_scikit_learn(answers):
+    device, truth, found = answers
+    column = compare("all", "all", "windows", device, truth, {"model": found})
+    expected = {
+        SIX.name: metrics.f1_score(truth, found, average="macro"),
+        GROUPED.name: metrics.f1_score(group_shorts(truth), group_shorts(found), average="macro"),
+        FOUND.name: metrics.f1_score(truth > 0, found > 0),
+    }
+    for metric, value in expected.items():
+        estimate = column.scores[metric]["model"]
+        assert estimate.value == pytest.approx(value)
+        assert estimate.low < value < estimate.high
+
+
+def test_an_interval_is_over_devices_and_not_over_windows(answers):
+    """Hours of one device are alike: counting each of them ten times must not make a score surer."""
+    device, truth, found = answers
+
+    def width(*windows):
+        estimate = compare("all", "all", "windows", *windows[:2], {"model": windows[2]}).scores[SIX.name]["model"]
+        return estimate.high - estimate.low
+
+    once = width(device, truth, found)
+    assert width(*(np.repeat(values, 10) for values in answers)) == pytest.approx(once)
+    four_times = width(np.concatenate([device + 200 * k for k in range(4)]), np.tile(truth, 4), np.tile(found, 4))
+    assert four_times == pytest.approx(once / 2, rel=0.15)
+
+
+def test_a_difference_is_surer_than_the_scores_it_is_of(answers):
+    """Both judges see the same devices, so what is hard for both cancels out."""
+    device, truth, found = answers
+    better = np.where(np.arange(1000) % 10 == 0, truth, found)
+    column = compare("all", "all", "windows", device, truth, {"model": found, "other": better})
+    difference = column.differences[SIX.name]["other"]
+    scores = column.scores[SIX.name]
+    assert difference.value == pytest.approx(scores["model"].value - scores["other"].value)
+    assert difference.high < 0
+    assert difference.high - difference.low < 0.7 * (scores["model"].high - scores["model"].low)
+
+
+def test_a_class_that_is_not_there_is_not_averaged():
+    device, truth = np.arange(40), np.repeat([0, FAULTS.index("open_circuit")], 20)
+    column = compare("severity", "some", "windows", device, truth, {"model": truth})
+    assert column.scores[GROUPED.name]["model"].value == 1
+
+
+def test_the_same_devices_read_less_often_are_compared_device_by_device(answers):
+    device, truth, found = answers
+    score, gain = compare_sets(SIX, [(device, truth, found), (device, truth, found)], 200)
+    assert (gain.value, gain.low, gain.high) == (0, 0, 0)
+    assert score.value == pytest.approx(metrics.f1_score(truth, found, average="macro"))
+
+
+def test_devices_without_a_window_count_as_nothing():
+    counts = count_by_device(np.array([0, 2, 2]), np.array([1, 2, 2]), np.array([1, 2, 0]), 4)
+    assert counts.sum(axis=(1, 2)).tolist() == [1, 0, 2, 0]
+    assert (counts[0, 1, 1], counts[2, 2, 2], counts[2, 2, 0]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_the_bound_of_false_alarms_is_the_rate_at_which_so_few_are_a_surprise(count):
+    truth, verdict = np.zeros(2000, int), np.zeros(2000, int)
+    verdict[:count] = 1
+    alarms = count_false_alarms(np.concatenate([truth, [1, 2]]), np.concatenate([verdict, [1, 0]]))
+    assert (alarms.count, alarms.days) == (count, 2000)
+    assert poisson.cdf(count, alarms.at_most * 2000 / 365) == pytest.approx(0.05)
+
+
+def test_a_day_is_named_after_most_of_its_faulty_hours():
+    days = np.full((3, 24, 6), np.nan)
+    days[:, 8:16] = np.eye(6)[0]
+    days[1, 12:14] = np.eye(6)[3]
+    days[2, 10:12], days[2, 12:16] = np.eye(6)[3], np.eye(6)[1]
+    assert judge_by_count(days, 2).tolist() == [0, 3, 1]
+    assert judge_by_count(days, 3).tolist() == [0, 0, 1]
+
+
+def test_delay_is_daylight_from_the_onset_to_the_end_of_the_hour_that_tells():
+    """Light from 8 to 16; the judge needs two faulty hours."""
+    lit = np.zeros((4, 24), bool)
+    lit[:, 8:16] = True
+    arranged = np.full((4, 24, 6), np.nan)
+    arranged[lit] = np.eye(6)[0]
+    arranged[0, 10:16] = np.eye(6)[3]  # begins at 9:30, seen from 10 on: told at 12, 2.5 h later
+    arranged[1, 8:16] = np.eye(6)[3]  # there since yesterday: told at 10, after 2 h of light
+    days = Days(
+        truth=np.array([3, 3, 3, 0]), device=np.arange(4), severity=np.array([0.3, 0.3, 0.3, 0]),
+        onset=np.array([9.5, -20.0, 9.5, np.nan]), noise=np.zeros(4), strings=np.ones(4, int), lit=lit,
+    )  # fmt: skip
+    delay = detection_delay(days, arranged, lambda so_far: judge_by_count(so_far, 2))
+    np.testing.assert_array_equal(delay, [2.5, 2.0, np.inf, np.nan])
+
+
+def test_what_must_be_found_soon_is_large_enough_and_has_two_hours_of_light():
+    lit = np.zeros((5, 24), bool)
+    lit[:, 8:16] = True
+    short, opened, shaded = (FAULTS.index(name) for name in ("line_line", "open_circuit", "partial_shading"))
+    days = Days(
+        truth=np.array([short, short, opened, opened, shaded]), device=np.arange(5),
+        severity=np.array([0.05, 0.05, 0.05, 0.5, 0.5]), onset=np.array([10, 10, 10, 14.5, 10]), noise=np.zeros(5),
+        strings=np.array([1, 4, 1, 1, 1]), lit=lit,
+    )  # fmt: skip
+    assert must_be_found_soon(days).tolist() == [False, True, True, False, False]
+
+
+def test_confused_pairs_are_ordered_by_how_often_they_carry_each_others_name():
+    confusion = np.diag([100] * 6)
+    confusion[1, 2], confusion[2, 1], confusion[0, 5] = 100, 100, 50
+    (first, second, share), (third, fourth, less), *_ = confused_pairs(confusion)
+    assert (first, second, share) == ("line_line", "line_ground", 0.5)
+    assert (third, fourth, less) == ("none", "arc_fault", pytest.approx(1 / 6))

@@ -1,0 +1,80 @@
+"""The baselines and the ceiling."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pvfault.errors import PvfaultError
+from pvfault.evaluation.contenders import (
+    day_features,
+    find_temperature,
+    fit_boosting,
+    fit_ceiling,
+    fit_rule,
+    grouped_macro_f1,
+    soften,
+)
+from pvfault.faults import FAULTS
+from pvfault.hourly_statistics import STATISTICS
+from pvfault.simulation.labelled import TRAINING, simulate_windows
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return simulate_windows(TRAINING, 48, images=False)
+
+
+def test_the_rule_names_what_falls_short(windows):
+    """Power, current and voltage of made-up hours at 800 W/m² and 25 °C."""
+    judge = fit_rule(windows)
+    made_up = windows.select(np.arange(5))
+    statistics = np.zeros_like(made_up.statistics)
+    for name, values in {
+        "irradiance_mean": [0.8] * 5,
+        "temperature_mean": [25.0] * 5,
+        "current_mean": [0.8, 0.4, 0.8, 0.4, 0.0],
+        "voltage_mean": [1.0, 1.0, 0.5, 0.5, 1.2],
+    }.items():
+        statistics[:, STATISTICS.index(name)] = values
+    power = statistics[:, STATISTICS.index("current_mean")] * statistics[:, STATISTICS.index("voltage_mean")]
+    statistics[:, STATISTICS.index("power_mean")] = power
+    found = judge(replace(made_up, statistics=statistics)).argmax(axis=1)
+    named = ["none", "open_circuit", "line_line", "partial_shading", "open_circuit"]
+    assert [FAULTS[fault] for fault in found] == named
+
+
+def test_boosting_and_ceiling_learn_what_they_are_shown(windows):
+    """On their own windows they must be nearly right, and their probabilities must be probabilities."""
+    boosting = fit_boosting(windows, windows, seed=1)(windows)
+    scores, judge = fit_ceiling(windows, windows, seed=1)
+    ceiling = judge(windows)
+    assert max(scores.values()) == pytest.approx(grouped_macro_f1(ceiling, windows.label))
+    for probabilities in (boosting, ceiling):
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+        assert grouped_macro_f1(probabilities, windows.label) > 0.95
+
+
+def test_a_training_set_without_a_class_is_refused(windows):
+    without = windows.select(windows.label != FAULTS.index("arc_fault"))
+    for fit in (fit_boosting, fit_ceiling):
+        with pytest.raises(PvfaultError, match="none of them arc_fault; simulate more devices"):
+            fit(without, windows, seed=1)
+
+
+def test_the_day_of_an_hour_is_that_of_its_own_device(windows):
+    """Whoever stands beside it in the table, an hour has the same features."""
+    one_day = windows.select(windows.device_day == windows.device_day[50])
+    alone = day_features(one_day)
+    among = day_features(windows)[windows.device_day == windows.device_day[50]]
+    np.testing.assert_array_equal(alone, among)
+    shuffled = np.random.default_rng(0).permutation(len(one_day))
+    np.testing.assert_array_equal(day_features(one_day.select(shuffled)), alone[shuffled])
+
+
+def test_the_temperature_undoes_overconfidence():
+    rng = np.random.default_rng(0)
+    honest = rng.dirichlet(np.ones(6), 20_000)
+    label = (honest.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
+    overconfident = soften(honest, 0.5)
+    assert find_temperature(overconfident, label) == pytest.approx(2, rel=0.05)

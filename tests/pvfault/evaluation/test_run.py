@@ -1,0 +1,101 @@
+"""A whole evaluation, small, as a user runs it; and what the report says by itself."""
+
+import re
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pvfault import lenet
+from pvfault.evaluation.measured import JUDGEMENTS, MeasuredDay, read_judgements, worst_days
+from pvfault.evaluation.run import extrapolate
+from pvfault_cli.main import app
+
+SMALL = ["--devices", "48", "--training-devices", "48", "--workers", "1"]
+
+
+def evaluate(*options):
+    return CliRunner().invoke(app, ["evaluate", *(str(option) for option in options)])
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """An untrained network, which any baseline must beat."""
+    path = tmp_path_factory.mktemp("model") / "lenet5.h5"
+    lenet.start_deterministically(1)
+    lenet.save_network(lenet.build_network(), path)
+    return path
+
+
+def test_an_untrained_network_is_behind_and_the_report_says_so(weights, tmp_path):
+    """Whatever the figures are, they must be the same in the terminal, the report and the card."""
+    weights.with_suffix(".md").write_text("# Card\n\nBefore.\n")
+    readings = tmp_path / "plant.csv"
+    hours = [f"2024-06-01T{hour:02d}:{minute:02d}:00Z" for hour in range(8, 15) for minute in range(60)]
+    readings.write_text(
+        "deviceID,timestamp,voltage,current,temperature,irradiance\n"
+        + "".join(f"INV0000001,{time},400,8,45,800\n" for time in hours)
+    )
+    weights.with_name(JUDGEMENTS).write_text("# Days\n\n## 2024-06-01\n\nAn even day,\nmade up.\n")
+    done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, "--measured", readings, *SMALL)
+    assert done.exit_code == 0, done.output
+    page, card = ((path).read_text() for path in (tmp_path / "report.html", weights.with_suffix(".md")))
+    version = lenet.read_version(weights)
+    assert f"Evaluation of network {version}" in page
+    assert len(re.findall("<svg", page)) == 9
+    assert "{{" not in page
+    assert re.search(r"A baseline scores higher than the model in \d+ comparisons", page)
+    assert re.search(r"A baseline scores higher than the network in \d+ comparisons", card)
+    assert card.startswith("# Card\n\nBefore.\n")
+    assert version in card
+    for text in (page, card):
+        assert "An even day, made up." in text
+        assert re.search(r"7 windows|<td class=\"n\">7</td>", text)
+    behind = re.search(r"✗ ahead of both baselines in every column: (behind in \d+ of \d+ comparisons)", done.output)
+    assert behind[1] in page
+    assert behind[1] in card
+
+    # The others' answers are kept, and the card's section is replaced, not repeated.
+    again = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, *SMALL)
+    assert "fitted on" not in again.output
+    assert behind[1] in again.output
+    again_card = weights.with_suffix(".md").read_text()
+    assert len(re.findall("<!-- pvfault evaluate -->", again_card)) == 1
+    assert "Measured days" not in again_card
+
+
+def test_a_report_that_could_not_be_read_is_refused_before_the_work(weights):
+    done = evaluate("-o", "report.pdf", "--model", weights, *SMALL)
+    assert done.exit_code == 2
+    assert "expected an HTML file" in done.output
+
+
+def test_a_missing_file_of_measured_days_is_told_before_the_work(weights, tmp_path):
+    done = evaluate("-o", tmp_path / "r.html", "--model", weights, "--measured", tmp_path / "none.csv", *SMALL)
+    assert done.exit_code == 2
+    assert "none.csv" in done.output
+
+
+def test_the_worst_days_are_those_with_the_largest_share_of_enough_windows():
+    counts = [(10, 1), (2, 2), (10, 5), (8, 8), (12, 6), (10, 0)]
+    days = [MeasuredDay("A", date(2024, 6, n), judged, faulty, "none") for n, (judged, faulty) in enumerate(counts, 1)]
+    assert [day.day.day for day in worst_days(days)] == [4, 5, 3]
+
+
+def test_judgements_are_read_by_date(tmp_path):
+    path = tmp_path / "days.md"
+    assert read_judgements(path) == {}
+    path.write_text("# Title\n\ntext\n\n## 2019-10-09\n\nOne\ntwo.\n\n## 2019-11-15\n\nThree.\n")
+    assert read_judgements(path) == {date(2019, 10, 9): "One two.", date(2019, 11, 15): "Three."}
+
+
+def test_a_learning_curve_goes_on_as_it_went():
+    """Each doubling gains half as much: 0.8, 0.9, 0.95, and on to 1 with ever more data."""
+    curve = [(1, 0.8), (2, 0.9), (4, 0.95)]
+    scores = [extrapolate(curve, times)[0] for times in (8, 16, 10**9)]
+    np.testing.assert_allclose(scores, [0.975, 0.9875, 1.0], atol=1e-6)
+    assert all(low < high for low, high in pairwise(scores))
+    assert extrapolate([(1, 0.8), (2, 0.9), (4, 0.89)], 8) == pytest.approx([0.89])
+    assert extrapolate(curve[:2]) == []
