@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from pvfault.errors import PvfaultError
+from pvfault.locations import Location, is_there, local_file
 from pvfault.readings import DEVICE_ID, DEVICE_ID_PATTERN, MEASUREMENTS, PLAUSIBLE, is_plausible
 
 REGISTRY_SCHEMA = pa.schema(
@@ -92,14 +93,14 @@ class Registry:
 EMPTY_REGISTRY = Registry((), np.empty(0), np.empty(0))
 
 
-def read_registry(path: Path) -> Registry:
+def read_registry(path: Location) -> Registry:
     """Read and check a registry file.
 
     Parameters
     ----------
-    path : Path
-        CSV with a header; columns as in `REGISTRY_SCHEMA`, of which `REQUIRED_COLUMNS` must be there. Other columns
-        are ignored.
+    path : Path or str
+        CSV with a header, also at an s3:// URI; columns as in `REGISTRY_SCHEMA`, of which `REQUIRED_COLUMNS` must be
+        there. Other columns are ignored.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def read_registry(path: Path) -> Registry:
         If the file is absent or no CSV, a column is missing or there twice, a deviceID is of the wrong form or stands
         there twice, or a rating is absent or outside `RATING_LIMITS`.
     """
-    table = _read_csv(Path(path))
+    table = _read_csv(path)
     _refuse_rows(path, table, pc.invert(pc.match_substring_regex(table[DEVICE_ID], DEVICE_ID_PATTERN)),
                  "a deviceID that is not 10 letters and digits")  # fmt: skip
     counts = pc.value_counts(table[DEVICE_ID])
@@ -164,11 +165,12 @@ def estimate_ratings(measurements) -> tuple[float, float]:
 
 def _read_csv(path):
     """The registry's rows, columns typed, required ones present."""
-    if not path.is_file():
+    if not is_there(path):
         raise RegistryError(f"registry {path}: no such file; write one, or point PVFAULT_REGISTRY at it")
     convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
     try:
-        table = pa_csv.read_csv(path, convert_options=convert)
+        with local_file(path) as file:
+            table = pa_csv.read_csv(file, convert_options=convert)
         names = table.column_names  # decodes the header
     except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
         raise RegistryError(f"registry {path}: not a CSV of devices ({error}); expected {_expected()}") from error

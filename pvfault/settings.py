@@ -1,50 +1,113 @@
 """Every setting, its name and its default for a laptop.
 
 Here: the `PVFAULT_*` names. Whoever starts a process (`pvfault_cli`, `pvfault_assets/definitions.py`) passes its
-environment in; nothing else reads one. Not here: what is given by a command's own options.
+environment in; nothing else reads one. Not here: what is given by a command's own options; credentials and region,
+which Amazon's own tools read.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from pvfault.errors import PvfaultError
+from pvfault.locations import S3, Location
+
+LOCAL, AWS = "local", "aws"
+
+_PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,50}")  # what is left of a bucket's 63 characters beside "-bootstrap"
+_S3_FOLDER = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)+")
+_APPLICATION = re.compile(r"[0-9a-z]{1,64}")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are on this machine.
+    """Where things are: on this machine, or on AWS.
 
     Attributes
     ----------
+    environment : str
+        `local` or `aws`: where jobs run and tables are (`PVFAULT_ENV`).
     home : Path
         The state folder: broker data, tables, catalog, registry, Dagster's storage (`PVFAULT_HOME`).
     jars : Path
         JVM packages as `make setup` fetched them: `kafka/` for the broker, `spark/` for Spark (`PVFAULT_JARS`).
     broker : str
-        Kafka's bootstrap servers, `host:port[,host:port]` (`PVFAULT_BROKER`).
+        Kafka's bootstrap servers, `host:port[,host:port]`; empty if they are to be asked of the cluster
+        (`PVFAULT_BROKER`).
+    msk_cluster_arn : str or None
+        The Amazon MSK cluster, reached by IAM (`PVFAULT_MSK_CLUSTER_ARN`).
     topic : str
         The topic of readings (`PVFAULT_TOPIC`).
-    registry : Path
-        The device registry (`PVFAULT_REGISTRY`).
-    model : Path
-        Weights of the network (`PVFAULT_MODEL`).
+    registry : Path or str
+        The device registry; text if it is an s3:// URI (`PVFAULT_REGISTRY`).
+    model : Path or str
+        Weights of the network; text if it is an s3:// URI (`PVFAULT_MODEL`).
     first_date : date
         The first day that can be materialised (`PVFAULT_FIRST_DATE`).
     lateness_hours : float
         How long past midnight a date's readings are waited for (`PVFAULT_LATENESS_HOURS`). [h]
+    buckets : str or None
+        What the names of the buckets on AWS begin with (`PVFAULT_BUCKETS`).
+    release : str or None
+        s3:// URI of the folder with the code, JVM packages and weights that jobs on AWS run (`PVFAULT_RELEASE`).
+    emr_application_id : str or None
+        The EMR Serverless application that runs jobs (`PVFAULT_EMR_APPLICATION_ID`).
+    emr_job_role_arn : str or None
+        The role that jobs run as (`PVFAULT_EMR_JOB_ROLE_ARN`).
+    sns_topic_arn : str or None
+        Where notifications go (`PVFAULT_SNS_TOPIC_ARN`).
+
+    Raises
+    ------
+    PvfaultError
+        If settings do not go together; the message names them.
     """
 
+    environment: str
     home: Path
     jars: Path
     broker: str
+    msk_cluster_arn: str | None
     topic: str
-    registry: Path
-    model: Path
+    registry: Location
+    model: Location
     first_date: date
     lateness_hours: float
+    buckets: str | None
+    release: str | None
+    emr_application_id: str | None
+    emr_job_role_arn: str | None
+    sns_topic_arn: str | None
+
+    def __post_init__(self):
+        on_aws = {
+            "PVFAULT_BUCKETS": self.buckets,
+            "PVFAULT_RELEASE": self.release,
+            "PVFAULT_EMR_APPLICATION_ID": self.emr_application_id,
+            "PVFAULT_EMR_JOB_ROLE_ARN": self.emr_job_role_arn,
+        }
+        given = [name for name, value in on_aws.items() if value]
+        if self.environment == LOCAL:
+            if given:
+                raise PvfaultError(
+                    f"PVFAULT_ENV is 'local', and {', '.join(given)} is of AWS; set PVFAULT_ENV=aws, or unset it"
+                )
+            return
+        if not self.buckets:
+            raise PvfaultError("PVFAULT_ENV is 'aws', and PVFAULT_BUCKETS is not set: the tables are in these buckets")
+        if not (self.broker or self.msk_cluster_arn):
+            raise PvfaultError(
+                "PVFAULT_ENV is 'aws', and neither PVFAULT_MSK_CLUSTER_ARN nor PVFAULT_BROKER is set: one of them says "
+                "where readings come from"
+            )
+        missing = sorted(set(on_aws) - set(given))
+        if missing and (self.emr_application_id or self.emr_job_role_arn):
+            raise PvfaultError(
+                f"{', '.join(given)} are set, and {', '.join(missing)} is not; a job on EMR Serverless needs them all"
+            )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], project: Path) -> "Settings":
@@ -60,29 +123,74 @@ class Settings:
         Raises
         ------
         PvfaultError
-            If a value is not of its form.
+            If a value is not of its form, or values do not go together.
         """
-        home = _read(environment, "PVFAULT_HOME", _path, project / ".pvfault", "a folder")
+
+        def read(name, parse, default, expected):
+            """One setting that is more than text; set but empty counts as unset."""
+            text = environment.get(name) or default
+            try:
+                return None if text is None else parse(text)
+            except ValueError as error:
+                raise PvfaultError(f"{name} is {text!r}, expected {expected}; correct it or unset it") from error
+
+        home = read("PVFAULT_HOME", _path, project / ".pvfault", "a folder")
+        where = read("PVFAULT_ENV", _one_of(LOCAL, AWS), LOCAL, f"{LOCAL!r} or {AWS!r}")
+        buckets = read("PVFAULT_BUCKETS", _like(_PREFIX), None, "what bucket names begin with: a to z, 0 to 9 and -")
+        release = read("PVFAULT_RELEASE", _like(_S3_FOLDER), None, "s3://bucket/folder")
+        cluster = read("PVFAULT_MSK_CLUSTER_ARN", _arn_of("kafka"), None, "the ARN of an MSK cluster")
+        registry, model = home / "devices.csv", project / "models" / "lenet5.h5"
+        if where == AWS:
+            registry = f"{S3}{buckets}-bootstrap/devices.csv" if buckets else registry
+            model = f"{release}/lenet5.h5" if release else model
         return cls(
+            environment=where,
             home=home,
-            jars=_read(environment, "PVFAULT_JARS", _path, project / "build" / "jars", "a folder"),
-            broker=environment.get("PVFAULT_BROKER") or "localhost:9092",
+            jars=read("PVFAULT_JARS", _path, project / "build" / "jars", "a folder"),
+            broker=environment.get("PVFAULT_BROKER") or ("localhost:9092" if where == LOCAL and not cluster else ""),
+            msk_cluster_arn=cluster,
             topic=environment.get("PVFAULT_TOPIC") or "pv-readings",
-            registry=_read(environment, "PVFAULT_REGISTRY", _path, home / "devices.csv", "a file"),
-            model=_read(environment, "PVFAULT_MODEL", _path, project / "models" / "lenet5.h5", "a file"),
-            first_date=_read(environment, "PVFAULT_FIRST_DATE", date.fromisoformat, "2019-01-01", "a date YYYY-MM-DD"),
-            lateness_hours=_read(environment, "PVFAULT_LATENESS_HOURS", _hours, "2", "a number of hours, 0 or more"),
+            registry=read("PVFAULT_REGISTRY", _location, registry, "a file or an s3:// URI"),
+            model=read("PVFAULT_MODEL", _location, model, "a file or an s3:// URI"),
+            first_date=read("PVFAULT_FIRST_DATE", date.fromisoformat, "2019-01-01", "a date YYYY-MM-DD"),
+            lateness_hours=read("PVFAULT_LATENESS_HOURS", _hours, "2", "a number of hours, 0 or more"),
+            buckets=buckets,
+            release=release,
+            emr_application_id=read(
+                "PVFAULT_EMR_APPLICATION_ID", _like(_APPLICATION), None, "the id of an EMR Serverless application"
+            ),
+            emr_job_role_arn=read("PVFAULT_EMR_JOB_ROLE_ARN", _arn_of("iam"), None, "the ARN of a role"),
+            sns_topic_arn=read("PVFAULT_SNS_TOPIC_ARN", _arn_of("sns"), None, "the ARN of an SNS topic"),
         )
 
     @property
     def warehouse(self) -> Path:
-        """Folder of the Iceberg tables' files."""
+        """Folder of the Iceberg tables' files on a laptop."""
         return self.home / "warehouse"
 
     @property
     def catalog(self) -> Path:
-        """SQLite file of the Iceberg catalog."""
+        """SQLite file of the Iceberg catalog on a laptop."""
         return self.home / "catalog.db"
+
+    def bucket(self, purpose: str) -> str:
+        """Name of a bucket on AWS: `bootstrap`, `raw`, `silver`, `gold` or `log`."""
+        return f"{self.buckets}-{purpose}"
+
+    def environment_of_jobs(self) -> dict[str, str]:
+        """The variables from which a job on another machine reads these settings again."""
+        values = {
+            "PVFAULT_ENV": self.environment,
+            "PVFAULT_BUCKETS": self.buckets,
+            "PVFAULT_RELEASE": self.release,
+            "PVFAULT_BROKER": self.broker,
+            "PVFAULT_MSK_CLUSTER_ARN": self.msk_cluster_arn,
+            "PVFAULT_TOPIC": self.topic,
+            "PVFAULT_REGISTRY": self.registry,
+            "PVFAULT_MODEL": self.model,
+            "PVFAULT_LATENESS_HOURS": self.lateness_hours,
+        }
+        return {name: str(value) for name, value in values.items() if value not in (None, "")}
 
 
 def _path(text):
@@ -92,6 +200,10 @@ def _path(text):
         raise ValueError(text) from error
 
 
+def _location(text):
+    return text if str(text).startswith(S3) else _path(text)
+
+
 def _hours(text):
     hours = float(text)
     if not 0 <= hours < math.inf:
@@ -99,10 +211,18 @@ def _hours(text):
     return hours
 
 
-def _read(environment, name, parse, default, expected):
-    """One setting that is more than text; set but empty counts as unset."""
-    text = environment.get(name) or default
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise PvfaultError(f"{name} is {text!r}, expected {expected}; correct it or unset it") from error
+def _like(pattern):
+    def parse(text):
+        if not pattern.fullmatch(text):
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def _one_of(*words):
+    return _like(re.compile("|".join(words)))
+
+
+def _arn_of(service):
+    return _like(re.compile(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:\d{{12}}:\S+"))

@@ -35,15 +35,18 @@ class Table:
         The columns that name a row; a date holds each combination at most once.
     day_of : str
         The timestamp or date column by whose day the table is partitioned.
+    layer : str
+        `raw`, `silver` or `gold`: how far from the topic. On AWS each layer has a bucket of its own.
     """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
     day_of: str
+    layer: str
 
 
-READINGS = Table("readings", READING_SCHEMA, (DEVICE_ID, TIMESTAMP), TIMESTAMP)
+READINGS = Table("readings", READING_SCHEMA, (DEVICE_ID, TIMESTAMP), TIMESTAMP, "raw")
 
 QUARANTINE = Table(
     "quarantine",
@@ -60,6 +63,7 @@ QUARANTINE = Table(
     ),
     ("topic", "partition", "offset"),
     TIMESTAMP,
+    "raw",
 )
 
 SCALOGRAMS = Table(
@@ -79,6 +83,7 @@ SCALOGRAMS = Table(
     ),
     (DEVICE_ID, WINDOW_START),
     WINDOW_START,
+    "silver",
 )
 
 PREDICTIONS = Table(
@@ -96,6 +101,7 @@ PREDICTIONS = Table(
     ),
     (DEVICE_ID, WINDOW_START),
     WINDOW_START,
+    "gold",
 )
 
 DEVICE_DAYS = Table(
@@ -116,6 +122,7 @@ DEVICE_DAYS = Table(
     ),
     (DEVICE_ID, "date"),
     "date",
+    "gold",
 )
 
 TABLES = (READINGS, QUARANTINE, SCALOGRAMS, PREDICTIONS, DEVICE_DAYS)

@@ -8,28 +8,30 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog
+from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import And, GreaterThanOrEqual, LessThan
 
 from pvfault.errors import PvfaultError
-from pvfault.settings import Settings
+from pvfault.settings import AWS, Settings
 from pvfault.tables import Table
 
-# Spark's catalog and namespace of the same names, `spark_jobs.session.CATALOG` and `spark_jobs.lake.NAMESPACE`.
+# Spark's catalog and namespace of the same names, `spark_jobs.session.CATALOG` and `NAMESPACE`.
 CATALOG = "lake"
 NAMESPACE = "pvfault"
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """The catalog of the tables.
+    """The catalog of the tables: Glue on AWS, an SQLite file on a laptop.
 
     Raises
     ------
     PvfaultError
-        If there is none yet.
+        If there is none yet on this laptop.
     """
+    if settings.environment == AWS:
+        return load_catalog(CATALOG, type="glue")
     if not settings.catalog.is_file():
         raise PvfaultError(
             f"there are no tables in {settings.home} ({settings.catalog.name} is not there); "
@@ -62,7 +64,7 @@ def read_dates(settings: Settings, table: Table, dates: Sequence[date]) -> pa.Ta
         try:
             rows = catalog.load_table(f"{NAMESPACE}.{table.name}").scan(row_filter=_between(table, dates)).to_arrow()
         except NoSuchTableError as error:
-            raise PvfaultError(f"{settings.catalog} has no table {table.name}; materialise a date first") from error
+            raise PvfaultError(f"there is no table {table.name} yet; materialise a date first") from error
     return rows.sort_by([(column, "ascending") for column in table.key]).cast(table.schema)
 
 

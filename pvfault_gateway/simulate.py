@@ -57,6 +57,11 @@ def simulate(
         If there is another registry already, no broker answers, the topic holds readings of the same time or later, or
         readings could not be delivered.
     """
+    if not isinstance(settings.registry, Path):
+        raise PvfaultError(
+            f"The registry is {settings.registry}, and a simulated one is written to this machine: "
+            "point PVFAULT_REGISTRY at a file, and upload it yourself if it is to be used on AWS."
+        )
     _check_registry(settings, _to_csv(fleet.registry))
     ensure_topic(settings)
     if not again:

@@ -13,6 +13,7 @@ from pyspark.sql import functions as f
 
 from pvfault import batches
 from pvfault.faults import FAULTS, NONE
+from pvfault.locations import local_file
 from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS
 from spark_jobs import lake
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
@@ -68,7 +69,8 @@ def _classifier(model: str):
     """The network, loaded once in a process. TensorFlow is slow to import and not needed by the other jobs."""
     from pvfault.lenet import load_classifier
 
-    return load_classifier(model, threads=1)
+    with local_file(model) as file:
+        return load_classifier(file, threads=1)
 
 
 def _predict(model: str) -> Callable:

@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 from pvfault.errors import PvfaultError
+from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
 
@@ -37,9 +38,9 @@ class JobConfig:
     lateness_hours : float
         How long past midnight a date's readings are read; for ingest alone. [h]
     registry : str
-        Path of the device registry.
+        Path or s3:// URI of the device registry.
     model : str
-        Path of the network's weights; for classification alone.
+        Path or s3:// URI of the network's weights; for classification alone.
     allow_fewer : bool
         Replace a date even by fewer readings than it holds; for ingest alone.
     """
@@ -73,8 +74,7 @@ class JobConfig:
         RegistryError
             If there is a file and it cannot be used.
         """
-        path = Path(self.registry)
-        return read_registry(path) if path.exists() else EMPTY_REGISTRY
+        return read_registry(self.registry) if is_there(self.registry) else EMPTY_REGISTRY
 
 
 @dataclass(frozen=True)

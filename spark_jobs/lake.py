@@ -18,9 +18,7 @@ from pyspark.sql.types import StructType
 from pvfault.readings import DEVICE_ID, MEASUREMENTS
 from pvfault.tables import TABLES, Table
 from spark_jobs.job import AuditResult, DateReport
-from spark_jobs.session import CATALOG
-
-NAMESPACE = "pvfault"
+from spark_jobs.session import CATALOG, NAMESPACE, folder_of
 
 _PROPERTIES = {
     "format-version": "2",
@@ -203,8 +201,10 @@ def _create(spark: SparkSession, table: Table) -> None:
     # Nothing looks for a voltage, and keeping the bounds of measurements takes a fifth of the time to write them.
     unbounded = {f"write.metadata.metrics.column.{name}": "none" for name in MEASUREMENTS if name in table.schema.names}
     properties = ", ".join(f"'{key}' = '{value}'" for key, value in (_PROPERTIES | unbounded).items())
+    folder = folder_of(spark, table)
+    located = f"LOCATION '{folder}' " if folder else ""
     spark.sql(
-        f"CREATE TABLE {name_of(table)} ({columns}) USING iceberg PARTITIONED BY ({day_of}) "
+        f"CREATE TABLE {name_of(table)} ({columns}) USING iceberg PARTITIONED BY ({day_of}) {located}"
         f"TBLPROPERTIES ({properties})"
     )
     if DEVICE_ID in table.schema.names:

@@ -1,7 +1,7 @@
-"""How Spark is started on this machine.
+"""How Spark is started, on this machine and on Amazon EMR Serverless.
 
-Here: the session's settings, among them the catalog of the tables. Not here: the tables (`lake.py`), sessions on
-Amazon EMR, which brings its own.
+Here: the session's settings, among them the catalog of the tables: an SQLite file here, Glue there. Not here: the
+tables (`lake.py`), the workers on EMR and their sizes (`pvfault_assets/resources`).
 """
 
 import os
@@ -10,30 +10,54 @@ import sys
 from pyspark.sql import SparkSession
 
 from pvfault.errors import PvfaultError
-from pvfault.settings import Settings
+from pvfault.settings import AWS, Settings
+from pvfault.tables import Table
 
 CATALOG = "lake"
+NAMESPACE = "pvfault"
 
 # Every Spark worker runs one matrix product at a time; threads of its own would only fight with the other workers.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
                "TF_NUM_INTEROP_THREADS")  # fmt: skip
+# A setting of our own: the folder of each layer's tables.
+_FOLDER = "spark.pvfault.folder"
 
 
 def spark_config(settings: Settings) -> dict[str, str]:
-    """Spark's settings for a laptop.
+    """Spark's settings.
 
     Raises
     ------
     PvfaultError
-        If the JVM packages are not there.
+        If the JVM packages of a laptop are not there.
     """
+    catalog = f"spark.sql.catalog.{CATALOG}"
+    return {
+        "spark.app.name": "pvfault",
+        **{f"spark.executorEnv.{name}": "1" for name in _ONE_THREAD},
+        "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        # A table is read again for each job, so that another process's commit is seen.
+        f"{catalog}.cache-enabled": "false",
+        **(_on_aws(settings, catalog) if settings.environment == AWS else _on_a_laptop(settings, catalog)),
+    }
+
+
+def folder_of(spark: SparkSession, table: Table) -> str | None:
+    """Where a new table's files go; None for the catalog's own place."""
+    folder = spark.conf.get(f"{_FOLDER}.{table.layer}", None)
+    return f"{folder}/{table.name}" if folder else None
+
+
+def _on_a_laptop(settings: Settings, catalog: str) -> dict[str, str]:
     jars = settings.jars / "spark"
     if not any(jars.glob("iceberg-spark-runtime-*.jar")):
         raise PvfaultError(f"no JVM packages for Spark in {jars}; run `make setup`, or point PVFAULT_JARS at them")
-    catalog = f"spark.sql.catalog.{CATALOG}"
     return {
         "spark.master": "local[*]",
-        "spark.app.name": "pvfault",
         "spark.driver.extraClassPath": str(jars / "*"),
         "spark.driver.memory": "2g",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -41,21 +65,24 @@ def spark_config(settings: Settings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-        **{f"spark.executorEnv.{name}": "1" for name in _ONE_THREAD},
-        "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
-        "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
-        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
-        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        catalog: "org.apache.iceberg.spark.SparkCatalog",
         f"{catalog}.type": "jdbc",
         f"{catalog}.uri": f"jdbc:sqlite:{settings.catalog}",
         f"{catalog}.warehouse": settings.warehouse.as_uri(),
         # PyIceberg's SqlCatalog of the same name reads the same rows of the same file.
         f"{catalog}.jdbc.schema-version": "V1",
         f"{catalog}.jdbc.init-catalog-tables": "true",
-        # A table is read again for each job, so that another process's commit is seen.
-        f"{catalog}.cache-enabled": "false",
+    }
+
+
+def _on_aws(settings: Settings, catalog: str) -> dict[str, str]:
+    folders = {layer: f"s3://{settings.bucket(layer)}" for layer in ("raw", "silver", "gold")}
+    return {
+        f"{catalog}.type": "glue",
+        f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        # Asked for by the catalog; every table of ours says where it is.
+        f"{catalog}.warehouse": folders["gold"],
+        **{f"{_FOLDER}.{layer}": folder for layer, folder in folders.items()},
     }
 
 
@@ -70,5 +97,6 @@ def use_this_python() -> None:
 def start_session(settings: Settings) -> SparkSession:
     """The session of this process, started with `spark_config` if there is none yet."""
     use_this_python()
-    settings.home.mkdir(parents=True, exist_ok=True)
+    if settings.environment != AWS:
+        settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
     return SparkSession.builder.config(map=spark_config(settings)).getOrCreate()

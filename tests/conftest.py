@@ -8,8 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pyiceberg.utils.config import Config
 
 from pvfault.settings import Settings
+from tests.standins import amazon
 
 PROJECT = Path(__file__).parent.parent
 # Read before any test hides the user's environment.
@@ -19,7 +21,7 @@ JARS = os.environ.get("PVFAULT_JARS", str(PROJECT / "build" / "jars"))
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch):
     """A test sees only the settings that it makes."""
-    for name in [name for name in os.environ if name.startswith("PVFAULT_")]:
+    for name in [name for name in os.environ if name.startswith(("PVFAULT_", "AWS_"))]:
         monkeypatch.delenv(name)
 
 
@@ -82,6 +84,23 @@ def closed_port():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def aws_server():
+    """S3, Glue, SNS and SSM for the whole session."""
+    with amazon.running() as server:
+        yield server
+
+
+@pytest.fixture
+def aws(aws_server, monkeypatch):
+    """A test's view of Amazon: clients of this process find the server, and buckets are the test's own."""
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    # PyIceberg reads the environment once, when it is imported.
+    monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())
+    return aws_server.account()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from itertools import islice
 
 import dagster as dg
 
+from pvfault.locations import is_there, local_file
 from pvfault.registry import Registry, read_registry
 from pvfault.settings import Settings
 from pvfault_assets.failures import shown_to_the_operator
@@ -33,7 +34,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         description="One record per reading: Avro, keyed by device, stamped with the reading's time. Gateways fill it.",
         group_name="raw",
         kinds={"kafka"},
-        metadata={"topic": settings.topic, "broker": settings.broker},
+        metadata={"topic": settings.topic, "broker": settings.broker or settings.msk_cluster_arn},
     )
 
     @dg.asset(key=REGISTRY, group_name="raw", kinds={"csv"}, check_specs=[REGISTRY_IS_THERE])
@@ -43,17 +44,18 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         Reads and checks the file. Its version is a hash of its content, so what was made from an older one is shown as
         out of date.
         """
-        path = settings.registry
-        if not path.exists():
-            return _no_registry(path)
+        location = settings.registry
         with shown_to_the_operator():
-            registry = read_registry(path)
-        version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            if not is_there(location):
+                return _no_registry(location)
+            registry = read_registry(location)
+            with local_file(location) as file:
+                version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
             metadata={
                 "dagster/row_count": len(registry.devices),
-                "path": dg.MetadataValue.path(path),
+                "path": dg.MetadataValue.path(str(location)),
                 "version": version,
                 "sample": _first_devices(registry),
             },
@@ -69,17 +71,17 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
         from pvfault.lenet import load_classifier
 
-        path = settings.model
-        card = path.with_suffix(".md")
-        with shown_to_the_operator():
-            classifier = load_classifier(path)
+        with shown_to_the_operator(), local_file(settings.model) as file:
+            classifier = load_classifier(file)
+            size = file.stat().st_size
+            card = _model_card(str(settings.model).removesuffix(".h5") + ".md")
         return dg.MaterializeResult(
             data_version=dg.DataVersion(classifier.version),
             metadata={
                 "version": classifier.version,
-                "path": dg.MetadataValue.path(path),
-                "bytes": path.stat().st_size,
-                "card": dg.MetadataValue.md(card.read_text() if card.exists() else f"{card} is not there."),
+                "path": dg.MetadataValue.path(str(settings.model)),
+                "bytes": size,
+                "card": dg.MetadataValue.md(card),
             },
         )
 
@@ -96,12 +98,20 @@ def _first_devices(registry: Registry) -> dg.TableMetadataValue:
     )
 
 
-def _no_registry(path):
+def _model_card(location):
+    """What is said of the network beside its weights."""
+    if not is_there(location):
+        return f"{location} is not there."
+    with local_file(location) as file:
+        return file.read_text()
+
+
+def _no_registry(location):
     """An empty registry is a registry: everything works, less well."""
-    found = f"{path} does not exist; write it, or point PVFAULT_REGISTRY at it, and materialise again"
+    found = f"{location} does not exist; write it, or point PVFAULT_REGISTRY at it, and materialise again"
     return dg.MaterializeResult(
         data_version=dg.DataVersion("none"),
-        metadata={"dagster/row_count": 0, "path": dg.MetadataValue.path(path), "found": found},
+        metadata={"dagster/row_count": 0, "path": dg.MetadataValue.path(str(location)), "found": found},
         check_results=[
             dg.AssetCheckResult(
                 passed=False, severity=dg.AssetCheckSeverity.WARN, description=found, metadata={"found": found}

@@ -53,7 +53,8 @@ def test_each_variable_is_read(tmp_path):
 
 
 def test_a_variable_that_is_set_but_empty_counts_as_unset(tmp_path):
-    names = ("HOME", "JARS", "BROKER", "TOPIC", "REGISTRY", "MODEL", "FIRST_DATE", "LATENESS_HOURS")
+    names = ("ENV", "HOME", "JARS", "BROKER", "TOPIC", "REGISTRY", "MODEL", "FIRST_DATE", "LATENESS_HOURS", "BUCKETS",
+             "MSK_CLUSTER_ARN", "RELEASE", "EMR_APPLICATION_ID", "EMR_JOB_ROLE_ARN", "SNS_TOPIC_ARN")  # fmt: skip
     assert read(tmp_path, **{f"PVFAULT_{name}": "" for name in names}) == read(tmp_path)
 
 
@@ -65,6 +66,73 @@ def test_a_relative_path_and_a_home_folder_become_absolute(tmp_path, monkeypatch
     assert settings.home == tmp_path / "state"
     assert settings.registry == tmp_path / "state" / "devices.csv"
     assert settings.model == tmp_path / "me" / "new.h5"
+
+
+ON_AWS = {
+    "PVFAULT_ENV": "aws",
+    "PVFAULT_BUCKETS": "plant",
+    "PVFAULT_MSK_CLUSTER_ARN": "arn:aws:kafka:eu-central-1:123456789012:cluster/plant/0a1b-1",
+    "PVFAULT_RELEASE": "s3://plant-bootstrap/releases/1.2.0",
+    "PVFAULT_EMR_APPLICATION_ID": "00f1abcd",
+    "PVFAULT_EMR_JOB_ROLE_ARN": "arn:aws:iam::123456789012:role/pvfault-job",
+    "PVFAULT_SNS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:pvfault",
+}
+
+
+def test_on_aws_registry_and_model_come_from_the_buckets(tmp_path):
+    settings = read(tmp_path, **ON_AWS)
+    assert settings.registry == "s3://plant-bootstrap/devices.csv"
+    assert settings.model == "s3://plant-bootstrap/releases/1.2.0/lenet5.h5"
+    assert settings.bucket("silver") == "plant-silver"
+    assert settings.broker == "", "the brokers are asked of the cluster"
+
+
+def test_on_aws_registry_model_and_broker_can_be_others(tmp_path):
+    own = {"PVFAULT_REGISTRY": "s3://mine/a/b.csv", "PVFAULT_MODEL": "/opt/net.h5", "PVFAULT_BROKER": "b:9092"}
+    settings = read(tmp_path, **ON_AWS, **own)
+    assert (settings.registry, settings.model, settings.broker) == ("s3://mine/a/b.csv", Path("/opt/net.h5"), "b:9092")
+
+
+def test_a_job_on_another_machine_reads_the_same_settings(tmp_path):
+    """A job that read others would make the tables somewhere else."""
+    settings = read(tmp_path, **ON_AWS, PVFAULT_LATENESS_HOURS="3.5", PVFAULT_TOPIC="plant")
+    again = read(tmp_path, **settings.environment_of_jobs())
+    for name in ("environment", "buckets", "release", "broker", "msk_cluster_arn", "topic", "registry", "model",
+                 "lateness_hours"):  # fmt: skip
+        assert getattr(again, name) == getattr(settings, name)
+
+
+@pytest.mark.parametrize(
+    ("without", "named"),
+    [
+        ({"PVFAULT_BUCKETS"}, "PVFAULT_BUCKETS"),
+        ({"PVFAULT_MSK_CLUSTER_ARN"}, "PVFAULT_MSK_CLUSTER_ARN nor PVFAULT_BROKER"),
+        ({"PVFAULT_EMR_JOB_ROLE_ARN"}, "PVFAULT_EMR_JOB_ROLE_ARN is not"),
+        ({"PVFAULT_RELEASE"}, "PVFAULT_RELEASE is not"),
+        ({"PVFAULT_ENV"}, "PVFAULT_BUCKETS, PVFAULT_RELEASE, PVFAULT_EMR_APPLICATION_ID, PVFAULT_EMR_JOB_ROLE_ARN"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_named(tmp_path, without, named):
+    """Found when a process starts, and not by the first job hours later."""
+    with pytest.raises(PvfaultError, match=named):
+        read(tmp_path, **{name: value for name, value in ON_AWS.items() if name not in without})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PVFAULT_ENV", "prod"),
+        ("PVFAULT_BUCKETS", "s3://plant"),
+        ("PVFAULT_RELEASE", "/opt/release"),
+        ("PVFAULT_MSK_CLUSTER_ARN", "plant"),
+        ("PVFAULT_EMR_APPLICATION_ID", "my application"),
+        ("PVFAULT_EMR_JOB_ROLE_ARN", "pvfault-job"),
+        ("PVFAULT_SNS_TOPIC_ARN", "arn:aws:sqs:eu-central-1:123456789012:pvfault"),
+    ],
+)
+def test_a_wrong_name_on_aws_is_named(tmp_path, name, value):
+    with pytest.raises(PvfaultError, match=f"{name} is '{value}', expected .*; correct it or unset it"):
+        read(tmp_path, **ON_AWS | {name: value})
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,8 @@ def test_a_run_killed_between_stage_and_publish_leaves_the_old_table(tables, lak
 
 def test_a_new_column_is_added_to_the_table_that_is_there(tables, lake_settings, monkeypatch):
     """An operator's tables outlive the release that made them."""
-    first = Table("evolving", pa.schema([pa.field("date", pa.date32(), nullable=False)]), ("date",), "date")
-    wider = Table("evolving", first.schema.append(pa.field("note", pa.string())), ("date",), "date")
+    first = Table("evolving", pa.schema([pa.field("date", pa.date32(), nullable=False)]), ("date",), "date", "gold")
+    wider = Table("evolving", first.schema.append(pa.field("note", pa.string())), ("date",), "date", "gold")
     monkeypatch.setattr(lake, "TABLES", (first,))
     lake.create_tables(tables)
     lake.publish(tables, lake.stage(tables.createDataFrame([(DAY,)], lake.spark_schema(first)), first))

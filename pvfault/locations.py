@@ -1,0 +1,84 @@
+"""Files that are named by a path or by an s3:// URI.
+
+Here: the one place that opens a URI; whatever reads a file gets a path of this machine. Credentials, region and
+endpoint are those of the process, as Amazon's own tools read them. Not here: what is in the files, the tables
+(`spark_jobs`).
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+from pyarrow import fs
+
+from pvfault.errors import PvfaultError
+
+S3 = "s3://"
+
+Location = Path | str
+"""A path, or an s3:// URI as text."""
+
+
+class LocationError(PvfaultError):
+    """A file cannot be reached."""
+
+
+def is_there(location: Location) -> bool:
+    """Whether there is such a file.
+
+    Raises
+    ------
+    LocationError
+        If S3 cannot be asked.
+    """
+    if not _is_uri(location):
+        return Path(location).is_file()
+    with _told(location):
+        system, path = fs.FileSystem.from_uri(location)
+        return system.get_file_info(path).type == fs.FileType.File
+
+
+@contextmanager
+def local_file(location: Location) -> Iterator[Path]:
+    """A file as one of this machine: itself, or a copy that is there as long as the block lasts.
+
+    Parameters
+    ----------
+    location : Path or str
+        A path is handed on as it is, also if nothing is there.
+
+    Raises
+    ------
+    LocationError
+        If a URI names no file, or S3 cannot be asked.
+    """
+    if not _is_uri(location):
+        yield Path(location)
+        return
+    with tempfile.TemporaryDirectory(prefix="pvfault-") as folder:
+        copy = Path(folder) / PurePosixPath(location).name
+        with _told(location):
+            system, path = fs.FileSystem.from_uri(location)
+            with system.open_input_stream(path) as source, copy.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        yield copy
+
+
+def _is_uri(location: Location) -> bool:
+    return isinstance(location, str) and location.startswith(S3)
+
+
+@contextmanager
+def _told(location: str) -> Iterator[None]:
+    """Say of which file an error is, and what can be done."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise LocationError(f"{location}: no such file; put it there, or name another one") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise LocationError(
+            f"{location}: cannot be read ({error}); look at the URI, the role and the network"
+        ) from error

@@ -1,0 +1,96 @@
+"""S3, Glue, SNS and SSM: moto's server on a free port, and buckets of a test's own in it.
+
+Here: what needs no stand-in of ours. Not here: EMR Serverless, which has to run jobs (`emr_serverless.py`).
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+REGION = "eu-central-1"
+ACCOUNT_ID = "123456789012"  # moto's own
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a test has of its own.
+
+    Attributes
+    ----------
+    prefix : str
+        What the names of its buckets begin with.
+    environment : dict
+        The variables by which a process finds the server.
+    """
+
+    prefix: str
+    environment: dict
+
+    def client(self, service: str):
+        """A client of the server, whatever the environment of this process."""
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
+        )
+
+    def bucket(self, purpose: str) -> str:
+        return f"{self.prefix}-{purpose}"
+
+    def objects(self, purpose: str, prefix: str = "") -> dict[str, bytes]:
+        """Every object of a bucket."""
+        s3 = self.client("s3")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket(purpose), Prefix=prefix)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return {key: s3.get_object(Bucket=self.bucket(purpose), Key=key)["Body"].read() for key in keys}
+
+
+@dataclass(frozen=True)
+class Amazon:
+    """The running server."""
+
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which a process finds the server, and nothing outside this machine."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # PyIceberg is the one reader that asks for its endpoint by itself.
+            "PYICEBERG_CATALOG__LAKE__S3__ENDPOINT": self.url,
+        }
+
+    def account(self) -> Account:
+        """Five empty buckets under a prefix of their own, and the Glue database."""
+        account = Account(f"test-{uuid.uuid4().hex[:12]}", self.environment)
+        for purpose in ("bootstrap", "raw", "silver", "gold", "log"):
+            account.client("s3").create_bucket(
+                Bucket=account.bucket(purpose), CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+        glue = account.client("glue")
+        if "pvfault" not in {database["Name"] for database in glue.get_databases()["DatabaseList"]}:
+            glue.create_database(DatabaseInput={"Name": "pvfault"})
+        return account
+
+
+@contextmanager
+def running() -> Iterator[Amazon]:
+    """Run the server as long as the block lasts."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield Amazon(f"http://{host}:{port}")
+    finally:
+        server.stop()
