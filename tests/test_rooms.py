@@ -22,9 +22,10 @@ ROOMS = {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
         "pvfault", "pvfault_gateway", "spark_jobs",
     },
+    "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
         "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_assets", "pvfault_api",
-        "pvfault_bench",
+        "pvfault_bench", "pvfault_deploy",
     },
 }  # fmt: skip
 BELONGS = {
