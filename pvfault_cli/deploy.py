@@ -53,13 +53,12 @@ def deploy(
     operator = _Operator(Console(stderr=True), asks=not yes)
     project = Path.cwd()
     templates = read_templates(project)
-    release = _pack(operator, pack, project)
-    plan = Plan(stage, release, templates, given)
-    operator.begin("Templates checked")
-    operator.end("Templates checked" if lint_templates(project) else "cfn-lint is not installed: templates not checked")
     with shown_to_the_user():
         amazon = connect()
         typer.echo(f"Account {amazon.account}, region {amazon.region}, stage {stage}.", err=True)
+        _check(operator, lint_templates, project)
+        release = _pack(operator, pack, project)
+        plan = Plan(stage, release, templates, given)
         if dry_run:
             rehearse(plan, amazon, operator)
             typer.echo("Nothing was changed (--dry-run).")
@@ -102,6 +101,14 @@ def _parse_values(texts: list[str]) -> dict[str, str]:
             raise PvfaultError(f"--set is {text!r}; expected NAME=VALUE, as in --set MaximumVcpu=64")
         values[name] = value
     return values
+
+
+def _check(operator, lint_templates, project):
+    operator.begin("Templates checked")
+    looked = lint_templates(project)
+    operator.end(
+        "Templates checked" if looked else "Templates not checked: cfn-lint is not installed (pip install cfn-lint)"
+    )
 
 
 def _pack(operator, pack, project):

@@ -192,8 +192,9 @@ def execute(amazon: Amazon, change_set: ChangeSet) -> Stack:
         waiter.wait(StackName=change_set.stack, WaiterConfig={"Delay": _POLL_S, "MaxAttempts": 3600 // _POLL_S})
     except failures.WaiterError as error:
         why = _first_failure(amazon, change_set.stack) or str(error)
+        done = "made" if change_set.creates else "changed"
         raise PvfaultError(
-            f"stack {change_set.stack} could not be changed: {why}; mend that and deploy again"
+            f"stack {change_set.stack} could not be {done}: {why}; mend that and deploy again"
         ) from error
     return describe(amazon, change_set.stack)
 

@@ -3,16 +3,14 @@
 import shutil
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.backends import get_backend
 
 from tests.standins import cloudformation
 
 PROJECT = Path(__file__).parent.parent.parent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws_address():
     with cloudformation.running() as address:
         yield address
@@ -21,8 +19,7 @@ def aws_address():
 @pytest.fixture
 def environment_on_aws(aws_address):
     """Variables by which a process finds an empty account."""
-    for service in ("cloudformation", "s3", "ecr", "iam", "ec2", "rds", "ssm", "sns", "glue", "ecs", "secretsmanager"):
-        get_backend(service).reset()
+    cloudformation.reset(aws_address)
     return {
         "AWS_ENDPOINT_URL": aws_address,
         "AWS_ACCESS_KEY_ID": "test",
@@ -58,10 +55,3 @@ def checkout(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_bytes(jar.encode())
     return folder
-
-
-def push_images(amazon, release, stage="prod"):
-    """Put images of a release into the repositories."""
-    ecr = boto3.client("ecr")
-    for name in ("emr", "dagster"):
-        ecr.put_image(repositoryName=f"pvfault-{stage}/{name}", imageManifest=f'{{"{name}": "{release}"}}', imageTag=release)

@@ -1,12 +1,14 @@
 """AWS for `pvfault deploy`: moto's server in this process, with what its CloudFormation lacks.
 
 Here: outputs of stacks that change sets make, which moto leaves empty, the identities of resources that other stacks
-refer to and moto does not make, and stacks that fail, which moto has none of. Not here: whether a resource's properties are right: moto takes any, and cfn-lint is what looks at them (tests/infra).
+refer to and moto does not make, and stacks that fail, which moto has none of. Not here: whether a resource's properties
+are right: moto takes any, and cfn-lint is what looks at them (tests/infra).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
+from urllib.request import Request, urlopen
 
 from moto.backends import get_backend
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend
@@ -15,6 +17,7 @@ from moto.server import ThreadedMotoServer
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"  # moto's own
+
 
 class _Named:
     """What makes a resource that is no more than its identity."""
@@ -34,13 +37,11 @@ class _Named:
         return cls.NAME
 
     @classmethod
-    def create_from_cloudformation_json(cls, resource_name, cloudformation_json, account_id, region_name, **_):
+    def create_from_cloudformation_json(cls, resource_name, *_, **__):
         return cls(resource_name)
 
     @classmethod
-    def update_from_cloudformation_json(
-        cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-    ):
+    def update_from_cloudformation_json(cls, original_resource, *_, **__):
         return original_resource
 
 
@@ -73,16 +74,23 @@ class DiscoveredService(_Named, CloudFormationModel):
     def has_cfn_attr(cls, attr):
         return attr == "Arn"
 
-    def get_cfn_attribute(self, attribute_name):
+    def get_cfn_attribute(self, _):
         return f"arn:aws:servicediscovery:{REGION}:{ACCOUNT}:service/{self.physical_resource_id}"
 
 
 _apply = ChangeSet.apply
 
 
+def _as_text(value):
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
 def _apply_with_outputs(self):
     _apply(self)
-    self.stack.template_dict, self.stack.parameters = self.template_dict, self.parameters
+    self.stack.template_dict = self.template_dict
+    # As CloudFormation compares them: with defaults, and all of them as text.
+    resolved = self.stack.resource_map.resolved_parameters
+    self.stack.parameters = {name: _as_text(resolved[name]) for name in self.template_dict.get("Parameters", {})}
     self.stack.output_map = self.stack._create_output_map()
 
 
@@ -95,6 +103,11 @@ def running() -> Iterator[str]:
         host, port = server.get_host_and_port()
         yield f"http://{host}:{port}"
         server.stop()
+
+
+def reset(address: str) -> None:
+    """Empty the account; what is in it belongs to this process and not to a server."""
+    urlopen(Request(f"{address}/moto-api/reset", method="POST")).close()  # noqa: S310 - the server of this process
 
 
 def stack(name: str):

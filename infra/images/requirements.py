@@ -1,0 +1,38 @@
+"""Print what an image installs: the direct requirements of its part of pyproject.toml, one a line.
+
+Here: which extras an image has. Their versions are those of requirements.lock, which pip is given as constraints beside
+this list, so an image cannot have others than the tests. Not here: how it is installed (the Dockerfiles).
+
+    python infra/images/requirements.py emr > /tmp/emr.txt
+    pip install -r /tmp/emr.txt -c requirements.lock
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+# Extras of pyproject.toml, and what an image has by itself: EMR's has a Spark that is built for it.
+IMAGES = {
+    "emr": (("spark",), {"pyspark"}),
+    "dagster": (("spark", "dagster", "aws"), set()),
+}
+
+
+def direct_requirements(image: str, pyproject: Path) -> list[str]:
+    """Requirements as pyproject.toml has them.
+
+    Parameters
+    ----------
+    image : str
+        `emr` or `dagster`.
+    pyproject : Path
+    """
+    project = tomllib.loads(pyproject.read_text())["project"]
+    extras, present = IMAGES[image]
+    wanted = project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]
+    return sorted(line for line in wanted if re.match(r"[\w.-]+", line)[0] not in present)
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(direct_requirements(sys.argv[1], Path("pyproject.toml"))) + "\n")

@@ -1,0 +1,166 @@
+"""The container images, as far as they can be looked at without building them: no Docker engine is needed here."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from importlib.metadata import requires, version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = Path(__file__).parent.parent.parent
+IMAGES = ("emr", "dagster")
+# Rules of hadolint that a Dockerfile ignores; the line before each says why.
+IGNORED = {"emr": ["DL3007", "DL3041", "DL3066"], "dagster": []}
+
+
+def dockerfile(image):
+    return PROJECT / "infra" / "images" / image / "Dockerfile"
+
+
+def direct_requirements(image):
+    command = [sys.executable, PROJECT / "infra" / "images" / "requirements.py", image]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    return [Requirement(line) for line in done.stdout.splitlines()]
+
+
+def closure(requirements):
+    """Names of everything that pip installs for some requirements, by the metadata of what is installed here."""
+    found, waiting = set(), [(requirement, "") for requirement in requirements]
+    while waiting:
+        requirement, extra = waiting.pop()
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        known = {(name, wanted) for wanted in (requirement.extras or {""})}
+        for _, wanted in known - found:
+            waiting += [(Requirement(line), wanted) for line in requires(name) or []]
+        found |= known
+    return {name for name, _ in found}
+
+
+def locked():
+    lines = (PROJECT / "requirements.lock").read_text().splitlines()
+    return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in lines)}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_hadolint_finds_nothing(image):
+    hadolint = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([hadolint, "--no-color", dockerfile(image)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_ignored_rule_is_one_that_we_know_of_and_has_its_reason(image):
+    lines = dockerfile(image).read_text().splitlines()
+    ignoring = [number for number, line in enumerate(lines) if "hadolint ignore" in line]
+    assert [lines[number].split("ignore=")[1] for number in ignoring] == IGNORED[image]
+    assert all(lines[number - 1].startswith("# ") and lines[number - 1].endswith(".") for number in ignoring)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_everything_that_an_image_installs_is_locked_at_the_version_that_is_tested(image):
+    """Pip is given the lock as constraints, and what the lock does not name it would take from anywhere."""
+    assert "-c requirements.lock" in dockerfile(image).read_text()
+    pins = locked()
+    installed = closure(direct_requirements(image))
+    assert len(installed) > 40
+    assert {name for name in installed if name not in pins} == set()
+    assert {name: version(name) for name in installed} == {name: pins[name] for name in installed}
+
+
+def test_the_jobs_image_keeps_amazon_s_spark_and_has_all_that_jobs_import():
+    installed = closure(direct_requirements("emr"))
+    assert "pyspark" not in installed
+    imported = {
+        name.split(".")[0]
+        for room in ("pvfault", "spark_jobs")
+        for path in (PROJECT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom) and node.level == 0
+            else []
+        )
+    }
+    # Amazon's Spark brings these two; a package and its import differ in these names.
+    of_spark, packages = {"pyspark", "py4j"}, {"pywt": "pywavelets", "tensorflow": "tensorflow-cpu"}
+    needed = imported - sys.stdlib_module_names - of_spark - {"pvfault", "spark_jobs"}
+    assert {packages.get(name, canonicalize_name(name)) for name in needed} <= installed
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_what_is_copied_is_there_and_not_hidden_from_docker(image):
+    text = dockerfile(image).read_text().replace("\\\n", " ")
+    sources = [source for line in re.findall(r"^COPY (.+)$", text, re.M) for source in line.split()[:-1]]
+    shown = {line[1:] for line in (PROJECT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert sources
+    for source in sources:
+        assert (PROJECT / source).exists(), source
+        assert any(source == path or source.startswith(f"{path}/") for path in shown), source
+
+
+def test_dagster_s_image_has_every_room_that_its_code_imports():
+    copied = set(re.findall(r"^COPY (pvfault\w*|spark_jobs)", dockerfile("dagster").read_text(), re.M))
+    rooms, waiting = set(), ["pvfault_assets"]
+    while waiting:
+        room = waiting.pop()
+        rooms.add(room)
+        text = "\n".join(path.read_text() for path in (PROJECT / room).rglob("*.py"))
+        found = set(re.findall(r"^\s*(?:from|import) (pvfault\w*|spark_jobs)\b", text, re.M))
+        waiting += found - rooms
+    assert rooms <= copied
+
+
+def test_dagster_takes_its_configuration(monkeypatch, tmp_path):
+    """A mistake in dagster.yaml would stop every one of its services at its start."""
+    from dagster._core.instance.config import dagster_instance_config
+    from dagster._core.instance.ref import InstanceRef
+
+    for name in ("DATABASE_HOST", "DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_NAME", "LOG_BUCKET", "RUN_TASK"):
+        monkeypatch.setenv(f"DAGSTER_{name}", "x")
+    source = dockerfile("dagster").parent / "dagster.yaml"
+    (tmp_path / "dagster.yaml").write_text(source.read_text())
+    config, _ = dagster_instance_config(str(tmp_path))
+    ref = InstanceRef.from_dir(str(tmp_path), overrides=config)
+    for part in (ref.run_storage_data, ref.event_storage_data, ref.run_launcher_data, ref.compute_logs_data):
+        module = importlib.import_module(part.module_name)
+        from dagster._config import process_config, resolve_to_config_type
+
+        schema = resolve_to_config_type(getattr(module, part.class_name).config_type())
+        result = process_config(schema, part.config_dict)
+        assert result.success, result.errors
+
+
+def test_what_dagster_s_configuration_takes_from_the_environment_is_set_in_every_task():
+    from pvfault_deploy.stacks import read_templates
+
+    asked = set(re.findall(r"env: (DAGSTER_\w+)", "".join(
+        path.read_text() for path in dockerfile("dagster").parent.glob("*.yaml"))))  # fmt: skip
+    assert len(asked) == 7
+    (template,) = (template for template in read_templates(PROJECT) if template.concern == "dagster")
+    tasks = [
+        found["Properties"] for found in template.resources.values() if found["Type"] == "AWS::ECS::TaskDefinition"
+    ]
+    assert len(tasks) == 4
+    for task in tasks:
+        (container,) = task["ContainerDefinitions"]
+        assert asked <= {entry["Name"] for entry in container["Environment"] + container["Secrets"]}
+
+
+def test_page_and_daemon_find_the_code_server_where_it_is():
+    workspace = yaml.safe_load((dockerfile("dagster").parent / "workspace.yaml").read_text())
+    (server,) = (entry["grpc_server"] for entry in workspace["load_from"])
+    template = (PROJECT / "infra" / "cloudformation" / "dagster.yaml").read_text()
+    assert f'--port, "{server["port"]}"' in template
+    assert f"ContainerPort: {server['port']}" in template
+    network = (PROJECT / "infra" / "cloudformation" / "network.yaml").read_text()
+    assert f"FromPort: {server['port']}\n      ToPort: {server['port']}" in network

@@ -1,0 +1,143 @@
+"""Who may do what on AWS: no wildcard where something narrower would do."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from pvfault_deploy.stacks import read_templates
+
+PROJECT = Path(__file__).parent.parent.parent
+# cfn-lint's copy of Amazon's Service Authorization Reference: which resources each action can be limited to, if any.
+ACTIONS = json.loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text())
+# Written out with their reason where a part of a name cannot be known beforehand.
+OPEN_ENDS = {
+    "applications/*": "the repository is made before the application",
+    "jobruns/*": "job runs of the one application",
+    "releases/*": "releases of the one bucket", "-raw/*": "tables", "-silver/*": "tables", "-gold/*": "tables",
+    "-log/*": "logs", "-log/dagster/*": "Dagster's own logs",
+    "table/pvfault/*": "tables of the one database",
+    "/spark-kafka-*": "Spark names its consumer groups itself",
+    "-run:*": "revisions of the one task definition", "task/pvfault-${Stage}/*": "tasks of the one cluster",
+    "log-stream:*": "streams of the one log group", "parameter/pvfault/${Stage}/*": "parameters of the one deployment",
+}  # fmt: skip
+
+
+def statements():
+    """Every statement of every policy in the templates, with where it stands; roles' trust too."""
+    for template in read_templates(PROJECT):
+        for name, resource in template.resources.items():
+            properties = resource.get("Properties", {})
+            documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+            documents += [
+                properties[key]
+                for key in ("PolicyDocument", "AssumeRolePolicyDocument", "RepositoryPolicyText")
+                if key in properties
+            ]
+            for document in documents:
+                for number, statement in enumerate(document["Statement"]):
+                    yield f"{template.concern}.yaml {name} {statement.get('Sid', number)}", statement
+
+
+STATEMENTS = dict(statements())
+ALLOWED = {where: statement for where, statement in STATEMENTS.items() if statement["Effect"] == "Allow"}
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def text_of(resource):
+    """A resource as text; what is no text is another resource's own ARN."""
+    if isinstance(resource, dict):
+        inner = resource.get("Fn::Sub", "arn:exact")
+        return inner[0] if isinstance(inner, list) else inner
+    return resource
+
+
+def resources_for(action):
+    """Kinds of resources that an action can be limited to; none if only `*` is possible."""
+    service, name = action.split(":")
+    return ACTIONS[service]["Actions"][name.lower()].get("Resources", [])
+
+
+def test_all_policies_are_found():
+    """The other tests look at nothing if a property is spelled in another way."""
+    assert len(STATEMENTS) >= 40
+    assert {where.split()[1] for where in STATEMENTS} >= {
+        "JobRole",
+        "DagsterRole",
+        "ExecutionRole",
+        "GatewayRole",
+        "ApiRole",
+    }
+
+
+@pytest.mark.parametrize("where", ALLOWED)
+def test_every_action_is_named(where):
+    for action in as_list(ALLOWED[where]["Action"]):
+        assert "*" not in action
+        assert "?" not in action
+        service, name = action.split(":")
+        # Trust policies' sts:AssumeRole is there too, so nothing escapes the reference.
+        assert name.lower() in ACTIONS[service]["Actions"], f"Amazon has no action {action}"
+    assert "NotAction" not in ALLOWED[where]
+    assert "NotResource" not in ALLOWED[where]
+
+
+@pytest.mark.parametrize("where", ALLOWED)
+def test_a_star_stands_alone_only_for_actions_that_take_no_resource(where):
+    for resource in as_list(ALLOWED[where].get("Resource", [])):
+        if text_of(resource) == "*":
+            narrower = {action: resources_for(action) for action in as_list(ALLOWED[where]["Action"])}
+            assert {action: kinds for action, kinds in narrower.items() if kinds} == {}
+
+
+@pytest.mark.parametrize("where", ALLOWED)
+def test_a_star_within_a_resource_has_a_reason(where):
+    statement = ALLOWED[where]
+    sources = [text_of(value) for condition in statement.get("Condition", {}).values() for value in condition.values()]
+    for text in [text_of(resource) for resource in as_list(statement.get("Resource", []))] + sources:
+        if text != "*" and "*" in text:
+            assert text.count("*") == 1
+            assert text.endswith(tuple(OPEN_ENDS)), text
+
+
+@pytest.mark.parametrize(
+    "where", [where for where, found in ALLOWED.items() if "iam:PassRole" in as_list(found["Action"])]
+)
+def test_a_role_is_passed_to_one_service_alone(where):
+    """Whoever may pass a role to anything may become it."""
+    statement = ALLOWED[where]
+    assert as_list(statement["Action"]) == ["iam:PassRole"]
+    assert set(statement["Condition"]["StringEquals"]) == {"iam:PassedToService"}
+    assert all("Fn::GetAtt" in resource for resource in as_list(statement["Resource"]))
+
+
+@pytest.mark.parametrize("where", [where for where, found in ALLOWED.items() if "Principal" in found])
+def test_only_services_are_trusted_and_only_on_our_account_s_behalf(where):
+    """A service that acts for anybody could be made to act on ours by a stranger (the confused deputy)."""
+    statement = ALLOWED[where]
+    assert set(statement["Principal"]) == {"Service"}
+    assert {"aws:SourceAccount", "aws:SourceArn"} & {
+        key for condition in statement["Condition"].values() for key in condition
+    }
+
+
+@pytest.mark.parametrize("where", sorted(set(STATEMENTS) - set(ALLOWED)))
+def test_what_is_denied_is_denied_to_everybody(where):
+    assert STATEMENTS[where]["Principal"] == "*"
+
+
+@pytest.mark.parametrize("role", ["ApiRole", "JobRole", "DagsterRole"])
+def test_a_table_is_written_by_jobs_alone(role):
+    writes = {"s3:PutObject", "s3:DeleteObject"}
+    written = [
+        text_of(resource)
+        for where, statement in ALLOWED.items()
+        if where.split()[1] == role and writes & set(as_list(statement["Action"]))
+        for resource in as_list(statement["Resource"])
+    ]
+    tables = [text for text in written if text.endswith(("-raw/*", "-silver/*", "-gold/*"))]
+    assert len(tables) == (3 if role == "JobRole" else 0)

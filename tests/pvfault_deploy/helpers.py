@@ -1,0 +1,66 @@
+"""What tests of deployments share."""
+
+import json
+from dataclasses import dataclass, field
+
+from pvfault_deploy.deploy import Plan
+from pvfault_deploy.release import pack
+from pvfault_deploy.stacks import read_templates
+
+
+@dataclass
+class Recorder:
+    """An operator who writes down what is shown, and agrees or not."""
+
+    refuses: str = ""
+    lines: list = field(default_factory=list)
+
+    def show(self, stack, changes):
+        self.lines.append(
+            (stack, "new" if changes.creates else "changes", [change.resource for change in changes.changes])
+        )
+
+    def show_later(self, stack, template):
+        self.lines.append((stack, "later", list(template.resources)))
+
+    def unchanged(self, stack):
+        self.lines.append((stack, "unchanged", []))
+
+    def agrees(self, stack):
+        return stack != self.refuses
+
+    def begin(self, step):
+        pass
+
+    def tell(self, progress):
+        pass
+
+    def end(self, came_of_it):
+        pass
+
+    def told(self, kind):
+        return [stack for stack, told, _ in self.lines if told == kind]
+
+
+def pack_checkout(checkout):
+    return pack(checkout, "0.1.0", checkout / "build" / "jars", checkout / "models" / "lenet5.h5")
+
+
+def plan_for(checkout, **given):
+    values = {"BucketPrefix": "acme-pv", "FirstDate": "2026-11-01", **given}
+    return Plan("prod", pack_checkout(checkout), read_templates(checkout), values)
+
+
+def push_images(amazon, release):
+    """Put images of a release into the repositories, as far as a repository looks at them."""
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    for name in ("emr", "dagster"):
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": kind,
+            "config": {"mediaType": kind, "size": 1, "digest": f"{name} {release}"},
+            "layers": [],
+        }
+        amazon.client("ecr").put_image(
+            repositoryName=f"pvfault-prod/{name}", imageManifest=json.dumps(manifest), imageTag=release
+        )
