@@ -49,6 +49,25 @@ def locked():
     return {canonicalize_name(name): pin for name, pin in (line.split("==") for line in lines)}
 
 
+def imported_by(paths):
+    """Top-level packages that modules import, and those that the modules of ours which they import do."""
+    found, seen, waiting = set(), set(), list(paths)
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            found |= {name.split(".")[0] for name in names}
+            ours = [PROJECT / f"{name.replace('.', '/')}{end}" for name in names for end in (".py", "/__init__.py")]
+            waiting += [module for module in ours if module.is_file() and module not in seen]
+    return found
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_hadolint_finds_nothing(image):
     hadolint = Path(sys.executable).parent / "hadolint"
@@ -78,19 +97,7 @@ def test_everything_that_an_image_installs_is_locked_at_the_version_that_is_test
 def test_the_jobs_image_keeps_amazon_s_spark_and_has_all_that_jobs_import():
     installed = closure(direct_requirements("emr"))
     assert "pyspark" not in installed
-    imported = {
-        name.split(".")[0]
-        for room in ("pvfault", "spark_jobs")
-        for path in (PROJECT / room).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module]
-            if isinstance(node, ast.ImportFrom) and node.level == 0
-            else []
-        )
-    }
+    imported = imported_by(sorted((PROJECT / "spark_jobs").glob("*.py")))
     # Amazon's Spark brings these two; a package and its import differ in these names.
     of_spark, packages = {"pyspark", "py4j"}, {"pywt": "pywavelets", "tensorflow": "tensorflow-cpu"}
     needed = imported - sys.stdlib_module_names - of_spark - {"pvfault", "spark_jobs"}

@@ -83,7 +83,8 @@ def test_the_zip_has_every_source_and_nothing_else(checkout):
     expected = {
         path.relative_to(checkout).as_posix()
         for room in ("pvfault", "spark_jobs")
-        for path in (checkout / room).rglob("*.py")
+        for path in (checkout / room).rglob("*")
+        if path.is_file()
     }
     assert set(names) == expected
     assert len(names) == len(expected)
