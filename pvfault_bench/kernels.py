@@ -19,7 +19,7 @@ from pvfault.windows import SLOTS
 TURNS = 5
 TURN_S = 1.0
 # The product as production has it: this many windows of 4 channels at once.
-WINDOWS_AT_ONCE = 16
+WINDOWS_AT_ONCE = 48
 TRANSFORMED_AT_ONCE = 600  # the lit windows of about 50 devices, which a worker transforms in one call
 IMAGES_AT_ONCE = 4096
 

@@ -54,19 +54,12 @@ def test_the_matrix_is_the_transform_of_pywt():
     np.testing.assert_allclose(by_matrix.transpose(1, 2, 0).reshape(64, 192), coefficients(window)[..., 0], atol=1e-4)
 
 
-def test_no_product_with_the_matrix_can_round():
-    """Images would depend on the order in which a processor adds: factors are multiples of 2**-20, and sums small."""
-    scaled = transform_matrix() * 2**20
-    assert (scaled == np.round(scaled)).all()
-    assert np.abs(transform_matrix()).sum(axis=0).max() * 512 < 2**13
-
-
 def test_a_window_has_the_same_image_alone_and_at_any_place_in_a_batch():
-    windows = random_windows(70)
+    windows = random_windows(100)
     images = transform(windows)
     alone = np.concatenate([transform(windows[i : i + 1]) for i in range(len(windows))])
     np.testing.assert_array_equal(images, alone)
-    for shift in (1, 5, 31, 32, 33):
+    for shift in (1, 5, 47, 48, 49):
         np.testing.assert_array_equal(transform(np.roll(windows, shift, axis=0)), np.roll(images, shift, axis=0))
 
 
