@@ -169,6 +169,11 @@ class Settings:
         return self.home / "warehouse"
 
     @property
+    def training(self) -> Path:
+        """Folder of the simulated windows that the network is trained on."""
+        return self.home / "training"
+
+    @property
     def catalog(self) -> Path:
         """SQLite file of the Iceberg catalog on a laptop."""
         return self.home / "catalog.db"

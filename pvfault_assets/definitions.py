@@ -14,6 +14,7 @@ import dagster as dg
 from pvfault.settings import Settings
 from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.tables import table_assets
+from pvfault_assets.assets.training import training_assets
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.spark_runner import LocalSparkRunner
 from pvfault_assets.schedules import every_day, materialise_day
@@ -38,7 +39,7 @@ def build_definitions(settings: Settings, **resources: object) -> dg.Definitions
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
-            assets=[*source_assets(settings), *table_assets(days)],
+            assets=[*training_assets(settings), *source_assets(settings), *table_assets(days)],
             jobs=[materialise_day],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
             resources={"spark": LocalSparkRunner(settings)} | resources,

@@ -9,9 +9,12 @@ from datetime import timedelta
 
 import dagster as dg
 
+from pvfault_assets.assets.training import TRAINING_WINDOWS
+
 materialise_day = dg.define_asset_job(
     "materialise_day",
-    selection=dg.AssetSelection.all(),
+    # The network's training windows are made when somebody asks for them, not every day.
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(TRAINING_WINDOWS),
     description="Everything of one day (UTC): checks registry and model, then readings to verdicts.",
 )
 

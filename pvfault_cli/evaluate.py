@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
+from pvfault.recipe import Recipe
 from pvfault_cli.messages import read_settings
 from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
 
-# As many as `pvfault train` simulates, so that nobody has seen more than the network.
-TRAINING_DEVICES = 7_000
 DEVICES = 4_000
 
 
@@ -24,7 +23,7 @@ def evaluate(
     devices: Annotated[int, typer.Option(min=48, help="Devices that are tested, one day each.")] = DEVICES,
     training_devices: Annotated[
         int, typer.Option(min=48, help="Faulty devices that the baselines are fitted on; as many as the network's.")
-    ] = TRAINING_DEVICES,
+    ] = Recipe.devices,
     ceiling: Annotated[
         int, typer.Option(min=0, max=10, help="How many times as many the ceiling is fitted on; 0: no ceiling.")
     ] = 1,
@@ -54,13 +53,14 @@ def evaluate(
     from pvfault.lenet import load_classifier
     from pvfault_cli.steps import Steps
 
-    weights = read_settings(model=model).model
+    settings = read_settings(model=model)
+    weights = settings.model
     classifier = load_classifier(weights)
     steps = Steps(Console(stderr=True))
     # First, so that a wrong file is told before minutes have passed.
     days = _judge_measured(measured, columns or [], device, timezone, classifier, weights) if measured else []
     plan = Plan(devices, training_devices, ceiling, seed, workers)
-    evaluation = evaluate(plan, classifier, output.parent, Progress(steps.step, steps.tell))
+    evaluation = evaluate(plan, classifier, output.parent, settings.training, Progress(steps.step, steps.tell))
     command = shlex.join(["pvfault", *sys.argv[1:]])
     write_report(evaluation, output, command=command, days=days)
     card = model_card.add_evaluation(weights.with_suffix(".md"), evaluation, command=command, days=days)

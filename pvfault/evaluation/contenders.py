@@ -24,19 +24,12 @@ from pvfault.evaluation.scores import GROUP_NAMES, confusion_matrix, f1_scores, 
 from pvfault.faults import FAULTS, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.hourly_statistics import STATISTICS
 from pvfault.registry import VOLTAGE_TEMPERATURE_COEFFICIENT
-from pvfault.simulation.labelled import NEIGHBOUR_STATISTICS, LabelledWindows, by_device_day, check_classes
+from pvfault.simulation.labelled import DAY_STATISTICS, NEIGHBOUR_STATISTICS, LabelledWindows, check_classes
 from pvfault.verdicts import STC_IRRADIANCE, STC_TEMPERATURE, expected_power
 
 Judge = Callable[[LabelledWindows], np.ndarray]
 
 STRONG_BOOSTING = "gradient boosting with the day and the neighbours"
-
-# What an hour is compared with in the hours before it and in the whole day.
-OF_THE_DAY = (
-    "voltage_mean", "voltage_std", "voltage_step_mean", "voltage_max", "current_ratio_q50", "current_ratio_std",
-    "power_ratio_mean", "power_ratio_q50", "power_ratio_std", "power_ratio_min", "power_ratio_max",
-    "power_ratio_step_mean", "current_on_irradiance", "current_off_irradiance", "irradiance_mean",
-)  # fmt: skip
 
 
 def fit_boosting(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> Judge:
@@ -45,7 +38,6 @@ def fit_boosting(training: LabelledWindows, validation: LabelledWindows, *, seed
     Parameters
     ----------
     training, validation : LabelledWindows
-        Not thinned.
     seed : int
 
     Returns
@@ -116,7 +108,6 @@ def fit_ceiling(training: LabelledWindows, validation: LabelledWindows, *, seed:
     Parameters
     ----------
     training, validation : LabelledWindows
-        Not thinned: hours are compared with each other.
     seed : int
 
     Returns
@@ -150,31 +141,21 @@ def hour_features(windows):
 def day_features(windows):
     """What is known of an hour, its day and its neighbours, shape (n, n_features); NaN where there is nothing.
 
-    To `hour_features` come some statistics of the hour before, and how the hour differs from the median of the hours
-    before it, from that of the whole day, and from the neighbours.
+    To `hour_features` come the other hours of the day and the neighbours, and how the hour differs from them.
     """
-    own = _columns(windows, OF_THE_DAY)
-    day = by_device_day(own, windows)  # (n_days, 24, k)
-    position = np.unique(windows.device_day, return_inverse=True)[1]
-    hour = windows.hour
-    earlier = np.full(day.shape, np.nan)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "All-NaN slice")  # nobody was judged by then
-        for last in range(1, day.shape[1]):
-            earlier[:, last] = np.nanmedian(day[:, :last], axis=1)
-    middle = np.nanmedian(day, axis=1)
-    spread = np.nanmax(day, axis=1) - np.nanmin(day, axis=1)
-    before = np.concatenate([np.full_like(day[:, :1], np.nan), day[:, :-1]], axis=1)
+    own = _columns(windows, DAY_STATISTICS)
+    before, earlier, middle, spread = np.split(windows.day_statistics, 4, axis=1)
+    beside = windows.neighbours
     return np.column_stack(
         [
             hour_features(windows),
-            hour,
-            before[position, hour],
-            own - earlier[position, hour],
-            own - middle[position],
-            spread[position],
-            windows.neighbours,
-            _columns(windows, NEIGHBOUR_STATISTICS) - windows.neighbours,
+            windows.hour,
+            before,
+            own - earlier,
+            own - middle,
+            spread,
+            beside,
+            _columns(windows, NEIGHBOUR_STATISTICS) - beside,
         ]
     ).astype(np.float32)
 

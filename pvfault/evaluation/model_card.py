@@ -135,6 +135,19 @@ class Scores:
     found: list
     false_alarms: FalseAlarms
 
+    def summary(self):
+        """The scores that are one number each, by name."""
+        return {
+            "faulty_f1_windows": self.windows["faulty_f1"],
+            "faulty_f1_days": self.days["faulty_f1"],
+            "grouped_macro_f1_windows": self.windows["grouped_macro_f1"],
+            "grouped_macro_f1_days": self.days["grouped_macro_f1"],
+            "macro_f1_windows": self.windows["macro_f1"],
+            "macro_f1_days": self.days["macro_f1"],
+            "false_alarms_a_year": self.false_alarms.a_year,
+            "calibration_error": self.calibration,
+        }
+
 
 def score_network(network, test):
     """Score a network by window and by device-day.

@@ -50,8 +50,8 @@ from pvfault.simulation.labelled import (
     by_device_day,
     join_windows,
     simulate_fleets,
-    simulate_windows,
 )
+from pvfault.simulation.parts import kept_devices, read_parts, simulate_part
 from pvfault.verdicts import combine_windows, expected_power
 
 MODEL, BOOSTING, RULE, CEILING = "model", "gradient boosting", "expected-power rule", "ceiling"
@@ -59,7 +59,6 @@ BASELINES = (BOOSTING, RULE)
 EVERY_20_S = "20 s"
 CADENCES = {EVERY_20_S: 20, "1 min": 60, "5 min": 300}
 FLEET_PART, VALIDATION_PART, TRUTH = "fleet", "validation", "truth"
-LEAST_VALIDATION = 48  # devices
 FAULTY_SHARE = 0.5
 
 
@@ -164,7 +163,7 @@ class Evaluation:
     notes: list[str]
 
 
-def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evaluation:
+def evaluate(plan: Plan, classifier, folder: Path, training: Path, progress: Progress) -> Evaluation:
     """Score a network beside the baselines and the ceiling.
 
     Parameters
@@ -173,6 +172,8 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
     classifier : pvfault.lenet.Classifier
     folder : Path
         Where the others' answers are kept, for the next network on the same test.
+    training : Path
+        Where the network's training windows may be kept; they are simulated if these are others.
     progress : Progress
 
     Returns
@@ -188,7 +189,7 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
     for name, (devices, options) in _tests(plan).items():
         with progress.step(f"{devices:,} devices simulated and judged: {name}"):
             windows[name], probabilities[name] = _judge_fleets(classifier, plan, devices, options, progress.tell)
-    others, notes = _other_answers(plan, windows, folder, progress)
+    others, notes = _other_answers(plan, windows, folder, training, progress)
     with progress.step("Scores and their intervals"):
         day_rules = _day_rules(others)
         parts = {}
@@ -223,7 +224,7 @@ def _judge_fleets(classifier, plan, devices, options, tell):
     return join_windows(windows), np.concatenate(probabilities)
 
 
-def _other_answers(plan, windows, folder, progress):
+def _other_answers(plan, windows, folder, training, progress):
     """What baselines and ceiling say of the test windows and of the validation windows, fitted now or kept from before.
 
     Answers are kept under a name that says what they are for: another test set, plan or judge has another name.
@@ -234,7 +235,7 @@ def _other_answers(plan, windows, folder, progress):
             notes = file["notes"].tolist()
             flat = {name: file[name] for name in file.files if name != "notes"}
     else:
-        flat, notes = _fit_others(plan, windows, progress)
+        flat, notes = _fit_others(plan, windows, training, progress)
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(kept, notes=np.array(notes), **flat)
     answers = {}
@@ -254,24 +255,12 @@ def _fingerprint(plan, windows):
     return known.hexdigest()[:16]
 
 
-def _fit_others(plan, windows, progress):
+def _fit_others(plan, windows, folder, progress):
     """Fit baselines and ceiling; their answers, and notes on what they were given."""
-    tell, workers = progress.tell, plan.workers
-    devices = plan.training_devices * max(plan.ceiling, 1)
-
-    def simulate(split, count):
-        """Statistics of windows, with progress."""
-        with progress.step(f"{count:,} faulty devices and their healthy twins simulated: {split.name}"):
-            return simulate_windows(
-                split, count, images=False, workers=workers, report=lambda done: tell(f"{done / count:.0%}")
-            )
-
-    training = simulate(TRAINING, devices)
-    validation = simulate(VALIDATION, max(plan.training_devices // 10, LEAST_VALIDATION))
-    own = training.select(training.device < plan.training_devices)
+    training, validation = _training_windows(plan, folder, progress)
     judges, notes = {}, []
-    with progress.step(f"{BOOSTING} fitted on {len(own):,} windows"):
-        judges[BOOSTING] = fit_boosting(own, validation, seed=plan.seed)
+    with progress.step(f"{BOOSTING} fitted on {len(training):,} windows"):
+        judges[BOOSTING] = fit_boosting(training, validation, seed=plan.seed)
     with progress.step(f"{RULE} fitted on {len(validation):,} windows"):
         judges[RULE] = fit_rule(validation)
     if plan.ceiling:
@@ -284,8 +273,27 @@ def _fit_others(plan, windows, progress):
     return {name: np.asarray(value, np.float32) for name, value in answers.items()}, notes
 
 
+def _training_windows(plan, folder, progress):
+    """The windows that the network was trained and calibrated on, without their images."""
+    if kept_devices(folder) == plan.training_devices:
+        parts = read_parts(folder, images=False)
+        return parts[TRAINING.name], parts[VALIDATION.name]
+    return [_simulate(name, plan, plan.training_devices, progress) for name in (TRAINING.name, VALIDATION.name)]
+
+
+def _simulate(name, plan, devices, progress):
+    """One part, simulated without images."""
+    with progress.step(f"Faulty devices and their healthy twins simulated: {name}"):
+        return simulate_part(
+            name, devices, images=False, workers=plan.workers,
+            report=lambda _, count, done: progress.tell(f"{done:,} of {count:,}"),
+        )  # fmt: skip
+
+
 def _fit_ceiling(plan, training, validation, progress):
-    """The best of the strong classifiers on all data, with notes on how the score grew with the data."""
+    """The best of the strong classifiers on ever more data, with notes on how the score grew with it."""
+    if plan.ceiling > 1:
+        training = _simulate(TRAINING.name, plan, plan.training_devices * plan.ceiling, progress)
     curve = []
     for times in (1, 2, 4, 8):
         if times < plan.ceiling:

@@ -13,6 +13,13 @@ SHORT = "short"
 # At an array's terminals, a line-line and a line-ground fault over the same modules are the same circuit.
 GROUPS = {NONE: NONE, LINE_LINE: SHORT, LINE_GROUND: SHORT, OPEN_CIRCUIT: OPEN_CIRCUIT}
 GROUPS |= {PARTIAL_SHADING: PARTIAL_SHADING, ARC_FAULT: ARC_FAULT}
+
+# What a network is to reach on devices, sites and days that it was not trained on.
+LEAST_FAULTY_F1 = 0.97
+LEAST_GROUPED_F1 = {"windows": 0.90, "device-days": 0.93}
+MOST_FALSE_ALARMS = 1.0  # a device-year
+MOST_CALIBRATION_ERROR = 0.02
+
 GROUP_NAMES = tuple(dict.fromkeys(GROUPS.values()))
 
 

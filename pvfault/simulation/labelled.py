@@ -36,6 +36,12 @@ FLEET = 24
 SITES_OF_A_FLEET = 6
 # About half of the windows are healthy: alone, a window that shows little should be taken for healthy.
 HEALTHY_SHARE = 0.45
+# What is compared with the hours before and the rest of the day.
+DAY_STATISTICS = (
+    "voltage_mean", "voltage_std", "voltage_step_mean", "voltage_max", "current_ratio_q50", "current_ratio_std",
+    "power_ratio_mean", "power_ratio_q50", "power_ratio_std", "power_ratio_min", "power_ratio_max",
+    "power_ratio_step_mean", "current_on_irradiance", "current_off_irradiance", "irradiance_mean",
+)  # fmt: skip
 # What is compared with the neighbours under the same sky.
 NEIGHBOUR_STATISTICS = (
     "voltage_mean", "current_ratio_q50", "power_ratio_mean", "power_ratio_q50", "power_ratio_std", "voltage_step_mean",
@@ -77,6 +83,9 @@ class LabelledWindows:
         Shape (n, 0) where no images were asked for.
     statistics : ndarray of float32, shape (n, len(STATISTICS))
         As `hourly_statistics` gives them.
+    day_statistics : ndarray of float32, shape (n, 4 * len(DAY_STATISTICS))
+        Of the device's own day: these statistics of the hour before, their median over all hours before, their median
+        over the day, and their range over the day; NaN where there is nothing.
     neighbours : ndarray of float32, shape (n, len(NEIGHBOUR_STATISTICS))
         Median of these statistics, in the same hour, of the other devices of the same site; NaN where there is none.
     label : ndarray of int, shape (n,)
@@ -109,6 +118,7 @@ class LabelledWindows:
 
     images: np.ndarray
     statistics: np.ndarray
+    day_statistics: np.ndarray
     neighbours: np.ndarray
     label: np.ndarray
     device_day: np.ndarray
@@ -304,6 +314,7 @@ def _cut(days, *, images, kept=None):
     everything = LabelledWindows(
         images=np.empty((len(owner), 0), np.uint8),
         statistics=statistics,
+        day_statistics=_look_at_the_day(statistics, owner, hour),
         neighbours=_compare_with_neighbours(statistics, owner, hour, number, site),
         label=label,
         device_day=owner,
@@ -334,6 +345,21 @@ def _measure_noise(device, day):
         return np.nan
     scale = (device.rated_voltage, device.rated_current, 1000.0)
     return np.sqrt(np.mean(((day.readings - day.truth)[lit][:, [0, 1, 3]] / scale) ** 2))
+
+
+def _look_at_the_day(statistics, owner, hour):
+    """What the other hours of a device's day are like, shape (n, 4 * len(DAY_STATISTICS))."""
+    own = statistics[:, [STATISTICS.index(name) for name in DAY_STATISTICS]]
+    day = np.full((owner.max(initial=-1) + 1, WINDOWS_PER_DAY, len(DAY_STATISTICS)), np.nan, np.float32)
+    day[owner, hour] = own
+    before = np.full_like(day, np.nan)
+    before[:, 1:] = day[:, :-1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN")  # nobody was judged by then, or on that day
+        so_far = [np.full_like(day[:, 0], np.nan)]
+        so_far += [np.nanmedian(day[:, :last], axis=1) for last in range(1, WINDOWS_PER_DAY)]
+        middle, spread = np.nanmedian(day, axis=1), np.nanmax(day, axis=1) - np.nanmin(day, axis=1)
+    return np.column_stack([before[owner, hour], np.stack(so_far, axis=1)[owner, hour], middle[owner], spread[owner]])
 
 
 def _compare_with_neighbours(statistics, owner, hour, number, site):

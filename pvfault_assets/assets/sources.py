@@ -12,11 +12,18 @@ import dagster as dg
 from pvfault.locations import is_there, local_file
 from pvfault.registry import Registry, read_registry
 from pvfault.settings import Settings
+from pvfault_assets.assets.training import (
+    MODEL,
+    SCORE_CHECKS,
+    TRAINING_WINDOWS,
+    ModelConfig,
+    score_results,
+    train_model,
+)
 from pvfault_assets.failures import shown_to_the_operator
 
 TOPIC = dg.AssetKey("readings_topic")
 REGISTRY = dg.AssetKey("device_registry")
-MODEL = dg.AssetKey("lenet_model")
 
 SAMPLE = 5
 
@@ -62,18 +69,23 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
             check_results=[dg.AssetCheckResult(passed=True, metadata={"devices": len(registry.devices)})],
         )
 
-    @dg.asset(key=MODEL, group_name="model", kinds={"tensorflow"})
-    def lenet_model():
+    @dg.asset(key=MODEL, group_name="model", kinds={"tensorflow"}, deps=[TRAINING_WINDOWS], check_specs=SCORE_CHECKS)
+    def lenet_model(config: ModelConfig):
         """One network: the LeNet-5 that takes a scalogram for a fault or for none.
 
-        Loads the weights, so that a file that is absent or broken is found before a day is classified.
+        Loads the weights, so that a file that is absent or broken is found before a day is classified, and tells how
+        right they were on devices that they were not trained on. With `train: true` it trains them first.
         """
         # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
         from pvfault.lenet import load_classifier
 
-        with shown_to_the_operator(), local_file(settings.model) as file:
-            classifier = load_classifier(file)
-            size = file.stat().st_size
+        with shown_to_the_operator():
+            if config.train:
+                train_model(settings, config)
+            with local_file(settings.model) as file:
+                classifier = load_classifier(file)
+                checks = score_results(file)
+                size = file.stat().st_size
             card = _model_card(str(settings.model).removesuffix(".h5") + ".md")
         return dg.MaterializeResult(
             data_version=dg.DataVersion(classifier.version),
@@ -83,6 +95,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
                 "bytes": size,
                 "card": dg.MetadataValue.md(card),
             },
+            check_results=checks,
         )
 
     return [topic, device_registry, lenet_model]

@@ -11,6 +11,7 @@ from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, group_prob
 from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
 from pvfault.simulation.labelled import (
+    DAY_STATISTICS,
     HEALTHY_SHARE,
     NEIGHBOUR_STATISTICS,
     TEST,
@@ -60,6 +61,19 @@ def test_windows_carry_what_they_are_told_apart_by(windows):
     assert np.nanquantile(windows.noise, 0.9) < 0.1
     assert (windows.noise > 0).all()
     assert set(windows.cadence) == {20}
+
+
+def test_an_hour_knows_the_other_hours_of_its_own_day(windows):
+    """Of one statistic: the hour before, the median so far, the median and the range of the day."""
+    power = DAY_STATISTICS.index("power_ratio_mean")
+    day = by_device_day(windows.statistics[:, STATISTICS.index("power_ratio_mean")], windows)
+    known = by_device_day(windows.day_statistics[:, power :: len(DAY_STATISTICS)], windows)
+    for hours, of_hours in zip(day[::9], known[::9], strict=True):
+        for hour in np.flatnonzero(np.isfinite(hours)):
+            before = hours[:hour][np.isfinite(hours[:hour])]
+            so_far = np.median(before) if len(before) else np.nan
+            whole = [np.nanmedian(hours), np.nanmax(hours) - np.nanmin(hours)]
+            np.testing.assert_allclose(of_hours[hour], [hours[hour - 1], so_far, *whole], rtol=1e-5)
 
 
 def test_neighbours_are_other_devices_of_the_same_site_and_hour(windows):

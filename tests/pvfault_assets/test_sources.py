@@ -5,6 +5,9 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
+from pvfault import lenet
+from pvfault.faults import FAULTS
+from pvfault.model_making import read_scores
 from pvfault_assets.definitions import build_definitions
 
 HEADER = "deviceID,rated_voltage,rated_current,site\n"
@@ -19,10 +22,13 @@ def settings(make_settings, tmp_path):
 def make(settings):
     """Materialise one of the two."""
 
-    def materialise(asset, **changes):
+    def materialise(asset, config=None, **changes):
         job = build_definitions(replace(settings, **changes)).resolve_implicit_global_asset_job_def()
         with dg.DagsterInstance.ephemeral() as instance:
-            return job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(asset)], raise_on_error=False)
+            return job.execute_in_process(
+                instance=instance, asset_selection=[dg.AssetKey(asset)], raise_on_error=False,
+                run_config={"ops": {asset: {"config": config}}} if config else None,
+            )  # fmt: skip
 
     return materialise
 
@@ -86,3 +92,35 @@ def test_a_missing_model_fails_before_a_day_is_classified(make, tmp_path):
 def test_a_broken_model_fails_with_what_it_is(make, tmp_path):
     (tmp_path / "broken.h5").write_bytes(b"no HDF5")
     assert "no readable HDF5 file" in failure_of(make("lenet_model", model=tmp_path / "broken.h5"))
+
+
+def test_a_network_is_trained_on_the_windows_and_tells_its_scores(make, settings, tmp_path):
+    """What a prediction is made by can be followed to the very windows, and a poor network is a warning."""
+    windows = make("training_windows", {"devices": 48, "workers": 1})
+    counted = metadata_of(windows)
+    assert counted["dagster/row_count"] == sum(row[fault] for row in counted["windows"] for fault in FAULTS)
+    weights = tmp_path / "new" / "lenet5.h5"
+    trained = make("lenet_model", {"train": True, "epochs": 1}, model=weights)
+    assert read_scores(weights)["training_windows"] == version_of(windows)
+    assert version_of(trained) == metadata_of(trained)["version"]
+    assert "# Model card" in metadata_of(trained)["card"]
+    checks = {check.check_name: check for check in trained.get_asset_check_evaluations()}
+    assert len(checks) == 5
+    poor = checks["faulty_windows_are_named"]  # after one epoch on 48 devices
+    assert (poor.passed, poor.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert f"{read_scores(weights)['grouped_macro_f1_windows']:.3f}, least 0.9" in poor.description
+    again = make("lenet_model", model=weights)
+    assert version_of(again) == version_of(trained)
+
+
+def test_training_without_windows_says_what_to_do(make):
+    message = failure_of(make("lenet_model", {"train": True}))
+    assert "materialise training_windows first" in message
+
+
+def test_a_network_that_tells_no_scores_is_not_taken_for_a_good_one(make, tmp_path):
+    weights = tmp_path / "lenet5.h5"
+    lenet.save_network(lenet.build_network(), weights)
+    checks = make("lenet_model", model=weights).get_asset_check_evaluations()
+    assert not any(check.passed for check in checks)
+    assert all("tells no scores" in check.description for check in checks)

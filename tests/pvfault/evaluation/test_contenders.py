@@ -7,7 +7,6 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.evaluation.contenders import (
-    day_features,
     find_temperature,
     fit_boosting,
     fit_ceiling,
@@ -60,16 +59,6 @@ def test_a_training_set_without_a_class_is_refused(windows):
     for fit in (fit_boosting, fit_ceiling):
         with pytest.raises(PvfaultError, match="none of them arc_fault; simulate more devices"):
             fit(without, windows, seed=1)
-
-
-def test_the_day_of_an_hour_is_that_of_its_own_device(windows):
-    """Whoever stands beside it in the table, an hour has the same features."""
-    one_day = windows.select(windows.device_day == windows.device_day[50])
-    alone = day_features(one_day)
-    among = day_features(windows)[windows.device_day == windows.device_day[50]]
-    np.testing.assert_array_equal(alone, among)
-    shuffled = np.random.default_rng(0).permutation(len(one_day))
-    np.testing.assert_array_equal(day_features(one_day.select(shuffled)), alone[shuffled])
 
 
 def test_the_temperature_undoes_overconfidence():

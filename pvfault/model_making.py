@@ -1,0 +1,79 @@
+"""From windows to a network with its model card: train, score, write.
+
+Here: what is written where, and what a weights file says of its own training. `pvfault train` and the asset
+`lenet_model` call the same function. Not here: the windows (`simulation/parts.py`), the training loop (`training.py`),
+the card's text (`evaluation/model_card.py`).
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+
+from pvfault import lenet
+from pvfault.evaluation import model_card
+from pvfault.recipe import Recipe
+from pvfault.simulation.labelled import LabelledWindows
+from pvfault.simulation.parts import PARTS, name_parts
+from pvfault.training import train_network
+
+
+def make_network(
+    parts: dict[str, LabelledWindows], recipe: Recipe, output: Path, *, command: str, begin: float,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> model_card.Scores:  # fmt: skip
+    """Train a network, score it, and write its weights and, beside them, its model card.
+
+    Parameters
+    ----------
+    parts : dict of str to LabelledWindows
+        As `prepare_parts` gives them.
+    recipe : Recipe
+    output : Path
+        Of the weights.
+    command : str
+        That repeats it, for the card.
+    begin : float
+        When it all began, by `time.monotonic`. [s]
+    tell : callable
+        Called with a line after each epoch.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    PvfaultError
+        If a class has no training window.
+    """
+    training, validation, test = (parts[name] for name in PARTS)
+    network = train_network(training, validation, epochs=recipe.epochs, seed=recipe.seed, report=tell)
+    scores = model_card.score_network(network, test)
+    lenet.save_network(network, output)
+    write_scores(output, scores.summary() | {"training_windows": name_parts(parts)})
+    card = model_card.write_card(
+        scores,
+        version=lenet.read_version(output),
+        command=command,
+        training=training,
+        validation=validation,
+        test=test,
+        minutes=(time.monotonic() - begin) / 60,
+    )
+    output.with_suffix(".md").write_text(card, encoding="utf-8")
+    return scores
+
+
+def write_scores(weights: Path, scores: dict) -> None:
+    """Write into a weights file how right its network is, so that it goes wherever the weights go."""
+    with h5py.File(weights, "r+") as file:
+        file.attrs["scores"] = json.dumps(scores)
+
+
+def read_scores(weights: Path) -> dict:
+    """Read what `write_scores` wrote; empty for weights without scores."""
+    with h5py.File(weights, "r") as file:
+        return json.loads(file.attrs.get("scores", "{}"))

@@ -1,0 +1,25 @@
+"""How the network is made: the numbers that `make model` stands for.
+
+Here: those numbers. Not here: what is done with them (`model_making.py`); this module imports nothing, so that
+commands and assets can name defaults without loading the science.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made.
+
+    Attributes
+    ----------
+    devices : int
+        Faulty devices to simulate for training, each with its healthy twin.
+    epochs : int
+    seed : int
+        The same seed gives the same weights.
+    """
+
+    devices: int = 7_000
+    epochs: int = 7
+    seed: int = 1

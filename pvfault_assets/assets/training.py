@@ -1,0 +1,134 @@
+"""What the network is made of, and how right it is.
+
+Here: the simulated windows as an asset, training from them, and the network's scores as checks. Not here: the windows
+(`pvfault.simulation.labelled`), training (`pvfault.model_making`), the weights that days are classified with
+(`sources.py`).
+"""
+
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from pvfault.errors import PvfaultError
+from pvfault.evaluation.scores import LEAST_FAULTY_F1, LEAST_GROUPED_F1, MOST_CALIBRATION_ERROR, MOST_FALSE_ALARMS
+from pvfault.recipe import Recipe
+from pvfault.settings import Settings
+
+TRAINING_WINDOWS = dg.AssetKey("training_windows")
+MODEL = dg.AssetKey("lenet_model")
+
+# check: what it says, the score that it looks at, its limit, and whether that is the least or the most
+SCORES = {
+    "faulty_are_told_from_healthy": (
+        "F1 of faulty against healthy windows", "faulty_f1_windows", LEAST_FAULTY_F1, "least",
+    ),
+    "faulty_windows_are_named": (
+        "Macro-F1 of windows, shorts as one", "grouped_macro_f1_windows", LEAST_GROUPED_F1["windows"], "least",
+    ),
+    "faulty_days_are_named": (
+        "Macro-F1 of device-days, shorts as one", "grouped_macro_f1_days", LEAST_GROUPED_F1["device-days"], "least",
+    ),
+    "healthy_devices_stay_quiet": ("False alarms a device-year", "false_alarms_a_year", MOST_FALSE_ALARMS, "most"),
+    "probabilities_come_true": ("Expected calibration error", "calibration_error", MOST_CALIBRATION_ERROR, "most"),
+}  # fmt: skip
+
+
+class WindowsConfig(dg.Config):
+    """What can be asked of one run of `training_windows`."""
+
+    devices: int = Recipe.devices
+    """Faulty devices to simulate for training, each with its healthy twin."""
+    workers: int = 2
+    """Processes that simulate."""
+
+
+class ModelConfig(dg.Config):
+    """What can be asked of one run of `lenet_model`."""
+
+    train: bool = False
+    """Train a network on `training_windows` and put it in the place of the weights, instead of only checking them."""
+    epochs: int = Recipe.epochs
+    seed: int = Recipe.seed
+
+
+def training_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The simulated windows; they are made when somebody asks for them, and never by the daily job."""
+
+    @dg.asset(key=TRAINING_WINDOWS, group_name="model", kinds={"python", "numpy"})
+    def training_windows(config: WindowsConfig):
+        """One row per device and hour: a scalogram of a simulated device with the fault that shows in it.
+
+        Three parts (training, validation, test) that share no device, site or date. Simulating them takes a quarter of
+        an hour; materialise it before `lenet_model` is asked to train.
+        """
+        from pvfault.simulation.parts import count_windows, name_parts, read_parts, simulate_parts
+
+        folder = settings.training
+        simulate_parts(config.devices, folder, workers=config.workers)
+        parts = read_parts(folder)
+        version = name_parts(parts)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(version),
+            metadata={
+                "dagster/row_count": sum(len(windows) for windows in parts.values()),
+                "path": dg.MetadataValue.path(folder),
+                "version": version,
+                "windows": dg.MetadataValue.json(count_windows(parts)),
+            },
+        )
+
+    return [training_windows]
+
+
+SCORE_CHECKS = [
+    dg.AssetCheckSpec(
+        name,
+        asset=MODEL,
+        description=f"{what} on devices, sites and days that the network was not trained on: at {which} {limit:g}.",
+    )
+    for name, (what, _, limit, which) in SCORES.items()
+]
+
+
+def score_results(weights: Path) -> list[dg.AssetCheckResult]:
+    """The scores that a weights file tells of itself, held against what is to be reached.
+
+    A network below it is a warning: days are classified all the same, and whoever acts on a verdict should know.
+    """
+    from pvfault.model_making import read_scores
+
+    scores = read_scores(weights)
+    results = []
+    for name, (what, key, limit, which) in SCORES.items():
+        score = scores.get(key)
+        found = f"{what}: {score:.3f}, {which} {limit:g}" if score is not None else f"{weights.name} tells no scores"
+        passed = score is not None and (score >= limit if which == "least" else score <= limit)
+        advice = "" if passed else "; the model card says where it fails, and `pvfault evaluate` against what"
+        results.append(
+            dg.AssetCheckResult(
+                check_name=name,
+                passed=passed,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=found + advice,
+                metadata={"found": found},
+            )
+        )
+    return results
+
+
+def train_model(settings: Settings, config: ModelConfig) -> None:
+    """Train on what `training_windows` has made, and put weights and model card in the place of the present ones."""
+    from pvfault.model_making import make_network
+    from pvfault.simulation.parts import kept_devices, read_parts
+
+    if not isinstance(settings.model, Path):
+        raise PvfaultError(
+            f"PVFAULT_MODEL is {settings.model}, weights of a release, which stay as they are; train with "
+            "`pvfault train`, and put the weights onto AWS with `pvfault deploy`"
+        )
+    begin = time.monotonic()
+    parts = read_parts(settings.training)
+    recipe = Recipe(kept_devices(settings.training), config.epochs, config.seed)
+    command = f"pvfault train --devices {recipe.devices} --epochs {recipe.epochs} --seed {recipe.seed}"
+    make_network(parts, recipe, settings.model, command=command, begin=begin)
