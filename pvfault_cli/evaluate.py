@@ -55,6 +55,8 @@ def evaluate(
 
     settings = read_settings(model=model)
     weights = settings.model
+    if not isinstance(weights, Path):
+        raise PvfaultError(f"PVFAULT_MODEL is {weights}; expected a file of this machine, as in --model lenet5.h5.")
     classifier = load_classifier(weights)
     steps = Steps(Console(stderr=True))
     # First, so that a wrong file is told before minutes have passed.

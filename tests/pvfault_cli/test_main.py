@@ -64,7 +64,18 @@ def test_a_mistake_of_ours_keeps_its_traceback(failing):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["broker"], ["broker", "start"], ["broker", "stop"], ["broker", "status"], ["simulate"], ["replay"]]
+    "command",
+    [
+        [],
+        ["broker"],
+        ["broker", "start"],
+        ["broker", "stop"],
+        ["broker", "status"],
+        ["simulate"],
+        ["replay"],
+        ["train"],
+        ["evaluate"],
+    ],
 )
 def test_every_command_has_help_and_those_that_do_something_an_example(command):
     result = run(*command, "--help")
