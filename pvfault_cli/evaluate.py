@@ -39,7 +39,7 @@ def evaluate(
     """Score the network on simulated plants that it was not trained on, and write a report and its model card.
 
     Beside it stand gradient boosting on hourly statistics, the expected-power rule that operators use, and a ceiling.
-    Their answers are kept beside the report, so that another network on the same test takes minutes.
+    Simulated windows and the others' answers are kept in the state folder, so that another network takes minutes.
 
     Example: `pvfault evaluate -o build/evaluation/report.html`
     """
@@ -62,7 +62,7 @@ def evaluate(
     # First, so that a wrong file is told before minutes have passed.
     days = _judge_measured(measured, columns or [], device, timezone, classifier, weights) if measured else []
     plan = Plan(devices, training_devices, ceiling, seed, workers)
-    evaluation = evaluate(plan, classifier, output.parent, settings.training, Progress(steps.step, steps.tell))
+    evaluation = evaluate(plan, classifier, settings.training, Progress(steps.step, steps.tell))
     command = shlex.join(["pvfault", *sys.argv[1:]])
     write_report(evaluation, output, command=command, days=days)
     card = model_card.add_evaluation(weights.with_suffix(".md"), evaluation, command=command, days=days)

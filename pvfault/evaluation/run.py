@@ -48,10 +48,9 @@ from pvfault.simulation.labelled import (
     VALIDATION,
     LabelledWindows,
     by_device_day,
-    join_windows,
-    simulate_fleets,
+    simulate_windows,
 )
-from pvfault.simulation.parts import kept_devices, read_parts, simulate_part
+from pvfault.simulation.parts import keep_windows, plan_part, prepare_parts
 from pvfault.verdicts import combine_windows, expected_power
 
 MODEL, BOOSTING, RULE, CEILING = "model", "gradient boosting", "expected-power rule", "ceiling"
@@ -163,7 +162,7 @@ class Evaluation:
     notes: list[str]
 
 
-def evaluate(plan: Plan, classifier, folder: Path, training: Path, progress: Progress) -> Evaluation:
+def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evaluation:
     """Score a network beside the baselines and the ceiling.
 
     Parameters
@@ -171,9 +170,7 @@ def evaluate(plan: Plan, classifier, folder: Path, training: Path, progress: Pro
     plan : Plan
     classifier : pvfault.lenet.Classifier
     folder : Path
-        Where the others' answers are kept, for the next network on the same test.
-    training : Path
-        Where the network's training windows may be kept; they are simulated if these are others.
+        Where simulated windows and the others' answers are kept, for the next network on the same test.
     progress : Progress
 
     Returns
@@ -187,9 +184,11 @@ def evaluate(plan: Plan, classifier, folder: Path, training: Path, progress: Pro
     """
     windows, probabilities = {}, {}
     for name, (devices, options) in _tests(plan).items():
-        with progress.step(f"{devices:,} devices simulated and judged: {name}"):
-            windows[name], probabilities[name] = _judge_fleets(classifier, plan, devices, options, progress.tell)
-    others, notes = _other_answers(plan, windows, folder, training, progress)
+        whole = _test_windows(name, devices, options, plan, folder, progress)
+        with progress.step(f"{len(whole):,} windows judged by the model: {name}"):
+            probabilities[name] = classifier.predict(whole.images)
+        windows[name] = whole.without_images()
+    others, notes = _other_answers(plan, windows, folder, progress)
     with progress.step("Scores and their intervals"):
         day_rules = _day_rules(others)
         parts = {}
@@ -214,17 +213,19 @@ def _slower_devices(plan):
     return max(plan.devices // 2 // FLEET * FLEET, min(plan.devices, FLEET))
 
 
-def _judge_fleets(classifier, plan, devices, options, tell):
-    """Test windows and what the network says of them; images are let go fleet by fleet."""
-    windows, probabilities = [], []
-    for part in simulate_fleets(TEST, devices, workers=plan.workers, **options):
-        probabilities.append(classifier.predict(part.images))
-        windows.append(part.without_images())
-        tell(f"{min(len(windows) * FLEET, devices) / devices:.0%}")
-    return join_windows(windows), np.concatenate(probabilities)
+def _test_windows(name, devices, options, plan, folder, progress):
+    """Windows of one test set."""
+    with progress.step(f"{devices:,} devices simulated: {name}"):
+
+        def simulate():
+            return simulate_windows(
+                TEST, devices, workers=plan.workers, report=lambda done: progress.tell(f"{done:,}"), **options
+            )
+
+        return keep_windows(folder / f"evaluated {name}", {"devices": devices} | options, simulate)
 
 
-def _other_answers(plan, windows, folder, training, progress):
+def _other_answers(plan, windows, folder, progress):
     """What baselines and ceiling say of the test windows and of the validation windows, fitted now or kept from before.
 
     Answers are kept under a name that says what they are for: another test set, plan or judge has another name.
@@ -235,7 +236,7 @@ def _other_answers(plan, windows, folder, training, progress):
             notes = file["notes"].tolist()
             flat = {name: file[name] for name in file.files if name != "notes"}
     else:
-        flat, notes = _fit_others(plan, windows, training, progress)
+        flat, notes = _fit_others(plan, windows, folder, progress)
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(kept, notes=np.array(notes), **flat)
     answers = {}
@@ -257,7 +258,8 @@ def _fingerprint(plan, windows):
 
 def _fit_others(plan, windows, folder, progress):
     """Fit baselines and ceiling; their answers, and notes on what they were given."""
-    training, validation = _training_windows(plan, folder, progress)
+    with progress.step("Windows that the network was trained on"):
+        training, validation = _parts(plan, folder, progress).values()
     judges, notes = {}, []
     with progress.step(f"{BOOSTING} fitted on {len(training):,} windows"):
         judges[BOOSTING] = fit_boosting(training, validation, seed=plan.seed)
@@ -273,27 +275,23 @@ def _fit_others(plan, windows, folder, progress):
     return {name: np.asarray(value, np.float32) for name, value in answers.items()}, notes
 
 
-def _training_windows(plan, folder, progress):
+def _parts(plan, folder, progress):
     """The windows that the network was trained and calibrated on, without their images."""
-    if kept_devices(folder) == plan.training_devices:
-        parts = read_parts(folder, images=False)
-        return parts[TRAINING.name], parts[VALIDATION.name]
-    return [_simulate(name, plan, plan.training_devices, progress) for name in (TRAINING.name, VALIDATION.name)]
-
-
-def _simulate(name, plan, devices, progress):
-    """One part, simulated without images."""
-    with progress.step(f"Faulty devices and their healthy twins simulated: {name}"):
-        return simulate_part(
-            name, devices, images=False, workers=plan.workers,
-            report=lambda _, count, done: progress.tell(f"{done:,} of {count:,}"),
-        )  # fmt: skip
+    return prepare_parts(
+        plan.training_devices, folder, names=(TRAINING.name, VALIDATION.name), images=False, workers=plan.workers,
+        report=lambda name, count, done: progress.tell(f"{name}, {done:,} of {count:,} devices"),
+    )  # fmt: skip
 
 
 def _fit_ceiling(plan, training, validation, progress):
     """The best of the strong classifiers on ever more data, with notes on how the score grew with it."""
     if plan.ceiling > 1:
-        training = _simulate(TRAINING.name, plan, plan.training_devices * plan.ceiling, progress)
+        devices, options = plan_part(TRAINING.name, plan.training_devices * plan.ceiling)
+        with progress.step(f"{devices:,} faulty devices simulated for the {CEILING}"):
+            training = simulate_windows(
+                TRAINING, devices, images=False, workers=plan.workers,
+                report=lambda done: progress.tell(f"{done:,}"), **options,
+            )  # fmt: skip
     curve = []
     for times in (1, 2, 4, 8):
         if times < plan.ceiling:

@@ -1,8 +1,8 @@
-"""The parts that a network is made with: training, validation and test windows, simulated once and kept.
+"""Simulated windows that are kept, because they take longer than what is done with them.
 
-Here: how many devices each part has, the files that parts are kept in, and whether these are still what would be
-simulated now. Not here: the windows themselves (`labelled.py`), what is done with them (`pvfault/model_making.py`,
-`pvfault/evaluation`).
+Here: the parts that a network is made with (training, validation, test) and how many devices each has; files of
+windows, and whether these are still what would be simulated now. Not here: the windows themselves (`labelled.py`), what is done
+with them (`pvfault/model_making.py`, `pvfault/evaluation`).
 """
 
 import hashlib
@@ -20,9 +20,8 @@ from pvfault.simulation.labelled import TEST, TRAINING, VALIDATION, LabelledWind
 
 LEAST_DEVICES = 48
 PARTS = {split.name: split for split in (TRAINING, VALIDATION, TEST)}
-# What the windows are made by; whatever else changes, they stay the same.
+# What windows are made by; whatever else changes, they stay the same.
 _MAKERS = ("simulation/*.py", "hourly_statistics.py", "readings.py", "reference.py", "scalogram.py", "windows.py")
-_CONTENT = "content.json"
 
 Report = Callable[[str, int, int], None]
 """Called with the name of a part, how many devices it has, and how many of them are done."""
@@ -56,107 +55,91 @@ def plan_part(name: str, devices: int) -> tuple[int, dict]:
     }[name]
 
 
-def simulate_part(name: str, devices: int, *, images=True, workers=1, report: Report = _quietly) -> LabelledWindows:
-    """Simulate one part.
+def prepare_parts(
+    devices: int, folder: Path, *, names=tuple(PARTS), images=True, workers=1, report: Report = _quietly
+) -> dict[str, LabelledWindows]:
+    """Parts of the data that a network is made with: those that a folder keeps, or else simulated and kept there.
 
     Parameters
     ----------
-    name : str
-        Of `PARTS`.
     devices : int
         Faulty devices for training.
+    folder : Path
+        All parts take 2 GB for 7,000 devices.
+    names : sequence of str
+        Of the parts.
     images : bool
+        Whether the images, which are most of the bytes, are wanted too.
     workers : int
+        Processes.
     report : callable
+
+    Returns
+    -------
+    dict of str to LabelledWindows
+    """
+    parts = {}
+    for name in names:
+        count, options = plan_part(name, devices)
+        simulate = partial(
+            simulate_windows, PARTS[name], count, workers=workers, report=partial(report, name, count), **options
+        )
+        parts[name] = keep_windows(folder / name, {"devices": devices}, simulate, images=images)
+    return parts
+
+
+def keep_windows(
+    path: Path, what: dict, simulate: Callable[[], LabelledWindows], *, images: bool = True
+) -> LabelledWindows:
+    """Read windows from a file, or simulate them and keep them there.
+
+    Parameters
+    ----------
+    path : Path
+        Without suffix: the windows are in a .npz, what they are in a .json.
+    what : dict
+        What is asked for, in a form that JSON knows. Windows of something else, or made by other code, are replaced.
+    simulate : callable
+    images : bool
+        Whether images are wanted; they are kept in any case.
 
     Returns
     -------
     LabelledWindows
     """
-    count, options = plan_part(name, devices)
-    return simulate_windows(
-        PARTS[name], count, images=images, workers=workers, report=partial(report, name, count), **options
-    )
+    if _content(path) != _described(what):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        np.savez(path.with_suffix(".npz"), **vars(simulate()))
+        # Last: without it there is nothing, also after an interruption.
+        path.with_suffix(".json").write_text(json.dumps(_described(what)), encoding="utf-8")
+    with np.load(path.with_suffix(".npz")) as file:
+        fields = {field: file[field] for field in file.files if images or field != "images"}
+    fields.setdefault("images", np.empty((len(fields["label"]), 0), np.uint8))
+    return LabelledWindows(**fields)
 
 
-def prepare_parts(devices: int, folder: Path, *, workers=1, report: Report = _quietly) -> dict[str, LabelledWindows]:
-    """Read the parts that a folder keeps; if these are others, simulate them and keep them there.
+def kept_devices(folder: Path) -> int:
+    """For how many training devices a folder keeps all parts.
 
     Parameters
     ----------
-    devices : int
-        Faulty devices for training.
     folder : Path
-        2 GB for 7,000 devices.
-    workers : int
-    report : callable
 
     Returns
     -------
-    dict of str to LabelledWindows
-        By name of the part.
-    """
-    if kept_devices(folder) != devices:
-        simulate_parts(devices, folder, workers=workers, report=report)
-    return read_parts(folder)
-
-
-def simulate_parts(devices: int, folder: Path, *, workers=1, report: Report = _quietly) -> None:
-    """Simulate all parts, and keep them in a folder.
-
-    Parameters
-    ----------
-    devices : int
-        Faulty devices for training.
-    folder : Path
-    workers : int
-    report : callable
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _CONTENT).unlink(missing_ok=True)
-    for name in PARTS:
-        windows = simulate_part(name, devices, workers=workers, report=report)
-        np.savez(folder / f"{name}.npz", **vars(windows))
-    # Last: without it, the folder holds nothing.
-    (folder / _CONTENT).write_text(json.dumps(_content(devices)))
-
-
-def read_parts(folder: Path, *, images=True) -> dict[str, LabelledWindows]:
-    """Read the parts that a folder keeps.
-
-    Parameters
-    ----------
-    folder : Path
-    images : bool
-        Whether the images, which are most of the bytes, are read too.
-
-    Returns
-    -------
-    dict of str to LabelledWindows
+    int
 
     Raises
     ------
     PvfaultError
-        If the folder does not hold them.
+        If it keeps none, or parts that this version would make otherwise.
     """
-    if kept_devices(folder) is None:
+    contents = [_content(folder / name) for name in PARTS]
+    devices = {content.get("devices") for content in contents}
+    if len(devices) != 1 or contents != [_described({"devices": d}) for d in devices for _ in PARTS]:
         raise PvfaultError(f"{folder} holds no training windows of this version; materialise training_windows first")
-    parts = {}
-    for name in PARTS:
-        with np.load(folder / f"{name}.npz") as file:
-            fields = {field: file[field] for field in file.files if images or field != "images"}
-        fields.setdefault("images", np.empty((len(fields["label"]), 0), np.uint8))
-        parts[name] = LabelledWindows(**fields)
-    return parts
-
-
-def kept_devices(folder: Path) -> int | None:
-    """For how many training devices a folder keeps parts as this version makes them; None if it does not."""
-    path = folder / _CONTENT
-    if not path.is_file():
-        return None
-    content = json.loads(path.read_text())
-    return content["devices"] if content == _content(content["devices"]) else None
+    return devices.pop()
 
 
 def name_parts(parts: dict[str, LabelledWindows]) -> str:
@@ -177,10 +160,16 @@ def count_windows(parts: dict[str, LabelledWindows]) -> list[dict]:
     ]
 
 
-def _content(devices):
-    """What a folder keeps: how much, and by which code it was made."""
+def _content(path):
+    """What a file of windows says that it holds; empty if there is none."""
+    description = path.with_suffix(".json")
+    return json.loads(description.read_text(encoding="utf-8")) if description.is_file() else {}
+
+
+def _described(what):
+    """What is asked for, with the code that makes it."""
     room = Path(pvfault.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(path for pattern in _MAKERS for path in room.glob(pattern)):
         digest.update(path.read_bytes())
-    return {"devices": devices, "code": digest.hexdigest()}
+    return json.loads(json.dumps(what | {"code": digest.hexdigest()}))  # as it is read: tuples become lists

@@ -62,11 +62,10 @@ def training_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         Three parts (training, validation, test) that share no device, site or date. Simulating them takes a quarter of
         an hour; materialise it before `lenet_model` is asked to train.
         """
-        from pvfault.simulation.parts import count_windows, name_parts, read_parts, simulate_parts
+        from pvfault.simulation.parts import count_windows, name_parts, prepare_parts
 
         folder = settings.training
-        simulate_parts(config.devices, folder, workers=config.workers)
-        parts = read_parts(folder)
+        parts = prepare_parts(config.devices, folder, workers=config.workers)
         version = name_parts(parts)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
@@ -120,7 +119,7 @@ def score_results(weights: Path) -> list[dg.AssetCheckResult]:
 def train_model(settings: Settings, config: ModelConfig) -> None:
     """Train on what `training_windows` has made, and put weights and model card in the place of the present ones."""
     from pvfault.model_making import make_network
-    from pvfault.simulation.parts import kept_devices, read_parts
+    from pvfault.simulation.parts import kept_devices, prepare_parts
 
     if not isinstance(settings.model, Path):
         raise PvfaultError(
@@ -128,7 +127,7 @@ def train_model(settings: Settings, config: ModelConfig) -> None:
             "`pvfault train`, and put the weights onto AWS with `pvfault deploy`"
         )
     begin = time.monotonic()
-    parts = read_parts(settings.training)
     recipe = Recipe(kept_devices(settings.training), config.epochs, config.seed)
+    parts = prepare_parts(recipe.devices, settings.training)
     command = f"pvfault train --devices {recipe.devices} --epochs {recipe.epochs} --seed {recipe.seed}"
     make_network(parts, recipe, settings.model, command=command, begin=begin)

@@ -16,8 +16,11 @@ from pvfault_cli.main import app
 SMALL = ["--devices", "48", "--training-devices", "48", "--workers", "1"]
 
 
-def evaluate(*options):
-    return CliRunner().invoke(app, ["evaluate", *(str(option) for option in options)])
+@pytest.fixture(scope="module")
+def evaluate(tmp_path_factory):
+    """The command, with a state folder of its own."""
+    home = {"PVFAULT_HOME": str(tmp_path_factory.mktemp("home"))}
+    return lambda *options: CliRunner().invoke(app, ["evaluate", *(str(option) for option in options)], env=home)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def weights(tmp_path_factory):
     return path
 
 
-def test_an_untrained_network_is_behind_and_the_report_says_so(weights, tmp_path):
+def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights, tmp_path):
     """Whatever the figures are, they must be the same in the terminal, the report and the card."""
     weights.with_suffix(".md").write_text("# Card\n\nBefore.\n")
     readings = tmp_path / "plant.csv"
@@ -66,13 +69,13 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(weights, tmp_path
     assert "Measured days" not in again_card
 
 
-def test_a_report_that_could_not_be_read_is_refused_before_the_work(weights):
+def test_a_report_that_could_not_be_read_is_refused_before_the_work(evaluate, weights):
     done = evaluate("-o", "report.pdf", "--model", weights, *SMALL)
     assert done.exit_code == 2
     assert "expected an HTML file" in done.output
 
 
-def test_a_missing_file_of_measured_days_is_told_before_the_work(weights, tmp_path):
+def test_a_missing_file_of_measured_days_is_told_before_the_work(evaluate, weights, tmp_path):
     done = evaluate("-o", tmp_path / "r.html", "--model", weights, "--measured", tmp_path / "none.csv", *SMALL)
     assert done.exit_code == 2
     assert "none.csv" in done.output
