@@ -1,8 +1,8 @@
 """Simulated windows that are kept, because they take longer than what is done with them.
 
 Here: the parts that a network is made with (training, validation, test) and how many devices each has; files of
-windows, and whether these are still what would be simulated now. Not here: the windows themselves (`labelled.py`), what is done
-with them (`pvfault/model_making.py`, `pvfault/evaluation`).
+windows, and whether these are still what would be simulated now. Not here: the windows themselves (`labelled.py`), what
+is done with them (`pvfault/model_making.py`, `pvfault/evaluation`).
 """
 
 import hashlib
