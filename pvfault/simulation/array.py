@@ -22,8 +22,10 @@ IRRADIANCES = np.array(
     [3, 8, 16, 30, 55, 90, 140, 200, 280, 380, 500, 650, 800, 900, 1000, 1120, 1250, 1400, 1600], float
 )  # [W/m²]
 TEMPERATURES = np.array([-25, -5, 12, 29, 46, 63, 80, 100], float)  # [°C]
-# A twentieth of the voltage below the knee, where the curve is flat, and a hundredth where it bends.
-SHARES = np.concatenate([np.linspace(0, 0.4, 9)[:-1], np.linspace(0.4, 1.06, 67)])  # of the open-circuit voltage
+# Shares of the open-circuit voltage: a hundredth apart where a curve bends, and wider below, where only strong faults
+# bend it.
+SHARES = np.concatenate([np.linspace(0, 0.4, 17)[:-1], np.linspace(0.4, 1.06, 67)])
+EVEN_FROM = 17  # from here on, both neighbours of a share are as far
 
 SNOW_LIGHT = 0.12  # share of the light through a few centimetres of snow: D. Perovich, Journal of Glaciology 53, 2007
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from pvfault.simulation.curves import Curve, bridge, curve_at, in_series, voltage_at
 
-# Current through a joint between two strings, at most little more than one string gives, as a share of its
-# photocurrent: the nodes between which `join_strings` finds it.
-JOINT_CURRENTS = np.concatenate([np.linspace(0, 0.9, 10), np.linspace(0.95, 1.1, 4), [1.3, 2.0]])
-JOINT_VOLTAGES = np.concatenate([np.linspace(0, 0.5, 6)[:-1], np.linspace(0.5, 1.1, 49)])  # of the open string
+# Current through a joint between two strings, as a share of the photocurrent of one: the nodes between which
+# `join_strings` finds it. Dense near 0, where potentials change fast, and up to what ten other strings push back.
+JOINT_CURRENTS = np.array(
+    [0, 0.003, 0.008, 0.015, 0.03, 0.06, 0.1, 0.17, 0.3, 0.45, 0.6, 0.75, 0.87, 0.95, 1, 1.05, 1.2, 1.5, 2, 3, 5, 10]
+)
+JOINT_VOLTAGES = np.concatenate([np.linspace(0, 0.5, 26)[:-1], np.linspace(0.5, 1.1, 51)])  # of the open string
 
 
 def shorted_string(nodes, count):

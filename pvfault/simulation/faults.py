@@ -158,8 +158,19 @@ def _standard_conditions(shape, depth):
     return Nodes(shape, np.array([1000.0]), np.array([25.0]), np.array([depth]))
 
 
-def _sudden(depth, state=0):
-    """Schedule of a fault that is there at once, day and night."""
+def stay(depth, state=0):
+    """Schedule of a fault that is there at once and stays, day and night.
+
+    Parameters
+    ----------
+    depth : float
+    state : int
+
+    Returns
+    -------
+    callable
+        As `Fault.schedule`.
+    """
     return lambda _moments: (np.full(READINGS_PER_DAY, state), np.full(READINGS_PER_DAY, depth))
 
 
@@ -208,7 +219,7 @@ def _short(name, text, circuit, course, rng):
     """Fault over a path of some resistance, which may fall slowly or come and go."""
     depth = _resistance(rng)
     schedule = {
-        "sudden": _sudden(depth),
+        "sudden": stay(depth),
         "growing": _growing(RESISTANCE_DEPTHS[-1], depth, _growth_hours(rng)),
         "intermittent": _intermittent(depth, *_durations(rng)),
     }[course]
@@ -276,7 +287,7 @@ def _draw_open_circuit(shape, course, rng):
     text = "the array is open" if whole else f"{count} of {shape.in_parallel} strings open"
     text = f"{text}, a fuse has cleared a short" if blown else f"{text}, {course}"
     schedule = {
-        "sudden": _sudden(1.0, state=1),
+        "sudden": stay(1.0, state=1),
         "growing": _growing(RESISTANCE_DEPTHS[1], RESISTANCE_DEPTHS[-1], _growth_hours(rng), beyond=1),
         "intermittent": _intermittent(1.0, *_durations(rng), state=1),
     }[course]
@@ -297,7 +308,7 @@ def _draw_partial_shading(shape, course, rng):
     what = f"{most} of {total} sub-strings of {strings} of {shape.in_parallel} strings"
     if course == "growing" or (course == "sudden" and rng.random() < 0.5):
         depth = 1 - opacity
-        schedule = _sudden(depth) if course == "sudden" else _growing(1.0, depth, _growth_hours(rng))
+        schedule = stay(depth) if course == "sudden" else _growing(1.0, depth, _growth_hours(rng))
         text = f"{what} covered, {opacity:.0%} of the light, {course}"
         circuit = shade_substrings(shape, strings, most)
         return Fault(PARTIAL_SHADING, text, (circuit,), (0, depth), schedule, course, SHADOW_DEPTHS)
@@ -317,12 +328,25 @@ def _draw_partial_shading(shape, course, rng):
     return Fault(PARTIAL_SHADING, text, states, worst, pass_by, "recurring", SHADOW_DEPTHS)
 
 
-def _draw_arc_fault(shape, course, rng):
+def draw_arc_fault(shape, course, rng):
     """Draw a loose contact that burns in bursts, and now and then opens.
 
+    Parameters
+    ----------
+    shape : ArrayShape
+    course : str
+        Whatever it is, an arc burns in bursts; one that is "growing" burns longer and longer.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Fault
+
+    Notes
+    -----
     20-40 V over an arc of some millimetres and 1/f noise of its current: J. Johnson et al., "Photovoltaic DC arc fault
     detector testing at Sandia National Laboratories", 37th IEEE PVSC, 2011. Sampled every 20 s, all but the slowest
-    part of that noise looks white. Whatever the course, an arc burns in bursts; one that grows burns longer and longer.
+    part of that noise looks white.
     """
     whole = shape.in_parallel == 1 or rng.random() < 0.5
     states = (insert_arc(shape, whole), open_strings(shape, shape.in_parallel if whole else 1))
@@ -366,5 +390,5 @@ _DRAW = {
     LINE_GROUND: _draw_line_ground,
     OPEN_CIRCUIT: _draw_open_circuit,
     PARTIAL_SHADING: _draw_partial_shading,
-    ARC_FAULT: _draw_arc_fault,
+    ARC_FAULT: draw_arc_fault,
 }

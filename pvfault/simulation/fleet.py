@@ -4,6 +4,7 @@ Here: who is in a fleet, which faults it has since when, and its tables: registr
 here: a single device (`devices.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -22,6 +23,7 @@ from pvfault.readings import (
     TIMESTAMP_TYPE,
 )
 from pvfault.registry import REGISTRY_SCHEMA
+from pvfault.simulation.array import ArrayShape
 from pvfault.simulation.devices import Device, draw_device, simulate_day, simulate_days_before
 from pvfault.simulation.faults import draw_fault
 from pvfault.simulation.sensors import CADENCES
@@ -193,7 +195,7 @@ def simulate_history(device, day, days):
 
 def simulate_fleet(
     devices: int, dates: list[date], seed: int, *, sites: tuple[Site, ...] = TEST_SITES, faulty: float = FAULTY_SHARE,
-    cadences: tuple[int, ...] = CADENCES[:1],
+    cadences: tuple[int, ...] = CADENCES[:1], shape: ArrayShape | None = None, draw: Callable = draw_fault,
 ) -> Fleet:  # fmt: skip
     """Simulate a fleet in which some devices are, or become, faulty.
 
@@ -211,6 +213,10 @@ def simulate_fleet(
         Share of faulty devices; 20 devices or more have every fault at least once, unless it is 0.
     cadences : tuple of int
         Of `pvfault.simulation.sensors.CADENCES`, one of which each device has; all else is the same whichever. [s]
+    shape : ArrayShape, optional
+        Of every array; else each is drawn.
+    draw : callable
+        As `draw_fault`, which draws the faults.
 
     Returns
     -------
@@ -236,12 +242,16 @@ def simulate_fleet(
     drawn = []
     for number, (name, fault) in enumerate(zip(_draw_names(devices, rng), faults, strict=True)):
         own = np.random.default_rng([seed, 2, number])
-        device = draw_device(name, sites[own.integers(len(sites))], (seed, 3, number), own, cadences=cadences)
-        drawn.append(strike(device, fault, dates, np.random.default_rng([seed, 4, number])) if fault else device)
+        device = draw_device(
+            name, sites[own.integers(len(sites))], (seed, 3, number), own, shape=shape, cadences=cadences
+        )
+        if fault:
+            device = strike(device, fault, dates, np.random.default_rng([seed, 4, number]), draw)
+        drawn.append(device)
     return Fleet(tuple(drawn), seed)
 
 
-def strike(device, fault, dates, rng):
+def strike(device, fault, dates, rng, draw=draw_fault):
     """Give a device a fault.
 
     Parameters
@@ -252,6 +262,8 @@ def strike(device, fault, dates, rng):
         The fault begins in the 60 days before the first, or between half past 8 and half past 15 solar time of one of
         them; the same for every fault.
     rng : numpy.random.Generator
+    draw : callable
+        As `draw_fault`.
 
     Returns
     -------
@@ -265,7 +277,7 @@ def strike(device, fault, dates, rng):
         # The hour of the UTC date at which the sun says so.
         hour = (rng.uniform(8.5, 15.5) - device.site.longitude / 15) % 24
         onset = _midnight(day) + timedelta(seconds=round(hour * 3600))
-    return replace(device, fault=draw_fault(fault, device.shape, rng), onset=onset)
+    return replace(device, fault=draw(fault, device.shape, rng), onset=onset)
 
 
 def _midnight(day):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 from scipy.signal import lfilter
 
-from pvfault.simulation.array import SHARES
+from pvfault.simulation.array import EVEN_FROM, SHARES
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _nearest_peak(power):
 
 def _refine(power, peak):
     """Vertex of the parabola through a maximum and its neighbours: share of the voltage, and power."""
-    inner = np.clip(peak, 10, len(SHARES) - 2)  # from index 10 on the shares are evenly spaced
+    inner = np.clip(peak, EVEN_FROM, len(SHARES) - 2)
     rows = np.arange(len(power))
     left, top, right = (power[rows, inner + step] for step in (-1, 0, 1))
     bend = np.minimum(left - 2 * top + right, -1e-9)

@@ -123,7 +123,9 @@ def simulate_weather(site, day, rng):
     horizontal = clear_beam * np.clip(sun[:, 2], 0, None)
     # What a cloud takes from the beam comes back in part as diffuse light, from the whole sky rather than from the sun.
     cover = gaussian_filter1d(1 - transmittance * veil, 20, mode="nearest")
-    diffuse = clear_diffuse * (1 - 0.3 * cover) + horizontal * (scattered * cover + enhanced * veil)
+    # A cloud that scatters little of the beam lets through little of the sky behind it either.
+    shaded = np.clip(0.9 - 2 * scattered, 0.3, 0.9)
+    diffuse = clear_diffuse * (1 - shaded * cover) + horizontal * (scattered * cover + enhanced * veil)
     air, wind = _air(site, day, 1 - cover.mean(), rng)
     snow = _snow(site, air, rng)
     happens = {"broken_clouds": broken, "fog": veil.min() < 1, "snow": snow[0] > 0}
@@ -166,7 +168,8 @@ def simulate_clouds(sky, rng):
     """How clouds change beam and diffuse light through one day.
 
     A day is clear, broken or overcast, or changes from one to another at some time. Under broken clouds, shadows and
-    gaps alternate; their lengths follow a power law and drift past with the wind, edges take 20 s to 1 min.
+    gaps alternate; their lengths follow a power law and drift past with the wind, edges take 20 s to 3 min. Clouds of a
+    day are thick or thin. How much all this varies was set beside measured irradiance, see docs/simulation.md.
 
     Parameters
     ----------
@@ -178,7 +181,7 @@ def simulate_clouds(sky, rng):
     -------
     transmittance : ndarray, shape (4320,)
         Share of the clear-sky beam that arrives.
-    scattered : float
+    scattered : ndarray, shape (4320,)
         Share of the lost beam that comes back as diffuse light.
     enhanced : ndarray, shape (4320,)
         Additional diffuse light from bright cloud edges beside the sun, as a share of the horizontal clear-sky beam.
@@ -194,19 +197,23 @@ def simulate_clouds(sky, rng):
     """
     kinds = rng.choice(3, size=2, p=sky)
     skies = [_sky(kind, rng) for kind in kinds]
-    change = rng.integers(0, READINGS_PER_DAY) if rng.random() < 0.4 else 0
+    change = rng.integers(0, READINGS_PER_DAY) if rng.random() < 0.6 else 0
     weight = 1 / (1 + np.exp(-(np.arange(READINGS_PER_DAY) - change) / 45))  # the change takes about an hour
     transmittance = skies[0] * (1 - weight) + skies[1] * weight
     near = gaussian_filter1d(1 - transmittance, 4, mode="nearest")
     enhanced = rng.uniform(0.1, 0.8) * near * transmittance
-    return transmittance, rng.uniform(0.06, 0.45), enhanced, BROKEN in (kinds if change else kinds[1:])
+    # The brightness of a closed cover changes over some minutes and over an hour.
+    uneven = rng.uniform(0.1, 0.5)
+    brightness = np.exp(uneven * (_wander(120, rng) + 0.4 * _wander(9, rng)) - uneven**2 / 2)
+    scattered = np.clip(rng.uniform(0.02, 0.45) * brightness, 0.01, 0.6)
+    return transmittance, scattered, enhanced, BROKEN in (kinds if change else kinds[1:])
 
 
 def _sky(kind, rng):
     """Transmittance of the beam for a clear, a broken or an overcast sky."""
     if kind == CLEAR:
-        haze = rng.uniform(0.93, 1.0)
-        return np.clip(haze + 0.01 * _wander(90, rng), 0, 1)
+        haze, cirrus = rng.uniform(0.93, 1.0), np.exp(rng.uniform(np.log(0.004), np.log(0.06)))
+        return np.clip(haze + cirrus * _wander(90, rng), 0, 1)
     if kind == OVERCAST:
         thin = max(0.0, rng.normal(-0.02, 0.06))
         return np.clip(thin * np.exp(0.5 * _wander(60, rng)), 0, 1)
@@ -216,17 +223,18 @@ def _sky(kind, rng):
 def _broken(rng):
     """Shadows and gaps that drift past, as a telegraph signal with soft edges."""
     speed = rng.uniform(4, 16)  # m/s, of the clouds
-    cover = rng.uniform(0.12, 0.75)
+    cover, thickness = rng.uniform(0.03, 0.8), rng.uniform(0.3, 0.9)
+    edge = np.exp(rng.uniform(np.log(0.3), np.log(4)))  # slots
     count = 3000
     # Pareto with exponent 1.66 - 1 in the cumulative, from 200 m (one slot at 10 m/s) to 12 km
     low, high, power = 200.0, 12_000.0, 0.66
     chord = (low**-power - rng.random(count) * (low**-power - high**-power)) ** (-1 / power)
     gap = chord[rng.permutation(count)] * (1 - cover) / cover
     ends = np.cumsum(np.column_stack([gap, chord]).ravel() / speed / SAMPLE_PERIOD_S)
-    depth = np.column_stack([np.zeros(count), rng.beta(3, 1.3, count)]).ravel()
+    depth = np.column_stack([np.zeros(count), rng.beta(4 * thickness, 4 * (1 - thickness), count)]).ravel()
     fine = np.arange(READINGS_PER_DAY) + rng.random()
     shade = depth[np.clip(np.searchsorted(ends, fine), 0, len(depth) - 1)]
-    shade = gaussian_filter1d(shade, rng.uniform(0.3, 1.2), mode="nearest")
+    shade = gaussian_filter1d(shade, edge, mode="nearest")
     return np.clip(1 - shade * (1 + 0.08 * _wander(6, rng)), 0, 1)
 
 
