@@ -260,8 +260,9 @@ def _draw_line_ground(shape, course, rng):
 def _draw_line_line(shape, course, rng):
     """Draw a short within a string, or (every second, where there are two) between two strings at different heights."""
     count = _some_modules(shape, rng)
-    if shape.in_parallel > 1 and rng.random() < 0.5:
-        apart = int(rng.integers(1, shape.in_series))
+    if shape.in_parallel > 1 and shape.in_series > 1 and rng.random() < 0.5:
+        # As many modules apart as a short in a string would take: the two take about as much.
+        apart = min(count, shape.in_series - 1)
         low = int(rng.integers(1, shape.in_series - apart + 1))
         text = f"two strings of {shape.in_parallel} joined above module {low} and module {low + apart}"
         text = f"{text} of {shape.in_series}"

@@ -16,7 +16,7 @@ from pvfault.simulation.weather import CLEAR
 
 MOST_SOILING = 0.3
 CURTAILED_DAYS = 0.08  # of the sites, and of the devices that obey, see `Habits`
-TRIPS = 0.03  # a day and device: the grid's voltage or frequency leaves its limits, or somebody works at the plant
+TRIPS = 0.01  # a day and device: the grid's voltage or frequency leaves its limits, or somebody works at the plant
 
 
 @dataclass(frozen=True)
