@@ -147,6 +147,18 @@ def test_dagster_takes_its_configuration(monkeypatch, tmp_path):
         assert result.success, result.errors
 
 
+def test_dagster_s_database_is_reached_by_a_driver_that_the_image_has():
+    """SQLAlchemy 2.1 takes psycopg 3 for a bare postgresql://, and dagster-postgres brings psycopg 2."""
+    from dagster_postgres.utils import pg_url_from_config
+    from sqlalchemy import create_engine
+
+    content = yaml.safe_load((dockerfile("dagster").parent / "dagster.yaml").read_text())
+    config = content["storage"]["postgres"]["postgres_db"]
+    filled = {name: "x" if isinstance(value, dict) and "env" in value else value for name, value in config.items()}
+    driver = create_engine(pg_url_from_config({"postgres_db": filled})).dialect.driver
+    assert {"psycopg2": "psycopg2-binary"}[driver] in closure(direct_requirements("dagster"))
+
+
 def test_what_dagster_s_configuration_takes_from_the_environment_is_set_in_every_task():
     from pvfault_deploy.stacks import read_templates
 
