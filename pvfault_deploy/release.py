@@ -21,7 +21,10 @@ MANIFEST = "release.json"
 MODEL = "lenet5.h5"
 _ZIPPED = ("pvfault", "spark_jobs")
 # What the images are made of beside the packages above: another content is another release, so a tag never lies.
-_IN_IMAGES = ("pvfault_assets", "pvfault_api", "infra/images", "pyproject.toml", "requirements.lock")
+_IN_IMAGES = (
+    "pvfault_assets", "pvfault_api", "pvfault_cli", "pvfault_gateway", "infra/images", "pyproject.toml",
+    "requirements.lock",
+)  # fmt: skip
 _JARS = {"spark": "iceberg-spark-runtime-*.jar", "aws": "iceberg-aws-bundle-*.jar"}
 _ENTRY_POINT = 'if __name__ == "__main__":'
 # The oldest date that a zip archive can hold: when a file was checked out is none of its content.

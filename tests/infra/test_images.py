@@ -104,6 +104,20 @@ def test_the_jobs_image_keeps_amazon_s_spark_and_has_all_that_jobs_import():
     assert {packages.get(name, canonicalize_name(name)) for name in needed} <= installed
 
 
+def test_jobs_are_run_by_the_python_that_has_the_packages():
+    """The service's own Python is another one, with none of them."""
+    from pvfault_deploy.stacks import read_templates
+
+    (template,) = (template for template in read_templates(PROJECT) if template.concern == "spark")
+    (defaults,) = template.resources["Application"]["Properties"]["RuntimeConfiguration"]
+    assert set(defaults["Properties"].values()) == {"/usr/bin/python3.11"}
+    assert set(defaults["Properties"]) >= {
+        "spark.emr-serverless.driverEnv.PYSPARK_PYTHON",
+        "spark.executorEnv.PYSPARK_PYTHON",
+    }
+    assert "python3.11 -m pip install" in dockerfile("emr").read_text()
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_what_is_copied_is_there_and_not_hidden_from_docker(image):
     text = dockerfile(image).read_text().replace("\\\n", " ")
