@@ -56,6 +56,7 @@ from pvfault.verdicts import combine_windows, expected_power
 MODEL, BOOSTING, RULE, CEILING = "model", "gradient boosting", "expected-power rule", "ceiling"
 BASELINES = (BOOSTING, RULE)
 EVERY_20_S = "20 s"
+REFERENCE = {"reference, clean": "reference, clean", "reference, noisy": "reference"}
 CADENCES = {EVERY_20_S: 20, "1 min": 60, "5 min": 300}
 FLEET_PART, VALIDATION_PART, TRUTH = "fleet", "validation", "truth"
 FAULTY_SHARE = 0.5
@@ -68,7 +69,8 @@ class Plan:
     Attributes
     ----------
     devices : int
-        Of the fleet that is tested, one day each, half of them faulty. Slower cadences are tested on half as many.
+        Of the fleet that is tested, one day each, half of them faulty. Slower cadences and the reference array are
+        tested on a third as many.
     training_devices : int
         Faulty ones, each with its healthy twin, that the network was trained on, and the baselines are.
     ceiling : int
@@ -203,14 +205,15 @@ def _tests(plan):
     """The test sets: how many devices, and the options of `simulate_fleets`."""
     common = {"faulty": FAULTY_SHARE, "twins": False}
     slower = {name: common | {"cadences": (seconds,)} for name, seconds in CADENCES.items() if name != EVERY_20_S}
+    reference = {name: common | {"arrays": arrays} for name, arrays in REFERENCE.items()}
     return {FLEET_PART: (plan.devices, common)} | {
-        name: (_slower_devices(plan), options) for name, options in slower.items()
+        name: (_slower_devices(plan), options) for name, options in (slower | reference).items()
     }
 
 
 def _slower_devices(plan):
-    """Devices of the tests of slower cadences: the first ones of the fleet, in whole fleets where there are enough."""
-    return max(plan.devices // 2 // FLEET * FLEET, min(plan.devices, FLEET))
+    """Devices of all tests but that of the fleet: at slower cadences, the first ones of the fleet."""
+    return max(plan.devices // 3 // FLEET * FLEET, min(plan.devices, FLEET))
 
 
 def _test_windows(name, devices, options, plan, folder, progress):
@@ -380,8 +383,9 @@ def _score(plan, version, parts, notes):
         if answer.name != RULE:  # its answers are 0 and 1
             calibration[answer.name] = calibration_error(answer.probabilities, fleet.windows.label)
     columns = [*window_columns(fleet.windows, fleet.answers), *day_columns(fleet.days, fleet.verdicts)]
-    for name in CADENCES:
-        columns += _whole_columns("cadence", name, parts[name])
+    for breakdown, names in (("cadence", CADENCES), ("reference array", REFERENCE)):
+        for name in names:
+            columns += _whole_columns(breakdown, name, parts[name])
     return Evaluation(
         plan=plan,
         version=version,

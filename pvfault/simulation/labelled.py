@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from pvfault.hourly_statistics import STATISTICS, hourly_statistics
 from pvfault.readings import SAMPLE_PERIOD_S
 from pvfault.simulation.devices import CONFUSERS, Day, Device, day_begins, simulate_day
 from pvfault.simulation.fleet import simulate_fleet, site_weather
+from pvfault.simulation.reference import simulate_reference_fleet
 from pvfault.simulation.sites import TEST_SITES, TRAINING_SITES, VALIDATION_SITES, Site
 from pvfault.windows import DARK_BELOW, SLOTS, WINDOWS_PER_DAY, cut_windows
 
@@ -36,6 +38,12 @@ FLEET = 24
 SITES_OF_A_FLEET = 6
 # About half of the windows are healthy: alone, a window that shows little should be taken for healthy.
 HEALTHY_SHARE = 0.45
+# Arrays of any size; or that of the literature, with all errors of a fleet's sensors, or with sensors without errors.
+ARRAYS = {
+    "any": simulate_fleet,
+    "reference": simulate_reference_fleet,
+    "reference, clean": partial(simulate_reference_fleet, clean=True),
+}
 # What is compared with the hours before and the rest of the day.
 DAY_STATISTICS = (
     "voltage_mean", "voltage_std", "voltage_step_mean", "voltage_max", "current_ratio_q50", "current_ratio_std",
@@ -179,7 +187,7 @@ def simulate_windows(
 
 def simulate_fleets(
     split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True, thinned: bool = False,
-    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), images: bool = True, workers: int = 1,
+    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), arrays: str = "any", images: bool = True, workers: int = 1,
 ) -> Iterator[LabelledWindows]:  # fmt: skip
     """Simulate as `simulate_windows`, fleet by fleet, so that not all images have to be in memory at once.
 
@@ -195,6 +203,8 @@ def simulate_fleets(
         Whether healthy windows are left out at random, so that `HEALTHY_SHARE` remain; for training only.
     cadences : tuple of int
         Of `pvfault.simulation.sensors.CADENCES`; each device, with its twin, sends at one of them, at random. [s]
+    arrays : str
+        Of `ARRAYS`.
     images : bool
         Whether the windows are transformed.
     workers : int
@@ -205,7 +215,7 @@ def simulate_fleets(
     LabelledWindows
         Of at most `FLEET` devices; devices and device-days are numbered on from the fleets before.
     """
-    wanted = _Wanted(split, faulty, twins, thinned, cadences, images)
+    wanted = _Wanted(split, faulty, twins, thinned, cadences, arrays, images)
     jobs = [(wanted, number, min(FLEET, devices - first)) for number, first in enumerate(range(0, devices, FLEET))]
     first_day = 0
     for number, (part, days) in enumerate(_map(_simulate_fleet_windows, jobs, workers)):
@@ -222,6 +232,7 @@ class _Wanted:
     twins: bool
     thinned: bool
     cadences: tuple[int, ...]
+    arrays: str
     images: bool
 
 
@@ -253,7 +264,8 @@ def _simulate_fleet_windows(job):
     day = split.first + timedelta(days=number * 157 % 365)
     rng = np.random.default_rng([seed, 5])
     sites = [split.sites[k] for k in rng.permutation(len(split.sites))[:SITES_OF_A_FLEET]]
-    fleet = simulate_fleet(devices, [day], seed, sites=tuple(sites), faulty=wanted.faulty, cadences=wanted.cadences)
+    simulate = ARRAYS[wanted.arrays]
+    fleet = simulate(devices, [day], seed, sites=tuple(sites), faulty=wanted.faulty, cadences=wanted.cadences)
     days = []
     for position, device in enumerate(fleet.devices):
         days += _label_day(position, device, day, site_weather(seed, device.site, day), twins=wanted.twins)
