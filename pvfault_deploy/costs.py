@@ -23,8 +23,8 @@ RECORD_BYTES = 33 + 10 + 8
 PARTITIONS = 8
 RETENTION_DAYS = 14  # of the topic, pvfault_gateway/topics.py
 
-# docs/performance.md, a day of 10,000 devices: MB written, and minutes of all four jobs with their starts on one executor
-# and a driver. After the last job both wait until the application stops (infra/cloudformation/spark.yaml).
+# docs/performance.md, a day of 10,000 devices: MB written, and minutes of all four jobs with their starts on one
+# executor and a driver. After the last job both wait until the application stops (infra/cloudformation/spark.yaml).
 MB_A_DEVICE_DAY = {"raw": 323.2 / 10_000, "silver": 1839.7 / 10_000, "gold": 1.0 / 10_000}
 JOB_MINUTES = 5.5
 JOB_MINUTES_DEVICES = 10_000
