@@ -58,7 +58,7 @@ class Line:
 
     @property
     def dollars(self) -> float:
-        """A month's. [$]"""
+        """A month's sum, in dollars."""
         return self.quantity * self.price
 
 
