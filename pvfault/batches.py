@@ -159,6 +159,8 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
             pa.array(np.nansum(power, axis=1) / 1000),
             pa.array((shortfall * verdicts.faulty).sum(axis=1) / 1000, mask=no_loss),
             pa.array(completeness(readings)),
+            pa.array(np.array(FAULTS, dtype=object)[verdicts.runner_up], pa.string(), mask=unknown),
+            pa.array(verdicts.runner_up_probability, pa.float32(), mask=unknown),
         ],
         schema=DEVICE_DAYS.schema,
     )
@@ -222,7 +224,7 @@ def _scalogram_table(devices, day, windows, images):
     start = _midnight_us(day) + np.arange(WINDOWS_PER_DAY) * WINDOW_S * 1_000_000
     means = {
         name: pa.array(getattr(windows, name), pa.float32(), from_pandas=True)
-        for name in ("mean_irradiance", "mean_power", "mean_temperature")
+        for name in ("mean_irradiance", "mean_power", "mean_temperature", "mean_voltage", "mean_current")
     }
     columns = {
         DEVICE_ID: pa.array(np.repeat(np.array(devices, dtype=object), WINDOWS_PER_DAY), pa.string()),

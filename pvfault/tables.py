@@ -79,6 +79,9 @@ SCALOGRAMS = Table(
             # What the verdict on a day needs beside the predictions, so that it does not read the readings again.
             pa.field("mean_power", pa.float32()),
             pa.field("mean_temperature", pa.float32()),
+            # What a device's later dates are compared with: its own healthy days.
+            pa.field("mean_voltage", pa.float32()),
+            pa.field("mean_current", pa.float32()),
         ]
     ),
     (DEVICE_ID, WINDOW_START),
@@ -118,6 +121,9 @@ DEVICE_DAYS = Table(
             pa.field("energy_kwh", pa.float64(), nullable=False),
             pa.field("lost_kwh", pa.float64()),
             pa.field("completeness", pa.float64(), nullable=False),
+            # What it is if it is not `fault`, "none" included, and how probable that is.
+            pa.field("runner_up", pa.string()),
+            pa.field("runner_up_probability", pa.float32()),
         ]
     ),
     (DEVICE_ID, "date"),

@@ -38,12 +38,18 @@ class Verdicts:
         The windows in which the fault shows: from its most probable onset on, and more probably faulty than not.
     confidence : ndarray of float, shape (n,)
         Posterior probability of the verdict; NaN where unknown.
+    runner_up : ndarray of int, shape (n,)
+        Position in `FAULTS` of what is the most probable if it is not `fault`; -1 where unknown.
+    runner_up_probability : ndarray of float, shape (n,)
+        Its posterior probability; NaN where unknown.
     """
 
     fault: np.ndarray
     onset: np.ndarray
     faulty: np.ndarray
     confidence: np.ndarray
+    runner_up: np.ndarray
+    runner_up_probability: np.ndarray
 
 
 def combine_windows(probabilities) -> Verdicts:
@@ -80,8 +86,8 @@ def combine_windows(probabilities) -> Verdicts:
     likelihood = _log_likelihood(probabilities, usable)
     weight = _posterior(likelihood)
     by_fault = weight.sum(axis=2)
-    fault = by_fault.argmax(axis=1)
-    confidence = np.take_along_axis(by_fault, fault[:, None], axis=1)[:, 0]
+    fault, runner_up = np.argsort(-by_fault, axis=1, kind="stable")[:, :2].T
+    confidence, second = (np.take_along_axis(by_fault, which[:, None], axis=1)[:, 0] for which in (fault, runner_up))
     most_probable_onset = np.take_along_axis(weight, fault[:, None, None], axis=1)[:, 0].argmax(axis=1)
 
     hours = np.arange(WINDOWS_PER_DAY)
@@ -97,6 +103,8 @@ def combine_windows(probabilities) -> Verdicts:
         onset=np.where(unknown | (fault == 0), -1, onset),
         faulty=shows,
         confidence=np.where(unknown, np.nan, confidence),
+        runner_up=np.where(unknown, -1, runner_up),
+        runner_up_probability=np.where(unknown, np.nan, second),
     )
 
 

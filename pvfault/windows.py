@@ -41,6 +41,8 @@ class Windows:
         How many readings came, usable or not.
     mean_power, mean_irradiance, mean_temperature : ndarray of float32, shape (n_devices * 24,)
         Means over the usable readings; NaN where there is none. Power is voltage times current. [W], [W/m²], [°C]
+    mean_voltage, mean_current : ndarray of float32, shape (n_devices * 24,)
+        The same. [V], [A]
     judged : ndarray of int, shape (n_judged,)
         Which of the windows are `ok`.
     values : ndarray of float32, shape (n_judged, 180, 4)
@@ -52,6 +54,8 @@ class Windows:
     mean_power: np.ndarray
     mean_irradiance: np.ndarray
     mean_temperature: np.ndarray
+    mean_voltage: np.ndarray
+    mean_current: np.ndarray
     judged: np.ndarray
     values: np.ndarray
 
@@ -92,8 +96,9 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
     usable = is_plausible(measurements)
     usable_key, usable_measurements = key[usable], measurements[usable]
     voltage, current, temperature, irradiance = usable_measurements.T.astype(np.float64)
-    mean_power, mean_irradiance, mean_temperature = (
-        _mean(values, window[usable], n_windows) for values in (voltage * current, irradiance, temperature)
+    mean_power, mean_irradiance, mean_temperature, mean_voltage, mean_current = (
+        _mean(values, window[usable], n_windows)
+        for values in (voltage * current, irradiance, temperature, voltage, current)
     )
 
     quality = np.full(n_windows, OK, dtype=object)
@@ -112,6 +117,8 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
         mean_power.astype(np.float32),
         mean_irradiance.astype(np.float32),
         mean_temperature.astype(np.float32),
+        mean_voltage.astype(np.float32),
+        mean_current.astype(np.float32),
         candidates[fits],
         _interpolate(usable_measurements, Neighbours(*(field[fits] for field in neighbours))),
     )

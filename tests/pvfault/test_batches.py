@@ -314,6 +314,8 @@ def test_a_day_is_worth_what_a_pocket_calculator_says():
     (row,) = device_day_rows(hours_of({"A000000000": half_a_day()}), DAY, RATED_6_KW).to_pylist()
     # Four windows of 95 % against one device in fifty.
     assert row.pop("confidence") == pytest.approx(1, abs=1e-3)
+    assert row.pop("runner_up") in set(FAULTS) - {"open_circuit"}
+    assert 0 < row.pop("runner_up_probability") < 1e-3
     assert row == {
         "deviceID": "A000000000",
         "date": DAY,
@@ -342,7 +344,7 @@ def test_what_an_unregistered_device_loses_is_unknown():
 def test_a_device_without_a_window_that_can_be_judged_is_unknown_and_not_without_loss():
     silent = dict.fromkeys(range(24), NOTHING)
     (row,) = device_day_rows(hours_of({"A000000000": silent}), DAY, RATED_6_KW).to_pylist()
-    assert row["fault"] is row["onset"] is row["confidence"] is row["lost_kwh"] is None
+    assert row["fault"] is row["onset"] is row["confidence"] is row["lost_kwh"] is row["runner_up"] is None
     assert (row["usable_hours"], row["faulty_hours"], row["energy_kwh"], row["completeness"]) == (0, 0, 0.0, 0.0)
 
 

@@ -62,6 +62,8 @@ def test_verdicts_equal_bayes_rule_by_enumeration(seed):
         fault = int(np.argmax(by_fault))
         assert verdicts.fault[device] == fault
         assert verdicts.confidence[device] == pytest.approx(by_fault[fault])
+        assert verdicts.runner_up_probability[device] == pytest.approx(sorted(by_fault)[-2])
+        assert by_fault[verdicts.runner_up[device]] == pytest.approx(sorted(by_fault)[-2])
         if fault == NONE:
             assert verdicts.onset[device] == -1
             assert not verdicts.faulty[device].any()
@@ -142,6 +144,8 @@ def test_a_day_without_a_window_is_unknown_and_not_healthy():
     assert verdicts.fault.tolist() == [-1, -1]
     assert verdicts.onset.tolist() == [-1, -1]
     assert np.isnan(verdicts.confidence).all()
+    assert verdicts.runner_up.tolist() == [-1, -1]
+    assert np.isnan(verdicts.runner_up_probability).all()
     assert not verdicts.faulty.any()
 
 

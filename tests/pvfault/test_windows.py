@@ -254,6 +254,16 @@ def test_a_device_that_stops_in_the_hour_holds_its_last_reading_for_five_minutes
     assert quality_of_the_hour(EVERY_20_S[EVERY_20_S >= HOUR / 2]) == "sparse"
 
 
+def test_means_are_those_of_the_hours_own_usable_readings():
+    """Power is the mean of the products: the product of the means is another number."""
+    measurements = np.float32([[400, 2, 20, 300], [600, 6, 40, 900], [np.nan, 9, 99, 99]])
+    windows = cut_windows(np.zeros(3, int), np.array([3600.0, 4800.0, 6000.0]), measurements, 1)
+    means = [windows.mean_voltage, windows.mean_current, windows.mean_temperature, windows.mean_irradiance]
+    assert [float(mean[1]) for mean in means] == [500, 4, 30, 600]
+    assert windows.mean_power[1] == 2200
+    assert all(np.isnan(mean[0]) for mean in means)
+
+
 def test_mean_irradiance_counts_usable_readings_only():
     readings = np.tile(np.float32(GOOD), (60, 1))
     readings[:, 3] = np.arange(60) * 10
