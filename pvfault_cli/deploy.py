@@ -9,15 +9,15 @@ import typer
 from pvfault.errors import PvfaultError
 from pvfault_cli.messages import count, read_settings
 
-app = typer.Typer(help="Put pvfault onto AWS: a release, and the stacks around it.")
+app = typer.Typer()
 
-StageOption = Annotated[str, typer.Option(help="The deployment's name; one of them in an account and region.")]
+_STAGE_HELP = "The deployment's name; one of them in an account and region."
 
 
 @app.callback(invoke_without_command=True)
 def deploy(
     context: typer.Context,
-    stage: StageOption = "prod",
+    stage: Annotated[str, typer.Option(help=_STAGE_HELP)] = "prod",
     prefix: Annotated[str | None, typer.Option(help="What bucket names begin with; needed once.")] = None,
     first_date: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="First day that can be materialised; needed once.")
@@ -69,7 +69,10 @@ def deploy(
 
 
 @app.command()
-def status(stage: StageOption = "prod"):
+def status(
+    context: typer.Context,
+    stage: Annotated[str | None, typer.Option(help=_STAGE_HELP, show_default="prod")] = None,
+):
     """Tell what is deployed: stacks, their outputs, the Spark application, the release. Exit code 1 if it is not whole.
 
     Example: `pvfault deploy status --stage prod`
@@ -77,6 +80,7 @@ def status(stage: StageOption = "prod"):
     from pvfault_deploy.amazon import connect, shown_to_the_user
     from pvfault_deploy.deploy import application_state, look
 
+    stage = stage or context.parent.params["stage"]  # `deploy --stage test status` means test too
     with shown_to_the_user():
         amazon = connect()
         found = look(stage, amazon)

@@ -74,7 +74,7 @@ def monthly_bill(devices: int) -> list[Line]:
     Examples
     --------
     >>> round(sum(line.dollars for line in monthly_bill(10_000) if line.service == "MSK Serverless"))
-    570
+    569
     """
     gb_a_day = devices * 86_400 / SAMPLE_PERIOD_S * RECORD_BYTES / 1e9
     gb_a_month = gb_a_day * DAYS

@@ -73,6 +73,9 @@ def test_a_deployment_as_it_is_typed(run):
         assert "Change pvfault-prod-storage? [y/N]" in refused.stderr
         assert "pvfault-prod-images was left as it is" in refused.stderr
 
+        other = run("--stage", "test", "status", address=address)
+        assert "pvfault-test-storage: not there" in other.stdout
+
         status = run("status", address=address)
         assert status.exit_code == 1
         assert re.search(

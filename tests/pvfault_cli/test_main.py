@@ -75,6 +75,8 @@ def test_a_mistake_of_ours_keeps_its_traceback(failing):
         ["replay"],
         ["train"],
         ["evaluate"],
+        ["deploy"],
+        ["deploy", "status"],
     ],
 )
 def test_every_command_has_help_and_those_that_do_something_an_example(command):
