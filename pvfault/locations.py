@@ -3,6 +3,8 @@
 Here: the one place that opens a URI; whatever reads a file gets a path of this machine. Credentials, region and
 endpoint are those of the process, as Amazon's own tools read them. Not here: what is in the files, the tables
 (`spark_jobs`).
+
+PyArrow is imported where it is used: the settings know this module, and no command's help should wait for it.
 """
 
 import shutil
@@ -10,9 +12,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-
-import pyarrow as pa
-from pyarrow import fs
 
 from pvfault.errors import PvfaultError
 
@@ -36,6 +35,8 @@ def is_there(location: Location) -> bool:
     """
     if not _is_uri(location):
         return Path(location).is_file()
+    from pyarrow import fs
+
     with _told(location):
         system, path = fs.FileSystem.from_uri(location)
         return system.get_file_info(path).type == fs.FileType.File
@@ -58,6 +59,8 @@ def local_file(location: Location) -> Iterator[Path]:
     if not _is_uri(location):
         yield Path(location)
         return
+    from pyarrow import fs
+
     with tempfile.TemporaryDirectory(prefix="pvfault-") as folder:
         copy = Path(folder) / PurePosixPath(location).name
         with _told(location):
@@ -74,6 +77,8 @@ def _is_uri(location: Location) -> bool:
 @contextmanager
 def _told(location: str) -> Iterator[None]:
     """Say of which file an error is, and what can be done."""
+    import pyarrow as pa
+
     try:
         yield
     except FileNotFoundError as error:
