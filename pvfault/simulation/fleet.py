@@ -225,7 +225,7 @@ def simulate_fleet(
     Raises
     ------
     PvfaultError
-        If there is no device or no date.
+        If there is no device or no date, or a cadence that no logger has.
 
     Examples
     --------
@@ -236,6 +236,10 @@ def simulate_fleet(
     if devices < 1 or not dates:
         raise PvfaultError(
             f"a fleet of {devices} devices on {len(dates)} dates cannot be simulated: give at least one of each"
+        )
+    if not cadences or not set(cadences) <= set(CADENCES):
+        raise PvfaultError(
+            f"cadences {list(cadences)} cannot be simulated: give one or more of {', '.join(map(str, CADENCES))} s"
         )
     rng = np.random.default_rng([seed, 0])
     faults = _deal_faults(devices, faulty, rng)

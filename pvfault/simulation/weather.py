@@ -59,6 +59,11 @@ class Weather:
                 raise PvfaultError(
                     f"weather: {name} has {found}, expected {len(self.sun)}, one for each slot of the day"
                 )
+            if not np.isfinite(values).all():
+                found = np.count_nonzero(~np.isfinite(values))
+                raise PvfaultError(
+                    f"weather: {name} has {found} values that are no numbers, expected none; fill them in beforehand"
+                )
 
     def delay(self, seconds):
         """The same sky, but clouds arrive later by some seconds.

@@ -186,7 +186,15 @@ def test_a_fleet_of_nothing_is_refused(devices, dates):
         simulate_fleet(devices, dates, seed=1)
 
 
+@pytest.mark.parametrize("cadences", [(), (30,), (20, 0)])
+def test_a_cadence_that_no_logger_has_is_refused(cadences):
+    with pytest.raises(PvfaultError, match="one or more of 20, 60, 300 s"):
+        simulate_fleet(3, [DAY], seed=1, cadences=cadences)
+
+
 def test_weather_without_irradiance_is_refused():
     sky = weather_at(TEST_SITES[0])
     with pytest.raises(PvfaultError, match="beam has nothing, expected 4320"):
         Weather(sky.sun, None, sky.diffuse, sky.air, sky.wind)
+    with pytest.raises(PvfaultError, match="diffuse has 4320 values that are no numbers"):
+        Weather(sky.sun, sky.beam, sky.diffuse * np.nan, sky.air, sky.wind)
