@@ -7,6 +7,9 @@ import pytest
 from pvfault import lenet, scalogram
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
+from tests.conftest import PROJECT
+
+RELEASED = PROJECT / "models" / "lenet5.h5"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,14 @@ def test_a_saved_network_predicts_the_same(network, path, images):
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
     assert classifier.version == lenet.read_version(path)
     assert len(classifier.version) == 12
+
+
+def test_the_released_network_gives_what_keras_itself_gives(images):
+    """The classifier computes some layers in another way, and untrained biases are zero and show no mistake."""
+    found = lenet.load_classifier(RELEASED).predict(images)
+    expected = lenet.load_network(RELEASED).predict(images, verbose=0)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_images_are_judged_one_by_one_as_in_any_batch(path, images):
