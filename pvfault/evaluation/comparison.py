@@ -21,6 +21,7 @@ from pvfault.evaluation.scores import (
     group_shorts,
 )
 from pvfault.faults import FAULTS, OPEN_CIRCUIT
+from pvfault.simulation.devices import CONFUSERS
 from pvfault.simulation.labelled import LabelledWindows, by_device_day
 from pvfault.windows import WINDOWS_PER_DAY
 
@@ -69,6 +70,8 @@ class Days:
     severity, onset, noise : ndarray, shape (n,)
         As `LabelledWindows` has them; severity is 0 for healthy days.
     strings : ndarray of int, shape (n,)
+    confusers : ndarray of int, shape (n,)
+        As `LabelledWindows` has them.
     lit : ndarray of bool, shape (n, 24)
         Hours with a window.
     """
@@ -79,6 +82,7 @@ class Days:
     onset: np.ndarray
     noise: np.ndarray
     strings: np.ndarray
+    confusers: np.ndarray
     lit: np.ndarray
 
     @classmethod
@@ -93,6 +97,7 @@ class Days:
             onset=windows.onset[first],
             noise=windows.noise[first],
             strings=windows.strings[first],
+            confusers=windows.confusers[first],
             lit=np.isfinite(label),
         )
 
@@ -137,6 +142,10 @@ class Metric:
             return f1[..., self.of_group]
         return f1[..., group_confusion(whole, self.groups).sum(axis=1) > 0].mean(axis=-1)
 
+    def score(self, whole, drawn):
+        """Compute the score of all devices, and of each draw of them."""
+        return float(self.compute(whole, whole)), self.compute(drawn, whole)
+
 
 GROUPED = Metric("macro-F1, shorts as one", SHORTS)
 SIX = Metric("macro-F1, six classes", np.arange(N_CLASSES))
@@ -179,22 +188,20 @@ class Resampling:
         rng = np.random.default_rng(seed)
         self._weights = rng.multinomial(n_devices, np.full(n_devices, 1 / n_devices), DRAWS).astype(float)
 
-    def draw(self, metric, by_device):
-        """Compute a score of the devices, and of each draw of them.
+    def draw(self, by_device):
+        """Confusion matrix of all devices, and of each draw of them.
 
         Parameters
         ----------
-        metric : Metric
         by_device : ndarray of int, shape (n_devices, 6, 6)
 
         Returns
         -------
-        value : float
-        draws : ndarray, shape (DRAWS,)
+        whole : ndarray of int, shape (6, 6)
+        drawn : ndarray of float, shape (DRAWS, 6, 6)
         """
-        whole = by_device.sum(axis=0)
-        drawn = (self._weights @ by_device.reshape(len(by_device), -1)).reshape(-1, N_CLASSES, N_CLASSES)
-        return float(metric.compute(whole, whole)), metric.compute(drawn, whole)
+        drawn = self._weights @ by_device.reshape(len(by_device), -1)
+        return by_device.sum(axis=0), drawn.reshape(-1, N_CLASSES, N_CLASSES)
 
 
 def to_estimate(value, draws) -> Estimate:
@@ -247,9 +254,10 @@ def compare(breakdown, name, unit, device, truth, found, metrics=METRICS, seed=0
     by_device = {judge: count_by_device(device, truth, answer) for judge, answer in found.items()}
     model = next(iter(found))
     resampling = Resampling(len(by_device[model]), seed)
+    confusions = {judge: resampling.draw(counts) for judge, counts in by_device.items()}
     scores, differences = {}, {}
     for metric in metrics:
-        drawn = {judge: resampling.draw(metric, counts) for judge, counts in by_device.items()}
+        drawn = {judge: metric.score(*confusion) for judge, confusion in confusions.items()}
         scores[metric.name] = {judge: to_estimate(*pair) for judge, pair in drawn.items()}
         differences[metric.name] = {
             judge: to_estimate(drawn[model][0] - value, drawn[model][1] - draws)
@@ -279,7 +287,7 @@ def compare_sets(metric, sets, n_devices, seed=0) -> tuple[Estimate, Estimate]:
     """
     resampling = Resampling(n_devices, seed)
     (first, first_draws), (second, second_draws) = (
-        resampling.draw(metric, count_by_device(*windows, n_devices)) for windows in sets
+        metric.score(*resampling.draw(count_by_device(*windows, n_devices))) for windows in sets
     )
     return to_estimate(second, second_draws), to_estimate(second - first, second_draws - first_draws)
 
@@ -418,6 +426,29 @@ def count_false_alarms(truth, verdict) -> FalseAlarms:
     count, days = int((verdict[healthy] > 0).sum()), int(healthy.sum())
     years = max(days, 1) / 365
     return FalseAlarms(count, days, count / years, float(chi2.ppf(CONFIDENCE, 2 * (count + 1)) / 2 / years))
+
+
+def alarms_by_confuser(days: Days, verdicts: dict) -> list[tuple[str, int, dict]]:
+    """Count the false alarms on healthy device-days that show something which might be taken for a fault.
+
+    Parameters
+    ----------
+    days : Days
+    verdicts : dict of str to ndarray of int, shape (n,)
+        By judge.
+
+    Returns
+    -------
+    list of tuple
+        What they show, healthy device-days that do, and how many of these each judge called faulty; "nothing" first.
+    """
+    healthy = days.truth == 0
+    parts = {"nothing": days.confusers == 0}
+    parts |= {name: (days.confusers >> position & 1).astype(bool) for position, name in enumerate(CONFUSERS)}
+    return [
+        (name, int((shown & healthy).sum()), {j: int((v[shown & healthy] > 0).sum()) for j, v in verdicts.items()})
+        for name, shown in parts.items()
+    ]
 
 
 def detection_delay(days: Days, arranged, judge_days):

@@ -21,6 +21,7 @@ from pvfault.evaluation.comparison import (
     SOON,
     Column,
     Estimate,
+    alarms_by_confuser,
     confused_pairs,
 )
 from pvfault.evaluation.measured import MeasuredDay, worst_days
@@ -208,11 +209,12 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         loader=jinja2.FileSystemLoader(STEM), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
+    fleet = evaluation.parts[FLEET_PART]
     page = environment.get_template("report.html.j2").render(
         evaluation=evaluation,
         command=command,
         goals=goals(evaluation),
-        judges=[answer.name for answer in evaluation.parts[FLEET_PART].answers],
+        judges=[answer.name for answer in fleet.answers],
         metrics=[metric.name for metric in (GROUPED, FOUND, SIX)],
         whole=[_whole(evaluation, unit) for unit in ("windows", "device-days")],
         breakdowns=_breakdowns(evaluation),
@@ -222,6 +224,7 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         group_names=GROUP_NAMES,
         pairs=same_circuits(evaluation),
         delays=_delay_rows(evaluation),
+        confusers=alarms_by_confuser(fleet.days, fleet.verdicts),
         by_class=by_class(evaluation),
         days=days,
         worst=worst_days(days),
