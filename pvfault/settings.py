@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from pvfault.broker_access import BrokerAccess
 from pvfault.errors import PvfaultError
 from pvfault.locations import S3, Location
 
@@ -37,6 +38,9 @@ class Settings:
     broker : str
         Kafka's bootstrap servers, `host:port[,host:port]`; empty if they are to be asked of the cluster
         (`PVFAULT_BROKER`).
+    broker_iam_region : str
+        Region of the Amazon MSK cluster that these brokers are of, which knows its clients by IAM; empty for a broker
+        that asks nothing (`PVFAULT_BROKER_IAM_REGION`).
     msk_cluster_arn : str or None
         The Amazon MSK cluster, reached by IAM (`PVFAULT_MSK_CLUSTER_ARN`).
     topic : str
@@ -70,6 +74,7 @@ class Settings:
     home: Path
     jars: Path
     broker: str
+    broker_iam_region: str
     msk_cluster_arn: str | None
     topic: str
     registry: Location
@@ -148,6 +153,7 @@ class Settings:
             home=home,
             jars=read("PVFAULT_JARS", _path, project / "build" / "jars", "a folder"),
             broker=environment.get("PVFAULT_BROKER") or ("localhost:9092" if where == LOCAL and not cluster else ""),
+            broker_iam_region=environment.get("PVFAULT_BROKER_IAM_REGION") or "",
             msk_cluster_arn=cluster,
             topic=environment.get("PVFAULT_TOPIC") or "pv-readings",
             registry=read("PVFAULT_REGISTRY", _location, registry, "a file or an s3:// URI"),
@@ -162,6 +168,11 @@ class Settings:
             emr_job_role_arn=read("PVFAULT_EMR_JOB_ROLE_ARN", _arn_of("iam"), None, "the ARN of a role"),
             sns_topic_arn=read("PVFAULT_SNS_TOPIC_ARN", _arn_of("sns"), None, "the ARN of an SNS topic"),
         )
+
+    @property
+    def broker_access(self) -> BrokerAccess:
+        """How a Kafka client reaches the broker."""
+        return BrokerAccess(self.broker, self.broker_iam_region)
 
     @property
     def warehouse(self) -> Path:
@@ -189,6 +200,7 @@ class Settings:
             "PVFAULT_BUCKETS": self.buckets,
             "PVFAULT_RELEASE": self.release,
             "PVFAULT_BROKER": self.broker,
+            "PVFAULT_BROKER_IAM_REGION": self.broker_iam_region,
             "PVFAULT_MSK_CLUSTER_ARN": self.msk_cluster_arn,
             "PVFAULT_TOPIC": self.topic,
             "PVFAULT_REGISTRY": self.registry,

@@ -50,7 +50,7 @@ def time_consumer(settings: Settings, readings: int) -> dict:
 
     schema = parse_schema(AVRO_SCHEMA)
     consumer = Consumer(
-        client_config(settings.broker)
+        client_config(settings.broker_access)
         | {"group.id": f"pvfault-bench-{uuid.uuid4().hex}", "enable.auto.commit": False, "fetch.max.bytes": 2**25}
     )
     partitions = consumer.list_topics(settings.topic).topics[settings.topic].partitions

@@ -76,7 +76,7 @@ def time_stages(
 def read_bare(spark: SparkSession, config: JobConfig) -> None:
     """Read the date's records and throw them away: the least that any Spark job over the topic takes."""
     start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
-    records = read_topic(spark, config.broker, config.topic, start, start + timedelta(days=1))
+    records = read_topic(spark, config.broker_access, config.topic, start, start + timedelta(days=1))
     records.write.format("noop").mode("overwrite").save()
 
 

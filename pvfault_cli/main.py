@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from pvfault.errors import PvfaultError
-from pvfault_cli import bench, broker, classify, demo, deploy, evaluate, replay, simulate, train
+from pvfault_cli import bench, broker, classify, demo, deploy, evaluate, replay, simulate, topic, train
 from pvfault_cli.messages import print_error
 
 INTERRUPTED = 130
@@ -40,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(broker.app, name="broker")
+app.add_typer(topic.app, name="topic")
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)

@@ -38,10 +38,11 @@ def replay(
 
     Example: `pvfault replay plant.csv --map voltage=V_DC --map current=I_DC --device INV0000001 --timezone Europe/Rome`
     """
+    from pvfault_gateway.msk import find_brokers
     from pvfault_gateway.replay import read_files
     from pvfault_gateway.replay import replay as send
 
-    settings = read_settings(topic=topic, broker=broker)
+    settings = find_brokers(read_settings(topic=topic, broker=broker))
     series = read_files(files, columns=parse_map(columns or []), device=device, timezone=timezone)
     with readings_progress("Sending", len(series.readings)) as advance:
         sent = send(settings, series.readings, again=again, on_progress=advance)

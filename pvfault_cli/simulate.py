@@ -26,10 +26,11 @@ def simulate(
     """
     from pvfault.readings import READINGS_PER_DAY
     from pvfault.simulation import simulate_fleet
+    from pvfault_gateway.msk import find_brokers
     from pvfault_gateway.simulate import labels_file
     from pvfault_gateway.simulate import simulate as send
 
-    settings = read_settings(topic=topic, broker=broker)
+    settings = find_brokers(read_settings(topic=topic, broker=broker))
     dates = [start.date() + timedelta(day) for day in range(days)]
     fleet = simulate_fleet(devices, dates, seed)
     # Fewer will come: some readings drop out, as they do in a plant.

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 from confluent_kafka import KafkaException
 
+from pvfault.broker_access import BrokerAccess
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_gateway.topics import admin_client
@@ -263,7 +264,7 @@ def _launch(settings, folder, java, port):
 
 def _wait_until_it_answers(process, port, log):
     """Ask for its topics until they come."""
-    client = admin_client(f"localhost:{port}")
+    client = admin_client(BrokerAccess(f"localhost:{port}"))
     give_up_at = time.monotonic() + START_TIMEOUT_S
     while _is_alive(process):
         with contextlib.suppress(KafkaException):

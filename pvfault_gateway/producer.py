@@ -62,8 +62,10 @@ class ReadingProducer:
         self._undelivered = 0
         self._reason = None
         self._connection_error = None
+        config = client_config(settings.broker_access)
+        self._signer = config.get("oauth_cb")
         self._producer = Producer(
-            client_config(settings.broker)
+            config
             | {
                 "enable.idempotence": True,
                 "compression.type": "lz4",
@@ -152,6 +154,8 @@ class ReadingProducer:
         reason = self._reason.str()
         if self._connection_error:
             reason += f"; {self._connection_error.str()}"
+        if self._signer and self._signer.error:
+            reason += f"; {self._signer.error}"
         raise PvfaultError(
             f"{self._undelivered:,} of {self._sent:,} readings sent to the topic {self._topic!r} were not confirmed by "
             f"the broker at {self._broker} ({reason}). What has arrived stays there. Look after the broker "

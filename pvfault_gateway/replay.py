@@ -16,7 +16,7 @@ from pvfault.reading_files import merge_readings, read_readings
 from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.settings import Settings
 from pvfault_gateway.producer import BATCH, ReadingProducer
-from pvfault_gateway.topics import check_order, ensure_topic
+from pvfault_gateway.topics import prepare_topic
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,9 @@ def replay(
     Raises
     ------
     PvfaultError
-        If no broker answers, the topic holds readings of the same time or later, or readings could not be delivered.
+        If no broker answers, the topic would lose or hide these readings, or they could not be delivered.
     """
-    ensure_topic(settings)
-    if not again:
-        check_order(settings, readings[TIMESTAMP][0].as_py())
+    prepare_topic(settings, readings[TIMESTAMP][0].as_py(), again=again)
     with ReadingProducer(settings) as producer:
         for start in range(0, len(readings), BATCH):
             part = readings.slice(start, BATCH)

@@ -16,7 +16,7 @@ from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.simulation import Fleet
 from pvfault_gateway.producer import ReadingProducer
-from pvfault_gateway.topics import check_order, ensure_topic
+from pvfault_gateway.topics import prepare_topic
 
 
 def labels_file(settings: Settings) -> Path:
@@ -54,8 +54,8 @@ def simulate(
     Raises
     ------
     PvfaultError
-        If there is another registry already, no broker answers, the topic holds readings of the same time or later, or
-        readings could not be delivered.
+        If there is another registry already, no broker answers, the topic would lose or hide
+        these readings, or they could not be delivered.
     """
     if not isinstance(settings.registry, Path):
         raise PvfaultError(
@@ -63,9 +63,7 @@ def simulate(
             "point PVFAULT_REGISTRY at a file, and upload it yourself if it is to be used on AWS."
         )
     _check_registry(settings, _to_csv(fleet.registry))
-    ensure_topic(settings)
-    if not again:
-        check_order(settings, datetime.combine(dates[0], time(), UTC))
+    prepare_topic(settings, datetime.combine(dates[0], time(), UTC), again=again)
     write_fleet(settings, fleet)
     with ReadingProducer(settings) as producer:
         for day in dates:

@@ -5,13 +5,16 @@ Here: every question to Kafka that is not about single records. Not here: sendin
 """
 
 import time
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
+from pvfault.broker_access import BrokerAccess
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
+from pvfault_gateway.msk import iam_options
 
 # A broker on the same continent answers within a second; a dead one is worth no more than this.
 CONNECT_TIMEOUT_S = 10
@@ -20,30 +23,67 @@ CONNECT_TIMEOUT_S = 10
 # in one partition, so it cannot be changed later without moving devices.
 PARTITIONS = 8
 
-_TOPIC_CONFIG = {
+FOR_EVER = -1
+_DAY_MS = 86_400_000
+
+# A date is made 2 h after its end. Two weeks leave time to find and mend whatever stopped it, holidays included, and to
+# make it again; a longer history is in the table `readings`.
+MSK_RETENTION_DAYS = 14
+
+# A date is found by its readings' own time, not by the time they arrived.
+_ANY_TOPIC = {"message.timestamp.type": "CreateTime"}
+_LAPTOP_TOPIC = {
     # Readings of years ago must stay where a replay put them.
-    "retention.ms": "-1",
-    # A date is found by its readings' own time, not by the time they arrived.
-    "message.timestamp.type": "CreateTime",
+    "retention.ms": str(FOR_EVER),
     # Kafka finds a time T at the first record with a timestamp at or after T. One record of the year 2099 would
     # therefore end every later date's range before it begins.
     "message.timestamp.after.max.ms": str(3_600_000),
 }
+# MSK Serverless lets seven settings of a topic be chosen. message.timestamp.after.max.ms is not among them, and
+# message.timestamp.difference.max.ms, which is, would also refuse readings that come late.
+# https://docs.aws.amazon.com/msk/latest/developerguide/serverless-config.html
+_MSK_TOPIC = {
+    "retention.ms": str(MSK_RETENTION_DAYS * _DAY_MS),
+    # Its default of 250 GiB a partition would cut the days short for a large fleet.
+    "retention.bytes": "-1",
+}
 
 
-def client_config(broker: str) -> dict:
-    """Give what every Kafka client of ours needs."""
-    return {
-        "bootstrap.servers": broker,
+@dataclass(frozen=True)
+class Topic:
+    """What a topic is like.
+
+    Attributes
+    ----------
+    partitions : int
+    retention_days : float
+        How long after its own timestamp a record is kept; `FOR_EVER` for no end. [d]
+    """
+
+    partitions: int
+    retention_days: float
+
+
+def client_config(access: BrokerAccess) -> dict:
+    """Give what every Kafka client of ours needs.
+
+    Raises
+    ------
+    PvfaultError
+        If the broker knows clients by IAM and there are no credentials to sign with.
+    """
+    config = {
+        **access.librdkafka_options(),
         # librdkafka tells the terminal about each failed connection; what matters comes back as an error.
         "log_level": 2,
         "socket.timeout.ms": CONNECT_TIMEOUT_S * 1000,
     }
+    return config | iam_options(access.iam_region) if access.iam_region else config
 
 
-def admin_client(broker: str) -> AdminClient:
+def admin_client(access: BrokerAccess, **config: object) -> AdminClient:
     """Make a client for questions; it connects when it is asked something."""
-    return AdminClient(client_config(broker))
+    return AdminClient(client_config(access) | config)
 
 
 def connect(settings: Settings) -> AdminClient:
@@ -54,18 +94,48 @@ def connect(settings: Settings) -> AdminClient:
     PvfaultError
         If it does not answer within `CONNECT_TIMEOUT_S`.
     """
-    client = admin_client(settings.broker)
+    reasons = []
+    client = admin_client(settings.broker_access, error_cb=lambda error: reasons.append(error.str()))
     try:
         client.list_topics(timeout=CONNECT_TIMEOUT_S)
     except KafkaException as error:
+        client.poll(0)  # lets the client hand over what happened to its connections
+        reason = reasons[0] if reasons else error.args[0].str()
         raise PvfaultError(
-            f"No Kafka broker answers at {settings.broker} ({error.args[0].str()}). "
-            "Start one with `pvfault broker start`, or name yours with --broker or PVFAULT_BROKER."
+            f"No Kafka broker answers at {settings.broker} ({reason}). "
+            + (
+                "Allow this role kafka-cluster:Connect on the cluster, and run this where its network is reached."
+                if settings.broker_iam_region
+                else "Start one with `pvfault broker start`, or name yours with --broker or PVFAULT_BROKER."
+            )
         ) from error
     return client
 
 
-def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS) -> None:
+def prepare_topic(settings: Settings, first_reading: datetime, *, again: bool = False) -> None:
+    """Make sure that readings can be sent, and found where they were sent; create the topic if it is not there.
+
+    Parameters
+    ----------
+    settings : Settings
+        `broker` and `topic`.
+    first_reading : datetime
+        The earliest reading that is to be sent.
+    again : bool
+        Whether the topic may hold readings of the same time or later: the same ones, of a run that broke off.
+
+    Raises
+    ------
+    PvfaultError
+        If no broker answers, it refuses the topic, or the topic would lose or hide these readings.
+    """
+    check_retention(settings, first_reading)
+    ensure_topic(settings)
+    if not again:
+        check_order(settings, first_reading)
+
+
+def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS, retention_days: float | None = None) -> bool:
     """Create the topic of readings if it is not there.
 
     A topic that is there stays as it is: its partitions and settings are somebody's decision.
@@ -75,6 +145,13 @@ def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS) -> None:
     settings : Settings
         `broker` and `topic`.
     partitions : int
+    retention_days : float, optional
+        `FOR_EVER` for no end; else `FOR_EVER` on a laptop, `MSK_RETENTION_DAYS` on Amazon MSK. [d]
+
+    Returns
+    -------
+    bool
+        Whether it was created.
 
     Raises
     ------
@@ -82,17 +159,90 @@ def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS) -> None:
         If no broker answers, or it refuses the topic.
     """
     client = connect(settings)
+    config = _ANY_TOPIC | (_MSK_TOPIC if settings.broker_iam_region else _LAPTOP_TOPIC)
+    if retention_days is not None:
+        config["retention.ms"] = str(FOR_EVER if retention_days == FOR_EVER else round(retention_days * _DAY_MS))
     # -1: as many copies as the broker's own default, which is 1 on a laptop and 3 on a cluster.
-    topic = NewTopic(settings.topic, num_partitions=partitions, replication_factor=-1, config=_TOPIC_CONFIG)
+    topic = NewTopic(settings.topic, num_partitions=partitions, replication_factor=-1, config=config)
     try:
         client.create_topics([topic], operation_timeout=CONNECT_TIMEOUT_S)[settings.topic].result()
     except KafkaException as error:
-        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise PvfaultError(
-                f"The broker at {settings.broker} refuses to create the topic {settings.topic!r}: "
-                f"{error.args[0].str()}. A name has letters, digits, '.', '_' and '-' only; "
-                "if it has, ask whoever runs the broker."
-            ) from error
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise PvfaultError(
+            f"The broker at {settings.broker} refuses to create the topic {settings.topic!r}: "
+            f"{error.args[0].str()}. A name has letters, digits, '.', '_' and '-' only; "
+            "if it has, ask whoever runs the broker."
+            + (" On MSK this role needs kafka-cluster:CreateTopic on it." if settings.broker_iam_region else "")
+        ) from error
+    return True
+
+
+def describe_topic(settings: Settings) -> Topic | None:
+    """Tell what the topic is like; None if it is not there.
+
+    Raises
+    ------
+    PvfaultError
+        If no broker answers, or it does not tell.
+    """
+    client = connect(settings)
+    if settings.topic not in client.list_topics(timeout=CONNECT_TIMEOUT_S).topics:
+        return None
+    partitions = _partitions(client, settings.topic)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic)
+    try:
+        config = client.describe_configs([resource], request_timeout=CONNECT_TIMEOUT_S)[resource].result()
+    except KafkaException as error:
+        raise PvfaultError(
+            f"The broker at {settings.broker} does not tell the settings of the topic {settings.topic!r}: "
+            f"{error.args[0].str()}."
+            + (
+                " On MSK this role needs kafka-cluster:DescribeTopicDynamicConfiguration on it."
+                if settings.broker_iam_region
+                else ""
+            )
+        ) from error
+    retention_ms = int(config["retention.ms"].value)
+    return Topic(len(partitions), FOR_EVER if retention_ms == FOR_EVER else retention_ms / _DAY_MS)
+
+
+def check_retention(settings: Settings, first_reading: datetime) -> None:
+    """Refuse to send readings that the topic would not keep, before it is created if it is not there.
+
+    A record's age is counted from its own timestamp, so what a replay puts into a topic of limited retention can be
+    gone before it is read.
+
+    Raises
+    ------
+    PvfaultError
+        If `first_reading` is older than the topic's retention.
+    """
+    topic = describe_topic(settings)
+    if topic:
+        days, whose = topic.retention_days, "keeps"
+    else:
+        days, whose = (
+            (MSK_RETENTION_DAYS if settings.broker_iam_region else FOR_EVER),
+            "is not there yet and would keep",
+        )
+    if days == FOR_EVER or first_reading >= datetime.now(UTC) - timedelta(days=days):
+        return
+    raise PvfaultError(
+        f"The topic {settings.topic!r} {whose} a reading for {days:g} days after its time, and the first to be sent is "
+        f"of {first_reading:%Y-%m-%d %H:%M:%S} UTC: the broker would drop it, perhaps before it is read. Make a topic "
+        "for old readings with `pvfault topic create --topic NAME --retention-days -1`, send them with --topic NAME, "
+        "and set PVFAULT_TOPIC=NAME for what reads them."
+    )
+
+
+def newest_reading(settings: Settings) -> datetime | None:
+    """Time of the newest record in the topic, by the records' own timestamps; None if it is empty."""
+    client = connect(settings)
+    partitions = _partitions(client, settings.topic)
+    found = _list_offsets(client, partitions, OffsetSpec.max_timestamp())
+    newest = max((answer.timestamp for answer in found.values()), default=-1)
+    return datetime.fromtimestamp(newest / 1000, UTC) if newest >= 0 else None
 
 
 def count_records(client: AdminClient) -> dict[str, int]:
@@ -130,8 +280,7 @@ def check_order(settings: Settings, first_reading: datetime) -> None:
         If the topic holds a record with a timestamp at or after `first_reading`.
     """
     client = connect(settings)
-    topic = client.list_topics(settings.topic, timeout=CONNECT_TIMEOUT_S).topics[settings.topic]
-    partitions = [TopicPartition(settings.topic, partition) for partition in topic.partitions]
+    partitions = _partitions(client, settings.topic)
     # The producer sends a reading from the future under the present time.
     asked = min(first_reading, datetime.now(UTC))
     found = _list_offsets(client, partitions, OffsetSpec.for_timestamp(max(int(asked.timestamp() * 1000), 1)))
@@ -145,6 +294,12 @@ def check_order(settings: Settings, first_reading: datetime) -> None:
             "PVFAULT_TOPIC=NAME for what reads them. If the same readings were sent before and the run broke off, "
             "--again sends them all once more, and what has arrived twice is removed at ingest."
         )
+
+
+def _partitions(client, topic):
+    """Name each partition of a topic."""
+    found = client.list_topics(topic, timeout=CONNECT_TIMEOUT_S).topics[topic].partitions
+    return [TopicPartition(topic, partition) for partition in found]
 
 
 def _list_offsets(client, partitions, spec):

@@ -81,7 +81,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     RegistryError
         If the registry cannot be used.
     """
-    require_topic(spark, config.broker, config.topic)
+    require_topic(spark, config.broker_access, config.topic)
     devices = config.read_registry().devices
     lake.create_tables(spark)
     return run_dates(NAME, config, partial(_make_date, spark, config, devices))
@@ -106,7 +106,7 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
     late_until = lake.late_readings_until(spark, READINGS, day)
     if late_until:
         until = max(until, datetime.fromisoformat(late_until))
-    decoded = decode(read_topic(spark, config.broker, config.topic, start, until))
+    decoded = decode(read_topic(spark, config.broker_access, config.topic, start, until))
 
     seen = Observation()
     staged = lake.stage(distinct_readings(decoded.observe(seen, *_counts(day)), day), READINGS)

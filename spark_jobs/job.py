@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 
+from pvfault.broker_access import BrokerAccess
 from pvfault.errors import PvfaultError
 from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
@@ -43,6 +44,8 @@ class JobConfig:
         Path or s3:// URI of the network's weights; for classification alone.
     allow_fewer : bool
         Replace a date even by fewer readings than it holds; for ingest alone.
+    broker_iam_region : str
+        Region of the MSK cluster whose brokers these are; empty for a broker without authentication. For ingest alone.
     """
 
     dates: tuple[date, ...]
@@ -52,6 +55,7 @@ class JobConfig:
     registry: str
     model: str
     allow_fewer: bool = False
+    broker_iam_region: str = ""
 
     @classmethod
     def from_settings(cls, settings: Settings, dates: Sequence[date], *, allow_fewer: bool = False) -> "JobConfig":
@@ -64,7 +68,13 @@ class JobConfig:
             registry=str(settings.registry),
             model=str(settings.model),
             allow_fewer=allow_fewer,
+            broker_iam_region=settings.broker_iam_region,
         )
+
+    @property
+    def broker_access(self) -> BrokerAccess:
+        """How a Kafka client reaches the broker."""
+        return BrokerAccess(self.broker, self.broker_iam_region)
 
     def read_registry(self) -> Registry:
         """The registry; an empty one where there is no file, so that every device is scored as unregistered.

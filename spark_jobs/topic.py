@@ -9,6 +9,7 @@ from datetime import datetime
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
+from pvfault.broker_access import BrokerAccess
 from pvfault.errors import PvfaultError
 
 # Spark itself retries a lost broker for minutes before it says so.
@@ -19,7 +20,7 @@ class TopicError(PvfaultError):
     """The topic cannot be read."""
 
 
-def require_topic(spark: SparkSession, broker: str, topic: str) -> None:
+def require_topic(spark: SparkSession, access: BrokerAccess, topic: str) -> None:
     """Make sure that broker and topic are there, before Spark waits for them.
 
     Raises
@@ -33,34 +34,43 @@ def require_topic(spark: SparkSession, broker: str, topic: str) -> None:
     properties = java.Properties()
     for name in ("default.api.timeout.ms", "request.timeout.ms"):
         properties.setProperty(name, str(_ANSWER_WITHIN_MS))
-    properties.setProperty("bootstrap.servers", broker)
+    for name, value in access.java_options().items():
+        properties.setProperty(name, value)
     try:
         admin = kafka.AdminClient.create(properties)
     except Py4JJavaError as error:
-        raise TopicError(f"{broker!r} is no broker's address ({_cause(error)}); expected host:port") from error
+        raise TopicError(
+            f"no Kafka client can be made for {access.servers!r} ({_cause(error)}); expected host:port[,host:port]"
+            + (" and aws-msk-iam-auth among Spark's jars" if access.iam_region else "")
+        ) from error
     try:
         topics = sorted(admin.listTopics().names().get())
     except Py4JJavaError as error:
         raise TopicError(
-            f"no Kafka broker answered at {broker} within {_ANSWER_WITHIN_MS // 1000} s ({_cause(error)}); "
-            "start one with `pvfault broker start`, or point PVFAULT_BROKER at yours"
+            f"no Kafka broker answered at {access.servers} within {_ANSWER_WITHIN_MS // 1000} s ({_cause(error)}); "
+            + (
+                "check that the job's role may kafka-cluster:Connect and that its network reaches the cluster"
+                if access.iam_region
+                else "start one with `pvfault broker start`, or point PVFAULT_BROKER at yours"
+            )
         ) from error
     finally:
         admin.close()
     if topic not in topics:
         raise TopicError(
-            f"the broker at {broker} has no topic {topic!r}, only {', '.join(topics) or 'none at all'}; "
+            f"the broker at {access.servers} has no topic {topic!r}, only {', '.join(topics) or 'none at all'}; "
             "fill it with `pvfault simulate` or `pvfault replay`, or set PVFAULT_TOPIC"
         )
 
 
-def read_topic(spark: SparkSession, broker: str, topic: str, start: datetime, end: datetime) -> DataFrame:
+def read_topic(spark: SparkSession, access: BrokerAccess, topic: str, start: datetime, end: datetime) -> DataFrame:
     """Records from the first one at or after `start` to the first one at or after `end`, in each partition.
 
     Parameters
     ----------
     spark : SparkSession
-    broker, topic : str
+    access : BrokerAccess
+    topic : str
     start, end : datetime
         With a time zone. Kafka compares them with the records' own timestamps.
 
@@ -71,7 +81,7 @@ def read_topic(spark: SparkSession, broker: str, topic: str, start: datetime, en
     """
     return (
         spark.read.format("kafka")
-        .option("kafka.bootstrap.servers", broker)
+        .options(**{f"kafka.{name}": value for name, value in access.java_options().items()})
         .option("subscribe", topic)
         .option("startingTimestamp", int(start.timestamp() * 1000))
         .option("startingOffsetsByTimestampStrategy", "latest")

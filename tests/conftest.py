@@ -18,6 +18,10 @@ PROJECT = Path(__file__).parent.parent
 JARS = os.environ.get("PVFAULT_JARS", str(PROJECT / "build" / "jars"))
 
 
+# A key whose secret has every kind of character that signing has to quote.
+AWS_KEYS = {"AKIDEXAMPLE": "secret/key+with=signs"}
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_user(monkeypatch):
     """A test sees only the settings that it makes."""
@@ -46,6 +50,36 @@ def broker(tmp_path_factory, make_settings):
     yield settings
     stop(settings)
     assert not psutil.pid_exists(running.pid)
+
+
+@pytest.fixture(scope="session")
+def _msk(tmp_path_factory, make_settings):
+    """The stand-in for an MSK cluster, for the whole session."""
+    from tests.standins.msk import run_msk
+
+    settings = make_settings(tmp_path_factory.mktemp("msk"))
+    with run_msk(settings, secrets=AWS_KEYS, java_home=os.environ.get("JAVA_HOME")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def msk(_msk, monkeypatch):
+    """An MSK cluster, and the environment of a process that may sign in to it."""
+    ((access_key, secret),) = AWS_KEYS.items()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_CA_BUNDLE": str(_msk.certificate),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    _msk.gate.accepted.clear()
+    _msk.gate.refused.clear()
+    return _msk
 
 
 @pytest.fixture

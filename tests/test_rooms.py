@@ -14,7 +14,9 @@ ROOMS = {
     "pvfault": {
         "numpy", "pyarrow", "pywt", "tensorflow", "h5py", "pvlib", "pandas", "scipy", "sklearn", "matplotlib", "jinja2",
     },
-    "pvfault_gateway": {"confluent_kafka", "psutil", "numpy", "pyarrow", "pvfault"},
+    "pvfault_gateway": {
+        "confluent_kafka", "boto3", "botocore", "aws_msk_iam_sasl_signer", "psutil", "numpy", "pyarrow", "pvfault",
+    },
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {"dagster", "dagster_aws", "dagster_pyspark", "boto3", "spark_jobs", "pvfault"},
     "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
@@ -31,7 +33,7 @@ ROOMS = {
 BELONGS = {
     "dagster": "pvfault_assets/",
     "dagster_pyspark": "pvfault_assets/",
-    "boto3": "pvfault_assets/resources/",
+    "boto3": "pvfault_assets/resources/ or pvfault_gateway/msk.py",
     "pyspark": "spark_jobs/",
     "confluent_kafka": "pvfault_gateway/",
     "fastapi": "pvfault_api/",

@@ -53,8 +53,9 @@ def test_each_variable_is_read(tmp_path):
 
 
 def test_a_variable_that_is_set_but_empty_counts_as_unset(tmp_path):
-    names = ("ENV", "HOME", "JARS", "BROKER", "TOPIC", "REGISTRY", "MODEL", "FIRST_DATE", "LATENESS_HOURS", "BUCKETS",
-             "MSK_CLUSTER_ARN", "RELEASE", "EMR_APPLICATION_ID", "EMR_JOB_ROLE_ARN", "SNS_TOPIC_ARN")  # fmt: skip
+    names = ("ENV", "HOME", "JARS", "BROKER", "BROKER_IAM_REGION", "TOPIC", "REGISTRY", "MODEL", "FIRST_DATE",
+             "LATENESS_HOURS", "BUCKETS", "MSK_CLUSTER_ARN", "RELEASE", "EMR_APPLICATION_ID", "EMR_JOB_ROLE_ARN",
+             "SNS_TOPIC_ARN")  # fmt: skip
     assert read(tmp_path, **{f"PVFAULT_{name}": "" for name in names}) == read(tmp_path)
 
 
@@ -95,10 +96,11 @@ def test_on_aws_registry_model_and_broker_can_be_others(tmp_path):
 
 def test_a_job_on_another_machine_reads_the_same_settings(tmp_path):
     """A job that read others would make the tables somewhere else."""
-    settings = read(tmp_path, **ON_AWS, PVFAULT_LATENESS_HOURS="3.5", PVFAULT_TOPIC="plant")
+    found = {"PVFAULT_BROKER": "b-1:9098", "PVFAULT_BROKER_IAM_REGION": "eu-central-1"}
+    settings = read(tmp_path, **ON_AWS, **found, PVFAULT_LATENESS_HOURS="3.5", PVFAULT_TOPIC="plant")
     again = read(tmp_path, **settings.environment_of_jobs())
-    for name in ("environment", "buckets", "release", "broker", "msk_cluster_arn", "topic", "registry", "model",
-                 "lateness_hours"):  # fmt: skip
+    for name in ("environment", "buckets", "release", "broker", "broker_iam_region", "msk_cluster_arn", "topic",
+                 "registry", "model", "lateness_hours"):  # fmt: skip
         assert getattr(again, name) == getattr(settings, name)
 
 

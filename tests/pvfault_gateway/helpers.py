@@ -25,7 +25,7 @@ def make_readings(times, *, devices=("INV0000001",), seed=0):
 
 def read_topic(settings, topic, count):
     """All records of a topic, as (partition, key, timestamp, value)."""
-    consumer = Consumer(client_config(settings.broker) | {"group.id": "test", "enable.auto.commit": False})
+    consumer = Consumer(client_config(settings.broker_access) | {"group.id": "test", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
     records = [consumer.poll(10) for _ in range(count)]
     consumer.close()

@@ -122,7 +122,7 @@ def test_a_reading_of_the_future_arrives_under_the_present(broker, topic):
 def test_the_topic_itself_refuses_a_record_of_the_future(broker, topic):
     """Other gateways may be less careful than ours."""
     errors = []
-    producer = Producer(client_config(broker.broker))
+    producer = Producer(client_config(broker.broker_access))
     in_a_day = int((datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000)
     producer.produce(topic, b"", timestamp=in_a_day, on_delivery=lambda error, _message: errors.append(error))
     producer.flush(10)

@@ -8,7 +8,18 @@ from confluent_kafka.admin import ConfigResource
 
 from pvfault.errors import PvfaultError
 from pvfault_gateway.producer import ReadingProducer
-from pvfault_gateway.topics import PARTITIONS, check_order, connect, count_records, ensure_topic
+from pvfault_gateway.topics import (
+    FOR_EVER,
+    PARTITIONS,
+    Topic,
+    check_order,
+    connect,
+    count_records,
+    describe_topic,
+    ensure_topic,
+    newest_reading,
+    prepare_topic,
+)  # fmt: skip
 from tests.pvfault_gateway.helpers import NOON, make_readings
 
 pytestmark = pytest.mark.broker
@@ -67,3 +78,31 @@ def test_records_are_counted_by_the_brokers_own_offsets(broker, topic):
     with ReadingProducer(replace(broker, topic=topic)) as producer:
         producer.send(make_readings([NOON], devices=[f"INV{number:07d}" for number in range(25)]))
     assert count_records(connect(broker))[topic] == 25
+
+
+def test_a_topic_that_would_drop_old_readings_is_refused_before_they_are_sent(broker):
+    """Kafka counts a record's age from its own time: a replay of last year would be gone before it is read."""
+    settings = replace(broker, topic="two-weeks")
+    ensure_topic(settings, partitions=2, retention_days=14)
+    assert describe_topic(settings) == Topic(partitions=2, retention_days=14)
+    now = datetime.now(UTC)
+    with pytest.raises(PvfaultError, match=r"keeps a reading for 14 days.*topic create.*--retention-days -1"):
+        prepare_topic(settings, now - timedelta(days=15))
+    with pytest.raises(PvfaultError, match="keeps a reading for 14 days"):
+        prepare_topic(settings, now - timedelta(days=15), again=True)
+    prepare_topic(settings, now - timedelta(days=13))
+
+
+def test_a_topic_is_made_for_readings_of_any_age_on_a_laptop(broker):
+    settings = replace(broker, topic="old-readings")
+    assert describe_topic(settings) is None
+    prepare_topic(settings, NOON - timedelta(days=9000))
+    assert describe_topic(settings) == Topic(PARTITIONS, FOR_EVER)
+
+
+def test_the_newest_reading_of_a_topic_is_the_one_with_the_latest_time(broker, topic):
+    settings = replace(broker, topic=topic)
+    assert newest_reading(settings) is None
+    with ReadingProducer(settings) as producer:
+        producer.send(make_readings([NOON, NOON + timedelta(hours=1)], devices=[f"INV000000{n}" for n in range(9)]))
+    assert newest_reading(settings) == NOON + timedelta(hours=1)
