@@ -29,6 +29,8 @@ class FaultyDevice:
         Hours in which it showed, over all days.
     confidence : float
         That of the day on which it showed for the most hours.
+    lost_kwh : float
+        Energy lost on the days with that fault, as far as it is known. [kWh]
     """
 
     device: str
@@ -36,6 +38,7 @@ class FaultyDevice:
     onset: datetime
     hours: int
     confidence: float
+    lost_kwh: float
 
 
 def find_faulty_devices(device_days: pa.Table) -> list[FaultyDevice]:
@@ -66,4 +69,5 @@ def _faulty_device(device, by_fault):
         onset=min(day["onset"] for day in days),
         hours=sum(day["faulty_hours"] for day in days),
         confidence=max(days, key=lambda day: day["faulty_hours"])["confidence"],
+        lost_kwh=sum(day["lost_kwh"] or 0.0 for day in days),
     )

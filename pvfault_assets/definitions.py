@@ -1,7 +1,7 @@
 """Everything that Dagster is told, assembled.
 
-Here: which assets, checks, resources, jobs and schedules there are. The environment is read when this module is
-imported, and nowhere else in this folder. Not here: any of the parts themselves.
+Here: which assets, checks, resources, jobs, schedules and sensors there are. The environment is read when this module
+is imported, and nowhere else in this folder. Not here: any of the parts themselves.
 """
 
 import os
@@ -15,6 +15,7 @@ from pvfault.settings import Settings
 from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.tables import table_assets
 from pvfault_assets.assets.training import training_assets
+from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.spark_runner import LocalSparkRunner
 from pvfault_assets.schedules import every_day, materialise_day
@@ -42,6 +43,7 @@ def build_definitions(settings: Settings, **resources: object) -> dg.Definitions
             assets=[*training_assets(settings), *source_assets(settings), *table_assets(days)],
             jobs=[materialise_day],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
+            sensors=notifications(settings),
             resources={"spark": LocalSparkRunner(settings)} | resources,
             # One process, so one Java virtual machine, for all steps of a run.
             executor=dg.in_process_executor,

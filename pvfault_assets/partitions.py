@@ -4,7 +4,7 @@ Here: the partitions definition, and dates from its keys. Not here: how late a d
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -17,3 +17,8 @@ def daily(first_date: date) -> dg.DailyPartitionsDefinition:
 def dates_of(keys: Iterable[str]) -> list[date]:
     """The dates that partition keys stand for."""
     return [date.fromisoformat(key) for key in keys]
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """The days from the first to the last, both of them included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

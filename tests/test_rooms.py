@@ -18,7 +18,10 @@ ROOMS = {
         "confluent_kafka", "boto3", "botocore", "aws_msk_iam_sasl_signer", "psutil", "numpy", "pyarrow", "pvfault",
     },
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
-    "pvfault_assets": {"dagster", "dagster_aws", "dagster_pyspark", "boto3", "spark_jobs", "pvfault"},
+    "pvfault_assets": {
+        "dagster", "dagster_aws", "dagster_pyspark", "boto3", "botocore", "pyarrow", "spark_jobs", "pvfault_api",
+        "pvfault",
+    },
     "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",

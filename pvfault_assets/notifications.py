@@ -1,0 +1,345 @@
+"""What the operator is told of a run without looking: one message for each, by Amazon SNS.
+
+Here: which runs are told of, in which words, and that none is told of twice. Not here: the verdicts (`pvfault_api`),
+who gets the messages (the subscriptions of the SNS topic).
+
+A run of one date gives one message, and so does a run of a range or of a backfill, with a line for each date: a hundred
+dates made again are one piece of news. A run that Dagster will retry by itself is not told of, its last attempt is; nor
+is one that somebody has cancelled, who knows.
+
+The decorator for run-status sensors moves on past a run although telling of it has failed, and tells of it again if the
+process dies before its cursor is kept. So this sensor asks for runs by their status itself: each run carries in its
+tags whether it was told of, and the cursor only bounds the search. The tag is written before the message is sent: a
+process that dies in between leaves a message unsent, which the next one notes in its log, rather than sent twice.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import boto3
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
+
+from pvfault.errors import PvfaultError
+from pvfault.settings import Settings
+from pvfault.tables import DEVICE_DAYS
+from pvfault_api.fleet import FaultyDevice, find_faulty_devices
+from pvfault_api.tables import read_dates
+from pvfault_assets.partitions import dates_of, days_between
+
+TAG = "pvfault/notification"
+SENDING, UNSENT, UNKNOWN = "sending", "not sent yet", "unknown whether it arrived"
+
+_FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+# Two run workers may write in another order than their runs ended in.
+_LOOK_BACK = timedelta(minutes=10)
+# Dagster gives a sensor 60 s; a message takes a second at most, unless SNS does not answer.
+_AT_MOST = 20
+
+SUBJECT_LENGTH = 100  # SNS: ASCII, without line breaks, up to 100 characters
+_REASON_LENGTH = 2000
+_N_DEVICES = 10
+_N_CHECKS = 20
+_N_DATES = 62
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Attributes
+    ----------
+    run_id, job : str
+    dates : tuple of date
+    succeeded : bool
+    seconds : float
+    made : dict of date to list of str
+        Assets that were made, in their order.
+    failures : dict of str to str
+        For each step that failed, why; the key is empty for the run as a whole.
+    refused : dict of date to str
+        Why a date was not taken.
+    warnings : list of str
+        Checks that did not pass, with what they found.
+    """
+
+    run_id: str
+    job: str
+    dates: tuple[date, ...]
+    succeeded: bool
+    seconds: float
+    made: dict[date, list[str]]
+    failures: dict[str, str]
+    refused: dict[date, str]
+    warnings: list[str]
+
+
+def notifications(settings: Settings) -> list[dg.SensorDefinition]:
+    """The sensor that tells of runs; none where no SNS topic is set."""
+    if not settings.sns_topic_arn:
+        return []
+
+    @dg.sensor(
+        name="tell_operator",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Tells {settings.sns_topic_arn} how each run of dates went, and which faults it found.",
+    )
+    def tell_operator(context: dg.SensorEvaluationContext):
+        if context.cursor is None:
+            context.update_cursor(datetime.now(UTC).isoformat())
+            return dg.SkipReason("Runs that end from now on are told of.")
+        since = datetime.fromisoformat(context.cursor)
+        told = 0
+        for record, ended in _finished_runs(context.instance, since - _LOOK_BACK):
+            if _is_to_be_told(context, record.dagster_run):
+                if told == _AT_MOST:
+                    break
+                _tell(context.instance, settings, record)
+                told += 1
+            since = max(since, ended)
+        context.update_cursor(since.isoformat())
+        return dg.SkipReason(f"{told} runs told of." if told else "No run has ended.")
+
+    return [tell_operator]
+
+
+def compose(outcome: Outcome, device_days: pa.Table | str | None) -> tuple[str, str]:
+    """The subject and the text of a message.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    device_days : pa.Table or str or None
+        The verdicts that the run has made; why they cannot be read; None if it has made none.
+    """
+    faulty = find_faulty_devices(device_days) if isinstance(device_days, pa.Table) else []
+    if not outcome.succeeded:
+        steps = ", ".join(filter(None, outcome.failures))
+        headline = f"{_days(outcome.dates)} FAILED" + (f" at {steps}" if steps else "")
+    elif isinstance(device_days, pa.Table):
+        headline = f"{_days(outcome.dates)} made, {_headline(device_days, faulty)}"
+    else:
+        headline = f"{_days(outcome.dates)} made"
+    parts = [
+        headline,
+        *_failures(outcome),
+        *_dates(outcome),
+        *_faults(device_days, faulty),
+        *_warnings(outcome.warnings),
+        f"Run {outcome.run_id} of {outcome.job}, {outcome.seconds:.0f} s. Dagster's page has its log under this name.",
+    ]
+    return _subject(f"pvfault: {headline}"), _printable("\n\n".join(parts) + "\n")
+
+
+def _finished_runs(instance, since):
+    """Records of runs that ended after a time, in the order of their ends."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=_FINISHED, updated_after=since))
+    ends = [
+        (record, datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp)
+        for record in records
+    ]
+    # A tag that is added to an old run makes it look like a new one.
+    return sorted(((record, end) for record, end in ends if end >= since), key=lambda each: each[1])
+
+
+def _is_to_be_told(context, run):
+    """Whether nobody has been told of a run yet, and somebody shall be."""
+    state = run.tags.get(TAG)
+    if state == SENDING:
+        context.log.warning(
+            f"A process died while it told of the run {run.run_id}. Whether the message arrived is not known, and it "
+            "is not sent again."
+        )
+        context.instance.add_run_tags(run.run_id, {TAG: UNKNOWN})
+    will_retry = run.tags.get("dagster/will_retry") == "true" and not run.is_success
+    return state in (None, UNSENT) and bool(_dates_of_run(run)) and not will_retry
+
+
+def _tell(instance, settings, record):
+    """Send the message of a run, once."""
+    run = record.dagster_run
+    outcome = _outcome(instance, record)
+    subject, text = compose(outcome, _verdicts(settings, outcome))
+    instance.add_run_tags(run.run_id, {TAG: SENDING})
+    try:
+        message_id = _publish(settings.sns_topic_arn, subject, text)
+    except _NotAcceptedError as error:
+        instance.add_run_tags(run.run_id, {TAG: UNSENT})
+        raise PvfaultError(
+            f"{settings.sns_topic_arn} does not take the message on the run {run.run_id}: {error}. It is sent again "
+            "with the next tick. The role of this process needs sns:Publish on the topic."
+        ) from error
+    except (BotoCoreError, ClientError) as error:
+        instance.add_run_tags(run.run_id, {TAG: UNKNOWN})
+        raise PvfaultError(
+            f"{settings.sns_topic_arn} gave no answer to the message on the run {run.run_id}: {error}. It may have "
+            "arrived, so it is not sent again."
+        ) from error
+    instance.add_run_tags(run.run_id, {TAG: message_id})
+
+
+class _NotAcceptedError(Exception):
+    """SNS has surely not taken a message."""
+
+
+def _publish(arn, subject, text):
+    """Send a message, and give its id."""
+    # botocore would send again what was not answered, although it may have arrived.
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
+    sns = boto3.Session(region_name=arn.split(":")[3]).client("sns", config=config)
+    try:
+        return sns.publish(TopicArn=arn, Subject=subject, Message=text)["MessageId"]
+    except (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError) as error:
+        raise _NotAcceptedError(str(error)) from error
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+            raise _NotAcceptedError(str(error)) from error
+        raise
+
+
+def _dates_of_run(run):
+    """The dates that a run was asked to make; none if it is about something without dates."""
+    tags = run.tags
+    if "dagster/partition" in tags:
+        return dates_of([tags["dagster/partition"]])
+    if "dagster/asset_partition_range_start" in tags:
+        return days_between(*dates_of([tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")]))
+    return []
+
+
+def _outcome(instance, record):
+    """Read from the events of a run what became of it."""
+    run = record.dagster_run
+    made, failures, refused, warnings = defaultdict(list), {}, {}, []
+    for entry in instance.all_logs(run.run_id, of_type=_EVENTS):
+        event = entry.dagster_event
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.partition:
+            made[date.fromisoformat(event.partition)].append(event.asset_key.to_user_string())
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed and not check.blocking:
+                asset = check.asset_key.to_user_string()
+                warnings.append(f"{check.partition or asset}: {asset}, {check.check_name}: {check.description}")
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            failure = event.step_failure_data.user_failure_data
+            told = failure.description if failure else event.step_failure_data.error.to_string()
+            failures[event.step_key] = told
+            if failure and "refused" in failure.metadata:
+                refused |= {date.fromisoformat(day): why for day, why in failure.metadata["refused"].value.items()}
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not failures:
+            failures[""] = event.message
+    return Outcome(
+        run_id=run.run_id,
+        job=run.job_name if not run.job_name.startswith("__") else "chosen assets",
+        dates=tuple(_dates_of_run(run)),
+        succeeded=run.is_success,
+        seconds=(record.end_time or 0) - (record.start_time or record.end_time or 0),
+        made=dict(made),
+        failures=failures,
+        refused=refused,
+        warnings=warnings,
+    )
+
+
+_EVENTS = {
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+}
+
+
+def _verdicts(settings, outcome):
+    """Rows of `device_days` of the dates for which the run has made them."""
+    days = [day for day, assets in outcome.made.items() if DEVICE_DAYS.name in assets]
+    if not days:
+        return None
+    try:
+        rows = read_dates(settings, DEVICE_DAYS, days)
+    except (PvfaultError, OSError, BotoCoreError, ClientError) as error:
+        return str(error)  # that the run is done must be told all the same
+    return rows.filter(pc.is_in(rows["date"], pa.array(days)))
+
+
+def _days(dates: Sequence[date]) -> str:
+    return f"{dates[0]}" if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+
+
+def _headline(device_days: pa.Table, faulty: list[FaultyDevice]) -> str:
+    devices = pc.count_distinct(device_days["deviceID"]).as_py()
+    lost = sum(device.lost_kwh for device in faulty)
+    return f"{len(faulty)} of {devices} devices faulty" + (f", {lost:.1f} kWh lost" if faulty else "")
+
+
+def _failures(outcome: Outcome) -> Iterator[str]:
+    for step, why in outcome.failures.items():
+        short = why if len(why) <= _REASON_LENGTH else why[:_REASON_LENGTH] + " ..."
+        yield (f"{step}: " if step else "") + short.strip()
+
+
+def _dates(outcome: Outcome) -> Iterator[str]:
+    """What was made of each date, where that is not simply everything."""
+    if outcome.succeeded and len(outcome.dates) == 1:
+        return
+    lines = []
+    for day in outcome.dates[:_N_DATES]:
+        made = ", ".join(outcome.made.get(day, ())) or "nothing"
+        lines.append(f"  {day}  made: {made}" + ("  REFUSED" if day in outcome.refused else ""))
+    if len(outcome.dates) > _N_DATES:
+        lines.append(f"  and {len(outcome.dates) - _N_DATES} more dates")
+    yield "Dates\n" + "\n".join(lines)
+
+
+def _faults(device_days: pa.Table | str | None, faulty: list[FaultyDevice]) -> Iterator[str]:
+    """How many devices have which fault, and which of them lose the most."""
+    if isinstance(device_days, str):
+        yield f"The faults could not be read: {device_days}"
+    if isinstance(device_days, pa.Table):
+        unjudged = pc.count_distinct(device_days.filter(pc.is_null(device_days["fault"]))["deviceID"])
+        if unjudged.as_py():
+            yield f"Without a verdict, because of missing or unusable readings: {unjudged.as_py()} devices."
+    if not faulty:
+        return
+    counts, lost = Counter(device.fault for device in faulty), defaultdict(float)
+    for device in faulty:
+        lost[device.fault] += device.lost_kwh
+    lines = [f"  {fault:<16} {n:>7} {lost[fault]:>11.1f}" for fault, n in counts.most_common()]
+    yield f"Faults\n  {'fault':<16} devices  lost [kWh]\n" + "\n".join(lines)
+    worst = sorted(faulty, key=lambda device: (-device.lost_kwh, device.device))[:_N_DEVICES]
+    lines = [
+        f"  {each.device:<10} {each.fault:<16} since {each.onset:%Y-%m-%d %H:%M} UTC, {each.hours} h, "
+        f"{each.lost_kwh:.1f} kWh lost, {each.confidence:.0%} sure"
+        for each in worst
+    ]
+    yield f"The {len(worst)} that lose the most\n" + "\n".join(lines)
+
+
+def _warnings(warnings: list[str]) -> Iterator[str]:
+    if warnings:
+        lines = [f"  {each[:_REASON_LENGTH]}" for each in warnings[:_N_CHECKS]]
+        if len(warnings) > _N_CHECKS:
+            lines.append(f"  and {len(warnings) - _N_CHECKS} more")
+        yield "Checks that did not pass\n" + "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    """A text without what a log may have of control characters, which SNS does not take."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
+def _subject(text: str) -> str:
+    """A line that SNS takes as a subject."""
+    line = " ".join(text.encode("ascii", "replace").decode().split())
+    return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 3] + "..."

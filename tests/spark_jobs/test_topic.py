@@ -1,0 +1,74 @@
+"""A topic on Amazon MSK as a job reads it: the classes that sign are really loaded, and what they sign is checked."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pvfault_gateway.topics import ensure_topic
+from spark_jobs import job
+from spark_jobs.job import JobReport
+from tests.conftest import AWS_KEYS, PROJECT
+from tests.spark_jobs.helpers import DEVICES, make_readings, send_readings
+from tests.standins.msk import TRUSTSTORE_PASSWORD
+
+pytestmark = [pytest.mark.broker, pytest.mark.spark]
+
+DAY = date(2024, 7, 1)
+JOB_FILE = Path(job.__file__).with_name("ingest_readings.py")
+
+
+@pytest.fixture
+def submit(msk, make_settings, tmp_path):
+    """Run ingest by `spark-submit`, with the JVM packages given as a release gives them, against the cluster."""
+    settings = make_settings(tmp_path, PVFAULT_BROKER=msk.plain_servers, PVFAULT_TOPIC=f"test-{tmp_path.name}")
+    jars = [*(settings.jars / "spark").glob("*.jar"), *(settings.jars / "aws").glob("aws-msk-iam-auth-*.jar")]
+    ensure_topic(settings)
+    send_readings(settings, settings.topic, make_readings(DAY, DEVICES[:1]))
+
+    def run(secret):
+        ((access_key, _),) = AWS_KEYS.items()
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(PROJECT),
+            "PVFAULT_HOME": str(settings.home),
+            "PVFAULT_JARS": str(settings.jars),
+            "PVFAULT_TOPIC": settings.topic,
+            "PVFAULT_BROKER": msk.servers,
+            "PVFAULT_BROKER_IAM_REGION": msk.region,
+            "AWS_ACCESS_KEY_ID": access_key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            # The signer takes the region from a broker's name, which here is none of Amazon's.
+            "AWS_REGION": msk.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "JAVA_TOOL_OPTIONS": f"-Djavax.net.ssl.trustStore={msk.truststore} "
+            f"-Djavax.net.ssl.trustStorePassword={TRUSTSTORE_PASSWORD}",
+        }
+        spark_submit = shutil.which("spark-submit", path=Path(sys.executable).parent)
+        command = [spark_submit, "--jars", ",".join(map(str, jars)), JOB_FILE, "--dates", str(DAY)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=False)
+
+    return run
+
+
+def test_a_job_reads_a_date_from_a_cluster_that_knows_it_by_iam(submit, msk):
+    done = submit(*AWS_KEYS.values())
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = JobReport.from_json(done.stdout.strip().splitlines()[-1])
+    assert (report.days[0].rows, report.days[0].published) == (4320, True)
+    assert {(each.mechanism, each.access_key) for each in msk.gate.accepted} == {("AWS_MSK_IAM", *AWS_KEYS)}
+    # The check before Spark's source, and the source itself: one alone would leave the other without a test.
+    assert len(msk.gate.accepted) >= 3
+    assert not msk.gate.refused
+
+
+def test_a_job_whose_role_is_refused_says_so_at_once(submit, msk):
+    done = submit("another secret")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "(Signature does not match); check that the job's role may kafka-cluster:Connect" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not msk.gate.accepted
