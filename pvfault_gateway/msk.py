@@ -131,7 +131,8 @@ def _bootstrap_brokers(arn, region):
             f"The cluster {arn} has no broker that knows clients by IAM (it has: {others or 'none yet'}). Wait until "
             "it is ACTIVE, turn on its IAM access control, or name a broker without authentication in PVFAULT_BROKER."
         )
-    return addresses
+    # Amazon gives them in any order, and who asks twice for the same job must ask for the same.
+    return ",".join(sorted(addresses.split(",")))
 
 
 _NO_CREDENTIALS = (

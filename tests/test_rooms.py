@@ -20,7 +20,7 @@ ROOMS = {
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {
         "dagster", "dagster_aws", "dagster_pyspark", "boto3", "botocore", "pyarrow", "spark_jobs", "pvfault_api",
-        "pvfault",
+        "pvfault_gateway", "pvfault",
     },
     "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
     "pvfault_bench": {

@@ -10,6 +10,7 @@ from typing import Protocol
 from dagster_pyspark import LazyPySparkResource
 
 from pvfault.settings import Settings
+from pvfault_gateway.msk import find_brokers
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import JobConfig, JobReport
 from spark_jobs.session import spark_config, use_this_python
@@ -56,5 +57,5 @@ class LocalSparkRunner:
         use_this_python()
         self._settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
         pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
-        config = JobConfig.from_settings(self._settings, dates, allow_fewer=allow_fewer)
+        config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
         return _JOBS[job](pyspark.spark_session, config)
