@@ -14,9 +14,9 @@ MapOption = Annotated[
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="DeviceID of all rows, for files that do not name devices.")]
 TimezoneOption = Annotated[str, typer.Option(help="Zone of times without an offset: Europe/Berlin, or +01:00.")]
-TopicOption = Annotated[str | None, typer.Option(help="Topic to send to; else PVFAULT_TOPIC, or pv-readings.")]
+TopicOption = Annotated[str | None, typer.Option(help="Topic of readings; else PVFAULT_TOPIC, or pv-readings.")]
 BrokerOption = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Broker to send to; else PVFAULT_BROKER, or localhost:9092.")
+    str | None, typer.Option(metavar="HOST:PORT", help="Kafka broker; else PVFAULT_BROKER, or localhost:9092.")
 ]
 AgainOption = Annotated[
     bool, typer.Option("--again", help="Send the same readings once more, after a run that broke off.")

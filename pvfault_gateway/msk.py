@@ -104,7 +104,7 @@ def _sign(region):
             raise PvfaultError(f"Signing in to MSK in {region} needs AWS credentials, and {_NO_CREDENTIALS}")
         token, ends_ms = MSKAuthTokenProvider.generate_auth_token(region)
     except BotoCoreError as error:
-        raise PvfaultError(f"Signing in to MSK in {region} needs AWS credentials: {error} {_RENEW_THEM}") from error
+        raise PvfaultError(f"Signing in to MSK in {region} needs AWS credentials: {error}. {_RENEW_THEM}") from error
     return token, ends_ms / 1000
 
 
@@ -121,7 +121,7 @@ def _bootstrap_brokers(arn, region):
     except ClientError as error:
         raise PvfaultError(_why_refused(arn, region, error.response["Error"])) from error
     except BotoCoreError as error:
-        raise PvfaultError(f"The brokers of {arn} were not found: {error} {_RENEW_THEM}") from error
+        raise PvfaultError(f"The brokers of {arn} were not found: {error}. {_RENEW_THEM}") from error
     addresses = brokers.get("BootstrapBrokerStringSaslIam")
     if not addresses:
         others = ", ".join(
@@ -138,7 +138,7 @@ def _bootstrap_brokers(arn, region):
 _NO_CREDENTIALS = (
     "none were found. Give this process a role, sign in with `aws sso login`, or set AWS_PROFILE or AWS_ACCESS_KEY_ID."
 )
-_RENEW_THEM = "Check the region, and renew the credentials (`aws sts get-caller-identity` tries them)."
+_RENEW_THEM = "Check region and network, and renew the credentials (`aws sts get-caller-identity` tries them)."
 
 
 def _why_refused(arn, region, answer):
