@@ -20,7 +20,7 @@ def evaluate(
         Path, typer.Option("--output", "-o", metavar="REPORT.html", help="Write the report here.")
     ] = Path("build/evaluation/report.html"),
     model: Annotated[Path | None, typer.Option(help="Weights of the network; else PVFAULT_MODEL.")] = None,
-    devices: Annotated[int, typer.Option(min=48, help="Devices that are tested, one day each.")] = DEVICES,
+    devices: Annotated[int, typer.Option(min=24, help="Devices that are tested, one day each.")] = DEVICES,
     training_devices: Annotated[
         int, typer.Option(min=48, help="Faulty devices that the baselines are fitted on; as many as the network's.")
     ] = Recipe.devices,

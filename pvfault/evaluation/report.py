@@ -25,7 +25,7 @@ from pvfault.evaluation.comparison import (
     confused_pairs,
 )
 from pvfault.evaluation.measured import MeasuredDay, worst_days
-from pvfault.evaluation.run import BASELINES, CEILING, FLEET_PART, MODEL, REFERENCE, RULE, Evaluation
+from pvfault.evaluation.run import BASELINES, CEILING, FLEET_PART, MODEL, OTHER_DEVICES, REFERENCE, RULE, Evaluation
 from pvfault.evaluation.scores import (
     GROUP_NAMES,
     LEAST_FAULTY_F1,
@@ -221,6 +221,7 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         behind=baselines_ahead(evaluation),
         below=ceiling_ahead(evaluation),
         near=NEAR_THE_CEILING,
+        other_devices=min(evaluation.plan.devices, OTHER_DEVICES),
         group_names=GROUP_NAMES,
         pairs=same_circuits(evaluation),
         delays=_delay_rows(evaluation),

@@ -42,7 +42,6 @@ from pvfault.evaluation.contenders import (
 )
 from pvfault.evaluation.scores import calibration_error
 from pvfault.simulation.labelled import (
-    FLEET,
     TEST,
     TRAINING,
     VALIDATION,
@@ -60,6 +59,7 @@ REFERENCE = {"reference, clean": "reference, clean", "reference, noisy": "refere
 CADENCES = {EVERY_20_S: 20, "1 min": 60, "5 min": 300}
 FLEET_PART, VALIDATION_PART, TRUTH = "fleet", "validation", "truth"
 FAULTY_SHARE = 0.5
+OTHER_DEVICES = 384
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Plan:
     ----------
     devices : int
         Of the fleet that is tested, one day each, half of them faulty. Slower cadences and the reference array are
-        tested on a third as many.
+        tested on `OTHER_DEVICES`.
     training_devices : int
         Faulty ones, each with its healthy twin, that the network was trained on, and the baselines are.
     ceiling : int
@@ -197,7 +197,7 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
         for name, part in windows.items():
             rest = [Answers(judge, answers[name], day_rules[judge]) for judge, answers in others.items()]
             parts[name] = Part.of(part, [Answers(MODEL, probabilities[name], _combine), *rest])
-        parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_slower_devices(plan))
+        parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_other_devices(plan))
         return _score(plan, classifier.version, parts, notes)
 
 
@@ -207,13 +207,13 @@ def _tests(plan):
     slower = {name: common | {"cadences": (seconds,)} for name, seconds in CADENCES.items() if name != EVERY_20_S}
     reference = {name: common | {"arrays": arrays} for name, arrays in REFERENCE.items()}
     return {FLEET_PART: (plan.devices, common)} | {
-        name: (_slower_devices(plan), options) for name, options in (slower | reference).items()
+        name: (_other_devices(plan), options) for name, options in (slower | reference).items()
     }
 
 
-def _slower_devices(plan):
+def _other_devices(plan):
     """Devices of all tests but that of the fleet: at slower cadences, the first ones of the fleet."""
-    return max(plan.devices // 3 // FLEET * FLEET, min(plan.devices, FLEET))
+    return min(plan.devices, OTHER_DEVICES)
 
 
 def _test_windows(name, devices, options, plan, folder, progress):
@@ -414,4 +414,4 @@ def _compare_cadence(plan, parts, name):
         (part.windows.device, part.windows.label, part.answers[0].probabilities.argmax(axis=1))
         for part in (parts[EVERY_20_S], parts[name])
     ]
-    return compare_sets(GROUPED, sets, _slower_devices(plan))[1]
+    return compare_sets(GROUPED, sets, _other_devices(plan))[1]

@@ -13,7 +13,7 @@ from pvfault.evaluation.measured import JUDGEMENTS, MeasuredDay, read_judgements
 from pvfault.evaluation.run import extrapolate
 from pvfault_cli.main import app
 
-SMALL = ["--devices", "48", "--training-devices", "48", "--workers", "1"]
+SMALL = ["--devices", "24", "--training-devices", "48", "--workers", "1"]
 
 
 @pytest.fixture(scope="module")
