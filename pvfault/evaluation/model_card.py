@@ -71,10 +71,11 @@ Not evaluated yet beside baselines and ceiling: `pvfault evaluate`.
 
 {data}
 
-Simulated (`pvfault/simulation`): arrays of 4 to 24 modules × 1 to 12 strings of 15 module types at sub-string level,
-clear, broken and overcast days, soiling, clipping, tracking errors, sensor errors, lost readings. The three parts
-share no device, no site and no date. In training and validation each faulty device-day stands beside its healthy
-twin; in training, healthy windows are thinned out. Half of the test devices are faulty.
+Simulated (docs/simulation.md): arrays of 4 to 24 modules × 1 to 12 strings at sub-string level, with what is no fault and
+looks like one: clouds, fog, snow, dirt, clipping, curtailment, trips, sensors that are shaded, misaligned, distant,
+drifting or stuck, lost readings. The three parts share no device, no site and no date. In training and validation each
+faulty device-day stands beside its healthy twin; in training, healthy windows are thinned out. Half of the test devices
+are faulty.
 
 A window is labelled faulty if the fault changes voltage and current in it by at least {least_effect} (mean absolute
 changes, added): not before its onset, nor while a shadow or an arc is absent. A device-day is faulty if one of its
@@ -84,9 +85,8 @@ larger one. Onsets, severities and sensors follow the same rule for every fault.
 ## Protocol
 
 Cross-entropy with equal weight for every fault, Adam, cosine learning rate. The epoch with the least loss on the
-validation windows is kept, and its probabilities are calibrated there by a temperature. The network of this card was
-fitted without the test windows, and they were simulated anew after its learning rate had been chosen (among three, on
-smaller sets). Device-days are judged by `pvfault.verdicts.combine_windows`.
+validation windows is kept, and its probabilities are calibrated there by a temperature. The network was fitted and
+chosen without the test windows. Device-days are judged by `pvfault.verdicts.combine_windows`.
 
     {command}
 
@@ -103,9 +103,8 @@ took {minutes} min on 2 cores, simulation included; the same seed gives the same
 - An arc is seen by its slow flicker and its lost voltage. Readings every 20 s cannot replace an arc-fault circuit
   interrupter.
 - One string of many, or one module of a long string, may change less than sensors and dirt do.
-- Not simulated: snow, curtailment, string fuses, drifting or shaded irradiance sensors, faults that grow, ground
-  faults without effect at the terminals, trackers that turn the modules.
-- Ratings must be right: the network sees voltage and current relative to them.
+- Not simulated: ground faults without effect at the terminals, trackers that turn the modules, several faults at once.
+- Ratings must be right where a device has no days before it: the network sees voltage and current relative to them.
 
 ## Use
 
