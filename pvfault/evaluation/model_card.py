@@ -71,8 +71,8 @@ Not evaluated yet beside baselines and ceiling: `pvfault evaluate`.
 
 {data}
 
-Simulated (docs/simulation.md): arrays of 4 to 24 modules × 1 to 12 strings at sub-string level, with what is no fault and
-looks like one: clouds, fog, snow, dirt, clipping, curtailment, trips, sensors that are shaded, misaligned, distant,
+Simulated (docs/simulation.md): arrays of 4 to 24 modules × 1 to 12 strings at sub-string level, with what is no fault
+and looks like one: clouds, fog, snow, dirt, clipping, curtailment, trips, sensors that are shaded, misaligned, distant,
 drifting or stuck, lost readings. The three parts share no device, no site and no date. In training and validation each
 faulty device-day stands beside its healthy twin; in training, healthy windows are thinned out. Half of the test devices
 are faulty.
