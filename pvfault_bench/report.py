@@ -23,6 +23,7 @@ YARDSTICKS = (
     ("images_per_second", "images/s of the network", "{:,.0f}", "≥ 4,000"),
     ("peak_memory_gib", "peak memory [GiB]", "{:.1f}", "< 10 (10,000 devices)"),
     ("path_seconds", "seconds, topic to verdicts", "{:.1f}", "< 360 (10,000 devices)"),
+    ("warmup_seconds", "the same for the first date in a session", "{:.1f}", "once in a session"),
 )
 _BEGIN, _END = "<!-- pvfault bench: {} -->", "<!-- end of {} -->"
 
@@ -106,7 +107,7 @@ def part_rows(figures: dict) -> list[tuple[str, ...]]:
     if "network" in found:
         parts[CLASSIFY] = {"network": figures["windows"][OK] / found["network"]["processes_of_one_thread"]}
     rests = {
-        INGEST: "decode, shuffle, sort, write, audits",
+        INGEST: "decode, sort, write, audits",
         SCALOGRAMS: "read, cut windows, write, audits",
         CLASSIFY: "read, write, audits",
     }

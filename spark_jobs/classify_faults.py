@@ -20,6 +20,8 @@ from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig,
 
 NAME = "classify_faults"
 
+# Windows that a worker takes at once, 16 MB of images at most.
+IMAGES_AT_ONCE = 1024
 # More than this share of the judged windows of a whole plant with one and the same fault tells of a wrong registry, a
 # shaded irradiance sensor or a wrong model sooner than of the plant.
 COMMON_FAULT = 0.3
@@ -82,7 +84,8 @@ def _predict(model: str) -> Callable:
 
 
 def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:
-    staged = lake.stage(predictions_of(lake.read(spark, SCALOGRAMS, day), model), PREDICTIONS)
+    scalograms = lake.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE)
+    staged = lake.stage(predictions_of(scalograms, model), PREDICTIONS, rows_at_once=IMAGES_AT_ONCE)
     if staged is None:
         return lake.publish_audited(spark, None, day, (), {"model_version": version})
     found = _count(spark, staged, day)

@@ -4,12 +4,14 @@ Here: how readings reach `pvfault.batches.scalogram_rows` device by device, and 
 images themselves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -19,12 +21,13 @@ from pvfault.registry import Registry
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE
 from spark_jobs import lake
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.tally import Tallies
 
 NAME = "compute_scalograms"
 
 # Readings that are cut and transformed at once: about 50 devices, whose images take 10 MB.
 READINGS_AT_ONCE = 200_000
-# So many readings a task keep a worker below 200 MB, whatever the fleet.
+# Readings of a task where they have to be brought together by a shuffle.
 READINGS_PER_TASK = 2_000_000
 
 JUDGED_SHARE = 0.8
@@ -34,8 +37,7 @@ WHOLE_DAYS = Audit(
 )
 FINITE = Audit(
     "scalograms_are_whole_and_finite",
-    f"Every window that can be judged has an image of {scalogram.BYTES} bytes that is not blank; no other has one. "
-    "A value that is not finite would leave no image.",
+    "As many windows have an image as can be judged, and none is blank. A value that is not finite would leave none.",
     REPORT_IT,
     blocking=True,
 )
@@ -60,15 +62,41 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     return run_dates(NAME, config, partial(_make_date, spark, registry))
 
 
-def scalograms_of(readings: DataFrame, day: date, registry: Registry) -> DataFrame:
-    """Scalograms of a date's readings, with `missing` windows for registered devices that sent nothing.
+@dataclass
+class Tally:
+    """What one task has seen, so that nobody has to look again.
+
+    Attributes
+    ----------
+    devices : set of str
+        That had readings.
+    apart : bool
+        Whether a device's readings did not stand together, sorted by time; what the task gave is then not whole.
+    blank : int
+        Images of zeros alone.
+    """
+
+    devices: set[str]
+    apart: bool = False
+    blank: int = 0
+
+
+def scalograms_of(
+    readings: DataFrame, day: date, registry: Registry, silent: Sequence[str], tallies: Tallies
+) -> DataFrame:
+    """Scalograms of a date's readings, with `missing` windows for devices that sent nothing.
 
     Parameters
     ----------
     readings : DataFrame
-        Of `day`, each (deviceID, timestamp) once; all readings of a device in one task.
+        Of `day`, each (deviceID, timestamp) once; all readings of a device in one task, sorted by deviceID and
+        timestamp. Where they are not, a tally says so.
     day : date
     registry : Registry
+    silent : sequence of str
+        Devices without readings.
+    tallies : Tallies
+        Gets a `Tally` of each task that has readings.
 
     Returns
     -------
@@ -76,11 +104,11 @@ def scalograms_of(readings: DataFrame, day: date, registry: Registry) -> DataFra
         Rows of `SCALOGRAMS`, sorted by key within each task.
     """
     schema = lake.spark_schema(SCALOGRAMS)
-    # Files are sorted already, which makes this cheap; a table that somebody else arranged need not be.
-    in_order = readings.sortWithinPartitions(DEVICE_ID, TIMESTAMP)
-    seen = in_order.mapInArrow(_by_whole_devices(day, registry), schema)
-    silent = _silent_devices(readings, registry)
-    return seen.unionByName(silent.mapInArrow(_missing(day), schema)) if silent is not None else seen
+    seen = readings.mapInArrow(_by_whole_devices(day, registry, tallies), schema)
+    if not silent:
+        return seen
+    names = readings.sparkSession.createDataFrame([(device,) for device in sorted(silent)], [DEVICE_ID]).coalesce(1)
+    return seen.unionByName(names.mapInArrow(_missing(day), schema))
 
 
 def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -93,9 +121,8 @@ def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         if n_held < READINGS_AT_ONCE:
             continue
         table = pa.Table.from_batches(held)
-        last = table[DEVICE_ID][-1].as_py()
         # Sorted: the last device, which may go on in the next batch, is the tail.
-        first_of_last = int(np.searchsorted(table[DEVICE_ID].to_numpy(), last))
+        first_of_last = pc.index(table[DEVICE_ID], table[DEVICE_ID][-1]).as_py()
         if first_of_last:
             yield table.slice(0, first_of_last)
         held = table.slice(first_of_last).to_batches()
@@ -104,23 +131,30 @@ def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
-def _by_whole_devices(day: date, registry: Registry) -> Callable:
+def _by_whole_devices(day: date, registry: Registry, tallies: Tallies) -> Callable:
     def to_scalograms(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        tally = Tally(set())
         for table in whole_devices(readings):
-            rows = table.select(READING_SCHEMA.names).cast(READING_SCHEMA)
-            yield from batches.scalogram_rows(rows, day, registry).to_batches()
+            devices = table[DEVICE_ID].unique().to_pylist()
+            tally.apart = tally.apart or not tally.devices.isdisjoint(devices) or not _is_in_order(table)
+            if tally.apart:
+                break
+            tally.devices.update(devices)
+            made = batches.scalogram_rows(table.select(READING_SCHEMA.names).cast(READING_SCHEMA), day, registry)
+            tally.blank += pc.sum(pc.equal(made["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
+            yield from made.to_batches()
+        tallies.add(tally)
 
     return to_scalograms
 
 
-def _silent_devices(readings: DataFrame, registry: Registry) -> DataFrame | None:
-    """Registered devices without a reading."""
-    if not registry.devices:
-        return None
-    registered = readings.sparkSession.createDataFrame([(device,) for device in registry.devices], [DEVICE_ID])
-    # The key is unique on the left by the registry's own check; an anti join repeats nothing.
-    silent = registered.join(readings.select(DEVICE_ID).distinct(), on=DEVICE_ID, how="left_anti")
-    return silent.coalesce(1).sortWithinPartitions(DEVICE_ID)
+def _is_in_order(readings: pa.Table) -> bool:
+    """Whether the readings of each device stand together, by time."""
+    device = readings[DEVICE_ID].combine_chunks().dictionary_encode().indices.to_numpy()
+    step = np.diff(device)
+    later = np.diff(readings[TIMESTAMP].cast(pa.int64()).to_numpy()) > 0
+    # Devices are numbered as they appear: one that comes back has a smaller number than the one before it.
+    return bool(((step > 0) | ((step == 0) & later)).all())
 
 
 def _missing(day: date) -> Callable:
@@ -132,49 +166,57 @@ def _missing(day: date) -> Callable:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    # Ingest writes all readings of a device into one file, so none has to be moved to come together.
-    by_file = lake.read_whole_files(spark, READINGS, day)
-    staged = lake.stage(scalograms_of(by_file, day, registry), SCALOGRAMS)
+    seen = set(lake.read(spark, READINGS, day).select(DEVICE_ID).distinct().toArrow()[DEVICE_ID].to_pylist())
+    silent = sorted(set(registry.devices) - seen)
+
+    def stage(readings: DataFrame) -> tuple[lake.Staged | None, list[Tally]]:
+        tallies = Tallies(spark)
+        return lake.stage(scalograms_of(readings, day, registry, silent, tallies), SCALOGRAMS), tallies.all()
+
+    # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
+    staged, tallies = stage(lake.read_whole_files(spark, READINGS, day))
+    if not _are_whole(tallies):
+        # Somebody else has arranged the table: the same again, by way of a shuffle.
+        n_tasks = max(spark.sparkContext.defaultParallelism, -(-lake.count(spark, READINGS, day) // READINGS_PER_TASK))
+        by_device = lake.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
+        staged, tallies = stage(by_device.sortWithinPartitions(DEVICE_ID, TIMESTAMP))
     if staged is None:
         return lake.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
     found = _count(spark, staged, day)
-    if found["not_whole"]:
-        # They do not stand together, so somebody else has arranged the table: the same again, by way of a shuffle.
-        n_tasks = max(spark.sparkContext.defaultParallelism, -(-lake.count(spark, READINGS, day) // READINGS_PER_TASK))
-        by_device = lake.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
-        staged = lake.stage(scalograms_of(by_device, day, registry), SCALOGRAMS)
-        found = _count(spark, staged, day)
+    found["broken"] = abs(found[OK] - found["images"]) + sum(tally.blank for tally in tallies)
     figures = {name: found[name] for name in (*QUALITIES, "devices")}
-    return lake.publish_audited(spark, staged, day, _audit(staged, found), figures)
+    return lake.publish_audited(spark, staged, day, _audit(staged, found, devices=len(seen) + len(silent)), figures)
+
+
+def _are_whole(tallies: list[Tally]) -> bool:
+    """Whether each task had its devices to itself, and all their readings together."""
+    devices = set().union(*(tally.devices for tally in tallies))
+    return len(devices) == sum(len(tally.devices) for tally in tallies) and not any(tally.apart for tally in tallies)
 
 
 def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
-    """Counts over what is staged."""
-    image = f.col("scalogram")
-    is_ok = f.col("quality") == OK
-    # An image of the wrong length, or of zeros alone, is what a lost one looks like.
-    whole = (f.octet_length(image) == scalogram.BYTES) & (image != f.lit(bytes(scalogram.BYTES)))
-    whole = f.coalesce(whole, f.lit(False))
-    rows = lake.read_staged(spark, staged, day)
-    hours = rows.groupBy(DEVICE_ID).agg(f.count_distinct("window_start").alias("hours"), f.count("*").alias("rows"))
-    counts = rows.agg(
-        *(f.count_if(f.col("quality") == quality).alias(quality) for quality in QUALITIES),
-        f.count_if(is_ok != whole).alias("broken"),
-    )
-    days = hours.agg(
+    """Counts over what is staged; images by the files' metadata, since they are large."""
+    hour = f.call_function("shiftleft", f.lit(1), f.hour("window_start"))
+    qualities = [f.count_if(f.col("quality") == quality).alias(quality) for quality in QUALITIES]
+    by_device = lake.read_staged(spark, staged, day).groupBy(DEVICE_ID)
+    hours = by_device.agg(f.bit_or(hour).alias("hours"), f.count("*").alias("rows"), *qualities)
+    is_whole = (f.col("hours") == 2**24 - 1) & (f.col("rows") == 24)
+    counts = hours.agg(
+        *(f.coalesce(f.sum(quality), f.lit(0)).alias(quality) for quality in QUALITIES),
         f.count("*").alias("devices"),
-        f.count_if((f.col("hours") != 24) | (f.col("rows") != 24)).alias("not_whole"),
+        f.count_if(~is_whole).alias("not_whole"),
     )
-    return {**counts.first().asDict(), **days.first().asDict()}
+    return {**counts.first().asDict(), "images": lake.count_values(spark, staged, day, "scalogram")}
 
 
-def _audit(staged: lake.Staged, found: dict) -> tuple[AuditResult, ...]:
+def _audit(staged: lake.Staged, found: dict, devices: int) -> tuple[AuditResult, ...]:
     unjudged = found[SPARSE] + found[INVALID]
     lit = found[OK] + unjudged
     return (
         WHOLE_DAYS.judge(
-            found["not_whole"] == 0,
-            f"{found['not_whole']} of {found['devices']} devices do not have each hour once",
+            found["not_whole"] == 0 and found["devices"] == devices,
+            f"{found['not_whole']} of {found['devices']} devices do not have each hour once, "
+            f"{devices} are registered or sent something",
             devices=found["devices"],
             not_whole=found["not_whole"],
         ),

@@ -4,14 +4,14 @@ Here: the Avro, the form of a deviceID, and times that a clock cannot have meant
 counts implausible ones, `pvfault.windows` judges them), duplicates and dates.
 """
 
-import json
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as f
-from pyspark.sql.avro.functions import from_avro
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from pvfault.readings import AVRO_FIRST_BYTE, AVRO_LENGTH, AVRO_SCHEMA, DEVICE_ID, DEVICE_ID_PATTERN
+from pvfault.readings import AVRO_FIRST_BYTE, AVRO_LENGTH, DEVICE_ID_LENGTH, MEASUREMENTS
 
 # A gateway never stamps a record ahead of its clock, so a reading that is ahead of its record has a wrong clock; the
 # minutes are for clocks that differ a little. A device that has been off the air for longer than 30 days has more to
@@ -19,48 +19,155 @@ from pvfault.readings import AVRO_FIRST_BYTE, AVRO_LENGTH, AVRO_SCHEMA, DEVICE_I
 AHEAD_OF_RECORD = timedelta(minutes=5)
 BEHIND_RECORD = timedelta(days=30)
 
-_NOT_SHAPED = (
-    f" bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}: "
-    "cut off, of another schema, or with a deviceID that is not 10 characters"
+# What Avro writes of a reading, byte by byte: every part of a whole reading has its own place.
+_TIME_LENGTH = AVRO_LENGTH - 1 - DEVICE_ID_LENGTH - 4 * len(MEASUREMENTS)
+_LAYOUT = np.dtype(
+    [
+        ("first", np.uint8),
+        ("device", f"V{DEVICE_ID_LENGTH}"),
+        ("time", np.uint8, _TIME_LENGTH),
+        ("measurements", "<f4", len(MEASUREMENTS)),
+    ]
 )
+_IN_DEVICE_ID = np.zeros(256, bool)
+_IN_DEVICE_ID[[*b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"]] = True
+
+_EPOCH = datetime(1970, 1, 1)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# Why a record is none, in the order in which it is asked.
+_READING, _NOT_SHAPED, _NOT_DECODED, _NOT_NAMED, _AHEAD, _BEHIND = range(6)
 
 
-def decode(records: DataFrame) -> DataFrame:
-    """Decode records, and say of each that is no reading why.
+@dataclass(frozen=True)
+class Readings:
+    """The readings among some records, in the records' order.
+
+    Attributes
+    ----------
+    is_reading : ndarray of bool, shape (n_records,)
+    devices : list of bytes
+        DeviceIDs, each once.
+    device : ndarray of int, shape (n,)
+        Position of each reading's own in `devices`.
+    time_ms : ndarray of int64, shape (n,)
+        Since 1970. [ms]
+    measurements : ndarray of float32, shape (n, 4)
+        In the order of `MEASUREMENTS`.
+    """
+
+    is_reading: np.ndarray
+    devices: list[bytes]
+    device: np.ndarray
+    time_ms: np.ndarray
+    measurements: np.ndarray
+
+
+def decode(records: pa.RecordBatch) -> Readings:
+    """Take the readings out of records.
 
     Parameters
     ----------
-    records : DataFrame
-        As `read_topic` gives them.
+    records : pa.RecordBatch
+        With `value` and `timestamp` as `read_topic` gives them.
 
     Returns
     -------
-    DataFrame
-        The records' columns, `reading` (a struct of the reading's columns) and `reason` (null for a reading).
+    Readings
     """
-    value = f.col("value")
-    # Only what has a reading's length and first byte is decoded: other bytes can claim a string of gigabytes.
-    shaped = (f.octet_length(value) == AVRO_LENGTH) & (f.substring(value, 1, 1) == f.lit(bytes([AVRO_FIRST_BYTE])))
-    reading = f.when(shaped, from_avro(value, json.dumps(AVRO_SCHEMA), {"mode": "PERMISSIVE"}))
-    return records.withColumn("reading", reading).withColumn("reason", _reason(shaped))
+    finding, value, time_ms, _ = _look_into(records)
+    is_reading = finding == _READING
+    if not is_reading.all():
+        of_value = is_reading[finding != _NOT_SHAPED]
+        value, time_ms = value[of_value], time_ms[of_value]
+    devices, device = _distinct(value["device"])
+    return Readings(is_reading, devices, device, time_ms, value["measurements"])
 
 
-def _reason(shaped: Column) -> Column:
-    """Why a record is no reading, null if it is one."""
-    device, time_of_reading = f.col(f"reading.{DEVICE_ID}"), f.col("reading.timestamp")
-    time_of_record = f.col("timestamp")
-    bytes_found = f.coalesce(f.octet_length("value"), f.lit(0)).cast("string")
-    claimed_time = time_of_reading.cast("string")
-    return (
-        f.when(~f.coalesce(shaped, f.lit(False)), f.concat(bytes_found, f.lit(_NOT_SHAPED)))
-        .when(device.isNull() | time_of_reading.isNull(), f.lit("the Avro does not decode"))
-        .when(~device.rlike(DEVICE_ID_PATTERN), f.lit("deviceID is not 10 letters and digits"))
-        .when(
-            time_of_reading > time_of_record + f.lit(AHEAD_OF_RECORD),
-            f.concat(f.lit("timestamp in the future: "), claimed_time),
-        )
-        .when(
-            time_of_reading < time_of_record - f.lit(BEHIND_RECORD),
-            f.concat(f.lit("timestamp more than 30 days before its record's: "), claimed_time),
-        )
+def explain(records: pa.RecordBatch) -> pa.Array:
+    """Say of each record why it is no reading, null if it is one.
+
+    Parameters
+    ----------
+    records : pa.RecordBatch
+        As for `decode`.
+
+    Returns
+    -------
+    pa.StringArray
+    """
+    finding, _, time_ms, length = _look_into(records)
+    claimed_ms = np.zeros(len(finding), np.int64)
+    claimed_ms[finding != _NOT_SHAPED] = time_ms
+    reasons = [_reason(*facts) for facts in zip(finding, length.tolist(), claimed_ms.tolist(), strict=True)]
+    return pa.array(reasons, pa.string())
+
+
+def _look_into(records):
+    """What each record was found to be, value and time [ms] of those that have a reading's shape, length of each."""
+    length, value = _values(records.column("value"))
+    shaped = length == AVRO_LENGTH
+    begins = value["first"] == AVRO_FIRST_BYTE
+    if not begins.all():
+        shaped[shaped] = begins
+        value = value[begins]
+    time_ms, decodes = _times(value["time"])
+    record_ms = records.column("timestamp").cast(pa.int64()).to_numpy()[shaped] // 1000
+    devices, device = _distinct(value["device"])
+    bytes_of = np.frombuffer(b"".join(devices), np.uint8).reshape(-1, DEVICE_ID_LENGTH)
+    finding = np.full(len(length), _NOT_SHAPED, np.int8)
+    finding[shaped] = np.select(
+        [
+            ~decodes,
+            ~_IN_DEVICE_ID[bytes_of].all(axis=1)[device],
+            time_ms > record_ms + AHEAD_OF_RECORD // _MILLISECOND,
+            time_ms < record_ms - BEHIND_RECORD // _MILLISECOND,
+        ],
+        [_NOT_DECODED, _NOT_NAMED, _AHEAD, _BEHIND],
+        _READING,
     )
+    return finding, value, time_ms, length
+
+
+def _values(column):
+    """Length of each value of a binary column, and those of a reading's length as an array of `_LAYOUT`."""
+    length = pc.fill_null(pc.binary_length(column), 0).to_numpy()
+    whole = column if (length == AVRO_LENGTH).all() else column.filter(pa.array(length == AVRO_LENGTH))
+    _, offsets, data = whole.buffers()
+    if not len(whole):
+        return length, np.empty(0, _LAYOUT)
+    first = np.frombuffer(offsets, np.int32)[whole.offset]
+    return length, np.frombuffer(data, _LAYOUT, len(whole), first)
+
+
+def _times(digits):
+    """Milliseconds of Avro's zigzag varints of six bytes, and which of them are of six bytes."""
+    goes_on = digits >= 0x80
+    decodes = goes_on[:, :-1].all(axis=1) & ~goes_on[:, -1]
+    number = np.zeros(len(digits), np.int64)
+    for place in range(_TIME_LENGTH):  # seven bits of the number in each byte
+        number |= (digits[:, place] & 0x7F).astype(np.int64) << (7 * place)
+    return (number >> 1) ^ -(number & 1), decodes
+
+
+def _distinct(devices):
+    """DeviceIDs, each once, and the position of each row's own among them."""
+    column = pa.Array.from_buffers(pa.binary(DEVICE_ID_LENGTH), len(devices), [None, pa.py_buffer(devices.tobytes())])
+    encoded = column.dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+
+
+def _reason(finding, length, claimed_ms):
+    """A finding in words, None for a reading."""
+    if finding == _NOT_SHAPED:
+        return (
+            f"{length} bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}: "
+            "cut off, of another schema, or with a deviceID that is not 10 characters"
+        )
+    claimed = _EPOCH + claimed_ms * _MILLISECOND
+    return {
+        _NOT_DECODED: "the Avro does not decode",
+        _NOT_NAMED: "deviceID is not 10 letters and digits",
+        _AHEAD: f"timestamp in the future: {claimed}",
+        _BEHIND: f"timestamp more than 30 days before its record's: {claimed}",
+    }.get(finding)

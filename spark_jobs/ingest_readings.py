@@ -1,27 +1,32 @@
 """Job: a date's records from Kafka to the `readings` table, and what does not decode to `quarantine`.
 
-Here: which records are read, which duplicate stays, and what is audited. Not here: what makes a record a reading
-(`decode.py`), whether values can be used in a window (`pvfault.windows`): a broken sensor's readings are kept.
+Here: which records are read, how those of a device come together, and what is audited. Not here: what makes a record
+a reading (`decode.py`), order and duplicates (`sorting.py`), whether values can be used in a window
+(`pvfault.windows`): a broken sensor's readings are kept.
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
-from pyspark.sql.window import Window
+from pyspark.sql.types import StructType
 
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, READING_SCHEMA, TIMESTAMP
+from pvfault.readings import DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.tables import QUARANTINE, READINGS
 from spark_jobs import lake
-from spark_jobs.decode import BEHIND_RECORD, decode
+from spark_jobs.decode import BEHIND_RECORD, decode, explain
 from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.sorting import ReadingSorter
+from spark_jobs.tally import Tallies
 from spark_jobs.topic import read_topic, require_topic
 
 NAME = "ingest_readings"
-
-# A date's readings are written into so many files, all of a device in one: as many tasks can make scalograms of them.
-N_FILES = 8
 
 COMPLETE = 0.9  # share of a device's readings, at its own cadence, below which it is named
 IMPLAUSIBLE_SHARE = 0.01
@@ -87,43 +92,101 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     return run_dates(NAME, config, partial(_make_date, spark, config, devices))
 
 
-def distinct_readings(decoded: DataFrame, day: date) -> DataFrame:
+@dataclass
+class Tally:
+    """What one task has seen, so that nobody has to look again.
+
+    Attributes
+    ----------
+    records : int
+        That were read, of any date.
+    on_date : int
+        Readings of the date, with their duplicates.
+    earlier : int
+        Readings of earlier dates.
+    not_readings : int
+        Records of the date that are no readings.
+    implausible : ndarray of int, shape (4,)
+        Readings of the date with a value that cannot have been measured, by measurement.
+    hours : dict of str to ndarray of int, shape (24,)
+        Readings that were given in each hour, by deviceID.
+    """
+
+    records: int = 0
+    on_date: int = 0
+    earlier: int = 0
+    not_readings: int = 0
+    implausible: np.ndarray = field(default_factory=lambda: np.zeros(len(MEASUREMENTS), np.int64))
+    hours: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def distinct_readings(records: DataFrame, day: date, tallies: Tallies) -> DataFrame:
     """A date's readings, each (deviceID, timestamp) once, sorted within each task.
 
-    Of duplicates, the one that stands first in the topic stays, so that a re-run gives the same table.
+    Of duplicates, the one that its task reads first stays, so that a re-run gives the same table.
+
+    Parameters
+    ----------
+    records : DataFrame
+        As `read_topic` gives them; all of a device in one task.
+    day : date
+    tallies : Tallies
+        Gets a `Tally` of each task.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `READINGS`.
     """
-    rows = decoded.where(f.col("reason").isNull() & _is_on("reading.timestamp", day)).select(
-        "reading.*", "partition", "offset"
-    )
-    first = Window.partitionBy(DEVICE_ID, TIMESTAMP).orderBy("partition", "offset")
-    by_device = rows.repartition(N_FILES, DEVICE_ID).withColumn("copy", f.row_number().over(first))
-    return by_device.where(f.col("copy") == 1).select(*READING_SCHEMA.names)
+    values = records.select("value", "timestamp")
+    return values.mapInArrow(_to_readings(day, tallies), lake.spark_schema(READINGS))
+
+
+def _to_readings(day: date, tallies: Tallies) -> Callable:
+    start_ms = int(_start(day).timestamp()) * 1000
+    low, high = np.array([PLAUSIBLE[name] for name in MEASUREMENTS], np.float32).T
+
+    def to_readings(records: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        tally = Tally()
+        with ReadingSorter(day) as sorter:
+            for batch in records:
+                found = decode(batch)
+                tally.records += batch.num_rows
+                tally.earlier += np.count_nonzero(found.time_ms < start_ms)
+                if len(found.time_ms) < batch.num_rows:
+                    tally.not_readings += np.count_nonzero(~found.is_reading & _of_day(batch, day))
+                added = sorter.add(found.devices, found.device, found.time_ms, found.measurements)
+                tally.on_date += len(added)
+                # NaN compares false, so a value that is not finite is refused by its limits.
+                tally.implausible += np.count_nonzero(~((added >= low) & (added <= high)), axis=0)
+            yield from sorter.batches()
+        tally.hours = sorter.hours
+        tallies.add(tally)
+
+    return to_readings
 
 
 def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...], day: date) -> DateReport:
-    start = datetime.combine(day, time(), UTC)
-    until = start + timedelta(days=1, hours=config.lateness_hours)
+    until = _start(day) + timedelta(days=1, hours=config.lateness_hours)
     late_until = lake.late_readings_until(spark, READINGS, day)
     if late_until:
         until = max(until, datetime.fromisoformat(late_until))
-    decoded = decode(read_topic(spark, config.broker_access, config.topic, start, until))
+    records = read_topic(spark, config.broker_access, config.topic, _start(day), until)
 
-    seen = Observation()
-    staged = lake.stage(distinct_readings(decoded.observe(seen, *_counts(day)), day), READINGS)
-    counts = dict(seen.get)
+    staged, counts = _stage_readings(spark, records, day)
     rows = staged.rows if staged else 0
-    quarantine = _stage_quarantine(decoded, day) if counts["not_readings"] else None
-    late = _late(spark, decoded, day) if counts["earlier"] else {}
+    quarantine = _stage_quarantine(records, day) if counts.not_readings else None
+    late = _late(spark, records, day) if counts.earlier else {}
     audits = [
         _not_fewer(rows, lake.count(spark, READINGS, day), allowed=config.allow_fewer),
-        _every_record(counts["not_readings"], _sample(spark, quarantine, day)),
-        *_audit(spark, counts, staged, devices, day),
+        _every_record(counts.not_readings, _sample(spark, quarantine, day)),
+        *_audit(counts, rows, devices),
         _none_late(spark, late, until),
     ]
     figures = {
-        "records": counts["records"],
-        "duplicates": counts["on_date"] - rows,
-        "quarantined": counts["not_readings"],
+        "records": counts.records,
+        "duplicates": counts.on_date - rows,
+        "quarantined": counts.not_readings,
         "read_until": until.isoformat(),
     }
     report = lake.publish_audited(spark, staged, day, audits, figures)
@@ -134,36 +197,66 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
     return report
 
 
-def _counts(day: date) -> list[Column]:
-    """What is counted while the records pass: a second look at them would read the topic again."""
-    is_reading = f.col("reason").isNull()
-    on_date = is_reading & _is_on("reading.timestamp", day)
-    return [
-        f.count(f.lit(1)).alias("records"),
-        f.count_if(on_date).alias("on_date"),
-        f.count_if(is_reading & (f.col("reading.timestamp") < _midnight(day))).alias("earlier"),
-        f.count_if(~is_reading & _is_on("timestamp", day)).alias("not_readings"),
-        *(f.count_if(on_date & ~_is_plausible(name)).alias(f"implausible_{name}") for name in MEASUREMENTS),
-    ]
+def _stage_readings(spark: SparkSession, records: DataFrame, day: date) -> tuple[lake.Staged | None, Tally]:
+    """Stage the date's readings, and what was seen meanwhile."""
+    tallies = Tallies(spark)
+    staged = lake.stage(distinct_readings(records, day, tallies), READINGS)
+    counts = _sum_up(tallies.all())
+    if counts is None:
+        # Records of one device stand in several of the topic's partitions: its keys are not the devices, or it was
+        # given more partitions. The same again, by way of a shuffle.
+        tallies = Tallies(spark)
+        staged = lake.stage(distinct_readings(_by_device(spark, records), day, tallies), READINGS)
+        counts = _sum_up(tallies.all())
+    return staged, counts
 
 
-def _is_plausible(name: str) -> Column:
-    # NaN is greater than every number in Spark, so it is refused by the upper limit.
-    return f.col(f"reading.{name}").between(*PLAUSIBLE[name])
+def _by_device(spark: SparkSession, records: DataFrame) -> DataFrame:
+    """Records with those of a device in one task, in the topic's order."""
+    device = f.substring("value", 2, DEVICE_ID_LENGTH)
+    n_tasks = spark.conf.get("spark.sql.shuffle.partitions")
+    return records.repartition(int(n_tasks), device).sortWithinPartitions("partition", "offset")
+
+
+def _sum_up(tallies: list[Tally]) -> Tally | None:
+    """All tasks' tallies as one, None if two tasks have had readings of the same device."""
+    total = Tally()
+    for tally in tallies:
+        for name in ("records", "on_date", "earlier", "not_readings", "implausible"):
+            setattr(total, name, getattr(total, name) + getattr(tally, name))
+        total.hours |= tally.hours
+    return total if len(total.hours) == sum(len(tally.hours) for tally in tallies) else None
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _of_day(records: pa.RecordBatch, day: date) -> np.ndarray:
+    """Which records have a timestamp of the date."""
+    start, end = (int(_start(edge).timestamp()) * 1_000_000 for edge in (day, day + timedelta(days=1)))
+    time_us = records.column("timestamp").cast(pa.int64()).to_numpy()
+    return (time_us >= start) & (time_us < end)
 
 
 def _midnight(day: date) -> Column:
     return f.lit(str(day)).cast("timestamp")
 
 
-def _is_on(column: str, day: date) -> Column:
-    return (f.col(column) >= _midnight(day)) & (f.col(column) < _midnight(day + timedelta(days=1)))
-
-
-def _stage_quarantine(decoded: DataFrame, day: date) -> lake.Staged | None:
+def _stage_quarantine(records: DataFrame, day: date) -> lake.Staged | None:
     """Stage the date's records that are no readings."""
-    bad = decoded.where(f.col("reason").isNotNull() & _is_on("timestamp", day)).select(*QUARANTINE.schema.names)
-    return lake.stage(bad.sortWithinPartitions("topic", "partition", "offset"), QUARANTINE)
+    return lake.stage(records.mapInArrow(_to_quarantine(day), lake.spark_schema(QUARANTINE)), QUARANTINE)
+
+
+def _to_quarantine(day: date) -> Callable:
+    def to_quarantine(records: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in records:
+            explained = pa.Table.from_batches([batch]).append_column("reason", explain(batch))
+            is_bad = pc.and_(pc.is_valid(explained["reason"]), pa.array(_of_day(batch, day)))
+            bad = explained.filter(is_bad)
+            yield from bad.select(QUARANTINE.schema.names).cast(QUARANTINE.schema).to_batches()
+
+    return to_quarantine
 
 
 def _sample(spark: SparkSession, quarantine: lake.Staged | None, day: date) -> list[dict]:
@@ -174,16 +267,33 @@ def _sample(spark: SparkSession, quarantine: lake.Staged | None, day: date) -> l
     return [row.asDict() for row in rows.limit(SAMPLE).collect()]
 
 
-def _late(spark: SparkSession, decoded: DataFrame, day: date) -> dict[date, int]:
+def _late(spark: SparkSession, records: DataFrame, day: date) -> dict[date, int]:
     """Readings of earlier dates that stand in this date's range and are not in the table, by their date."""
-    readings = decoded.where(f.col("reason").isNull() & (f.col("reading.timestamp") < _midnight(day)))
-    late = readings.select("reading.*").dropDuplicates([DEVICE_ID, TIMESTAMP])
+    keys = StructType([lake.spark_schema(READINGS)[name] for name in READINGS.key])
+    late = records.select("value", "timestamp").mapInArrow(_to_earlier(day), keys).dropDuplicates()
     held = spark.table(lake.name_of(READINGS)).where(
         (f.col(TIMESTAMP) < _midnight(day)) & (f.col(TIMESTAMP) >= _midnight(day - BEHIND_RECORD))
     )
     # The key is unique on both sides: `late` is made so, and the table is so.
     unseen = late.join(held.select(DEVICE_ID, TIMESTAMP), on=[DEVICE_ID, TIMESTAMP], how="left_anti")
     return {row["day"]: row["count"] for row in unseen.groupBy(f.to_date(TIMESTAMP).alias("day")).count().collect()}
+
+
+def _to_earlier(day: date) -> Callable:
+    start_ms = int(_start(day).timestamp()) * 1000
+
+    def to_earlier(records: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in records:
+            found = decode(batch)
+            earlier = found.time_ms < start_ms
+            devices = np.array([device.decode() for device in found.devices], object)
+            time_us = pa.array(found.time_ms[earlier] * 1000)
+            yield pa.record_batch(
+                [pa.array(devices[found.device[earlier]], pa.string()), time_us.cast(TIMESTAMP_TYPE)],
+                names=[DEVICE_ID, TIMESTAMP],
+            )
+
+    return to_earlier
 
 
 def _not_fewer(rows: int, held: int, *, allowed: bool) -> AuditResult:
@@ -206,25 +316,24 @@ def _none_late(spark: SparkSession, late: dict[date, int], until: datetime) -> A
     return NONE_LATE.judge(not late, found, late=days)
 
 
-def _audit(spark: SparkSession, counts: dict, staged: lake.Staged | None, devices, day: date) -> list[AuditResult]:
+def _audit(counts: Tally, rows: int, devices: tuple[str, ...]) -> list[AuditResult]:
     """Audits of what is staged, device by device."""
-    by_device = _device_counts(spark, staged, day) if staged else []
-    seen = {row[DEVICE_ID] for row in by_device}
-    incomplete = sorted((row for row in by_device if row["share"] < COMPLETE), key=lambda row: row["share"])
-    missing = sorted(set(devices) - seen)
-    unregistered = sorted(seen - set(devices))
-    rows = staged.rows if staged else 0
-    duplicates = counts["on_date"] - rows
-    implausible = {name: counts[f"implausible_{name}"] for name in MEASUREMENTS}
+    # For each device its share of the readings that its fullest hour promises.
+    share = {device: hours.sum() / (hours.max() * len(hours)) for device, hours in counts.hours.items()}
+    incomplete = sorted((device for device in share if share[device] < COMPLETE), key=share.get)
+    missing = sorted(set(devices) - set(share))
+    unregistered = sorted(set(share) - set(devices))
+    duplicates = counts.on_date - rows
+    implausible = dict(zip(MEASUREMENTS, counts.implausible.tolist(), strict=True))
     return [
         COMPLETE_DEVICES.judge(
-            by_device and not incomplete,
-            f"{len(incomplete)} of {len(by_device)} devices are incomplete"
-            if by_device
+            share and not incomplete,
+            f"{len(incomplete)} of {len(share)} devices are incomplete"
+            if share
             else "the topic has no reading of this date",
-            devices=len(by_device),
+            devices=len(share),
             incomplete=len(incomplete),
-            sample={row[DEVICE_ID]: round(row["share"], 3) for row in incomplete[:SAMPLE]},
+            sample={device: round(float(share[device]), 3) for device in incomplete[:SAMPLE]},
         ),
         NO_DUPLICATES.judge(duplicates == 0, f"{duplicates} duplicates were removed", duplicates=duplicates),
         PLAUSIBLE_VALUES.judge(
@@ -249,14 +358,6 @@ def _audit(spark: SparkSession, counts: dict, staged: lake.Staged | None, device
 
 def _named(devices: list[str]) -> str:
     return f": {', '.join(devices[:SAMPLE])}{' …' if len(devices) > SAMPLE else ''}" if devices else ""
-
-
-def _device_counts(spark: SparkSession, staged: lake.Staged, day: date) -> list:
-    """For each device its share of the readings that its fullest hour promises."""
-    hour = f.hour(TIMESTAMP)
-    hourly = lake.read_staged(spark, staged, day).groupBy(DEVICE_ID, hour.alias("hour")).count()
-    share = f.sum("count") / (f.max("count") * 24)
-    return hourly.groupBy(DEVICE_ID).agg(share.alias("share")).collect()
 
 
 if __name__ == "__main__":

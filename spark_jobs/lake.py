@@ -36,6 +36,9 @@ _PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
 }
+# Rows that Spark hands to Python, and takes from a file, at once: some MB, which stay in the caches of a core.
+ROWS_AT_ONCE = 50_000
+_ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 _LATE_UNTIL = "pvfault.late-until."
 
 
@@ -85,6 +88,12 @@ def read(spark: SparkSession, table: Table, day: date) -> DataFrame:
     return spark.table(name_of(table)).where(_is_of(table, day))
 
 
+def read_large_rows(spark: SparkSession, table: Table, day: date, rows_at_once: int) -> DataFrame:
+    """The published rows of a date, so many at a time: the reader's own 5,000 take 80 MB of images."""
+    rows = spark.read.option("batch-size", rows_at_once).table(name_of(table))
+    return rows.where(_is_of(table, day))
+
+
 def read_whole_files(spark: SparkSession, table: Table, day: date) -> DataFrame:
     """The published rows of a date, each file in one task and in its own order, however large it is."""
     undivided = str(2**40)
@@ -100,12 +109,19 @@ def read_staged(spark: SparkSession, staged: Staged, day: date) -> DataFrame:
 
 def count(spark: SparkSession, table: Table, day: date) -> int:
     """How many rows of a date are published, from the table's metadata alone."""
-    partition = f"{table.day_of}_day" if table.day_of != "date" else "date"
-    rows = spark.table(f"{name_of(table)}.partitions").where(f.col(f"partition.{partition}") == f.lit(day))
-    return rows.agg(f.coalesce(f.sum("record_count"), f.lit(0))).first()[0]
+    return sum(file.recordCount() for file in _files(spark, _load(spark, table).newScan(), table, day))
 
 
-def stage(rows: DataFrame, table: Table) -> Staged | None:
+def count_values(spark: SparkSession, staged: Staged, day: date, column: str) -> int:
+    """How many of the staged rows of a date have a value in a column, from the files' metadata alone."""
+    table = _load(spark, staged.table)
+    scan = table.newScan().useSnapshot(staged.snapshot_id).includeColumnStats()
+    number = table.schema().findField(column).fieldId()
+    files = _files(spark, scan, staged.table, day)
+    return sum(file.valueCounts()[number] - file.nullValueCounts()[number] for file in files)
+
+
+def stage(rows: DataFrame, table: Table, *, rows_at_once: int = ROWS_AT_ONCE) -> Staged | None:
     """Write the rows of one date as a snapshot that replaces the date once it is published.
 
     Parameters
@@ -113,6 +129,8 @@ def stage(rows: DataFrame, table: Table) -> Staged | None:
     rows : DataFrame
         Of one date, with the columns of the table, each task's rows sorted by the table's key.
     table : Table
+    rows_at_once : int
+        Rows that the functions on the way to `rows` get at once.
 
     Returns
     -------
@@ -121,18 +139,17 @@ def stage(rows: DataFrame, table: Table) -> Staged | None:
     """
     spark = rows.sparkSession
     wap_id = f"{table.name}-{uuid.uuid4().hex}"
-    with _staging(spark, wap_id):
+    # Every write inside goes to a snapshot of this name that is not published.
+    with _settings(spark, {"spark.wap.id": wap_id, _ARROW_ROWS: rows_at_once}):
         columns = rows.select(*table.schema.names)
         # Rows arrive sorted; the table's own ordering would sort images again.
         columns.writeTo(name_of(table)).option("use-table-distribution-and-ordering", "false").overwritePartitions()
-    snapshot = (
-        spark.table(f"{name_of(table)}.snapshots").where(f.col("summary")["wap.id"] == wap_id)
-        .select("snapshot_id", "summary").first()
-    )  # fmt: skip
+    snapshot = _snapshot_of(_load(spark, table), wap_id)
     if snapshot is None:  # Iceberg makes no snapshot of nothing
         return None
-    added = {key: int(snapshot.summary[f"added-{key}"]) for key in ("records", "files-size", "data-files")}
-    return Staged(table, wap_id, snapshot.snapshot_id, added["records"], added["files-size"], added["data-files"])
+    summary = snapshot.summary()
+    added = {key: int(summary[f"added-{key}"]) for key in ("records", "files-size", "data-files")}
+    return Staged(table, wap_id, snapshot.snapshotId(), added["records"], added["files-size"], added["data-files"])
 
 
 def publish(spark: SparkSession, staged: Staged) -> None:
@@ -166,8 +183,7 @@ def expect_late_readings(spark: SparkSession, table: Table, days: list[date], un
 
 def late_readings_until(spark: SparkSession, table: Table, day: date) -> str | None:
     """The time up to which the topic holds late readings of a date, if another date's ingest has seen some."""
-    rows = spark.sql(f"SHOW TBLPROPERTIES {name_of(table)}").where(f.col("key") == f"{_LATE_UNTIL}{day}").collect()
-    return rows[0]["value"] if rows else None
+    return _load(spark, table).properties().get(f"{_LATE_UNTIL}{day}")
 
 
 def forget_late_readings(spark: SparkSession, table: Table, day: date) -> None:
@@ -175,14 +191,51 @@ def forget_late_readings(spark: SparkSession, table: Table, day: date) -> None:
     spark.sql(f"ALTER TABLE {name_of(table)} UNSET TBLPROPERTIES IF EXISTS ('{_LATE_UNTIL}{day}')")
 
 
+def _load(spark: SparkSession, table: Table):
+    """Iceberg's own object of a table, as it is now: its metadata are asked for without a Spark query for each."""
+    return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name_of(table))
+
+
+def _snapshot_of(table, wap_id: str):
+    """The snapshot that was staged under a name, which is one of the last."""
+    snapshots = table.snapshots()
+    for place in reversed(range(len(snapshots))):
+        if snapshots[place].summary().get("wap.id") == wap_id:
+            return snapshots[place]
+    return None
+
+
+def _files(spark: SparkSession, scan, table: Table, day: date) -> list:
+    """The data files of a date."""
+    expressions = spark._jvm.org.apache.iceberg.expressions.Expressions
+    if table.day_of == "date":
+        of_day = [expressions.equal("date", (day - date(1970, 1, 1)).days)]
+    else:
+        start, end = ((edge - date(1970, 1, 1)).days * 86_400_000_000 for edge in (day, day + timedelta(days=1)))
+        of_day = [expressions.greaterThanOrEqual(table.day_of, start), expressions.lessThan(table.day_of, end)]
+    for condition in of_day:
+        scan = scan.filter(condition)
+    tasks = scan.planFiles()
+    try:
+        return [task.file() for task in tasks.iterator()]
+    finally:
+        tasks.close()
+
+
 @contextmanager
-def _staging(spark: SparkSession, wap_id: str) -> Iterator[None]:
-    """Every write inside goes to a snapshot of this name that is not published."""
-    spark.conf.set("spark.wap.id", wap_id)
+def _settings(spark: SparkSession, settings: dict) -> Iterator[None]:
+    """Settings of the session for what is done inside."""
+    before = {name: spark.conf.get(name, None) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
     try:
         yield
     finally:
-        spark.conf.unset("spark.wap.id")
+        for name, value in before.items():
+            if value is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, value)
 
 
 def _is_of(table: Table, day: date):

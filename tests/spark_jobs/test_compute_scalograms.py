@@ -10,6 +10,7 @@ from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, read_registry
 from pvfault.tables import READINGS, SCALOGRAMS
 from spark_jobs import compute_scalograms, lake
+from spark_jobs.tally import Tallies
 from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, rows_of
 
 pytestmark = pytest.mark.spark
@@ -18,10 +19,10 @@ DAY = date(2024, 6, 1)
 BY_KEY = [("deviceID", "ascending"), ("timestamp", "ascending")]
 
 
-def publish_readings(spark, readings, by="deviceID"):
+def publish_readings(spark, readings, by="deviceID", order=("deviceID", "timestamp")):
     lake.create_tables(spark)
     rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS)).repartition(3, by)
-    lake.publish(spark, lake.stage(rows.sortWithinPartitions(by), READINGS))
+    lake.publish(spark, lake.stage(rows.sortWithinPartitions(*order), READINGS))
 
 
 def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, lake_settings, registry_of):
@@ -38,10 +39,18 @@ def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, la
     assert all(audit.passed for audit in report.audits)
 
 
-def test_a_device_that_stands_in_several_files_has_its_24_windows_all_the_same(spark, lake_settings):
-    """Somebody has compacted the table, or written it by time: its devices no longer stand together."""
-    readings = make_readings(day := date(2024, 6, 3), DEVICES[:2])
-    publish_readings(spark, readings, by="timestamp")
+@pytest.mark.parametrize(
+    ("day", "by", "order"),
+    [
+        (date(2024, 6, 3), "timestamp", ["deviceID", "timestamp"]),
+        (date(2024, 6, 4), "deviceID", ["timestamp"]),
+        (date(2024, 6, 5), "deviceID", ["deviceID", "irradiance"]),
+    ],
+)
+def test_a_table_that_somebody_has_arranged_otherwise_gives_the_same(spark, lake_settings, day, by, order):
+    """Compacted, or written by time: a device stands in several files, or is not sorted in its own."""
+    readings = make_readings(day, DEVICES[:2])
+    publish_readings(spark, readings, by, order)
     (report,) = compute_scalograms.run(spark, config_of(lake_settings, [day])).days
     assert report.published
     assert rows_of(lake_settings, SCALOGRAMS, day).equals(scalogram_rows(readings.sort_by(BY_KEY), day, EMPTY_REGISTRY))
@@ -51,10 +60,10 @@ def test_batches_of_three_readings_give_the_same_scalograms(spark, monkeypatch):
     """A device is cut apart by every batch here; its windows must not be."""
     monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 1000)
     readings = make_readings(date(2024, 6, 2), DEVICES[:2], period_s=120)
-    frame = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS)).coalesce(1)
+    frame = spark.createDataFrame(readings.sort_by(BY_KEY).to_pandas(), lake.spark_schema(READINGS)).coalesce(1)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
     try:
-        found = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY).toArrow()
+        found = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY, [], Tallies(spark)).toArrow()
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
     expected = scalogram_rows(readings.sort_by(BY_KEY), date(2024, 6, 2), EMPTY_REGISTRY)

@@ -100,6 +100,27 @@ def test_of_duplicates_the_first_in_the_topic_stays(ingest, lake_settings, topic
     assert not audit(report, "no_reading_came_twice").passed
 
 
+def test_a_device_in_several_partitions_comes_together_and_of_duplicates_the_first_stays(ingest, lake_settings, topic):
+    """Other gateways choose other keys, and a topic may have been given more partitions."""
+    at = midnight(day := date(2024, 3, 25))
+    times = [at + timedelta(seconds=20 * i) for i in range(60)]
+    voltage_of_partition = {}
+    for voltage in range(500, 505):
+        key = b"gateway %d" % voltage
+        records = [(key, avro(device, t, float(voltage)), t) for t in times for device in DEVICES[:2]]
+        ((partition, _), *_) = send(lake_settings, topic, records)
+        voltage_of_partition.setdefault(partition, voltage)
+    assert len(voltage_of_partition) > 1
+
+    (report,) = ingest(day)
+
+    rows = rows_of(lake_settings, READINGS, day).to_pylist()
+    assert [(row["deviceID"], row["timestamp"]) for row in rows] == [(d, t) for d in DEVICES[:2] for t in times]
+    assert {row["voltage"] for row in rows} == {voltage_of_partition[min(voltage_of_partition)]}
+    assert (report.figures["records"], report.figures["duplicates"]) == (600, 480)
+    assert audit(report, "devices_are_complete").figures["devices"] == 2
+
+
 def test_readings_out_of_order_are_kept_and_sorted(ingest, lake_settings, topic):
     at = midnight(day := date(2024, 3, 14))
     seconds = [0, 7200, 20, 86_000, 40]
