@@ -1,10 +1,12 @@
 """Who may do what on AWS: no wildcard where something narrower would do."""
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from moto.iam.access_control import IAMPolicy, PermissionResult
 
 from pvfault_deploy.stacks import read_templates
 
@@ -141,3 +143,75 @@ def test_a_table_is_written_by_jobs_alone(role):
     ]
     tables = [text for text in written if text.endswith(("-raw/*", "-silver/*", "-gold/*"))]
     assert len(tables) == (3 if role == "JobRole" else 0)
+
+
+def filled(value):
+    """A template's value as it is in a deployment of these names."""
+    names = {
+        "AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::AccountId": "123456789012", "Stage": "prod",
+        "BucketPrefix": "acme-pv", "ApplicationId": "00f1", "Topic": "pv-readings", "ClusterArn": CLUSTER,
+        "Cluster": "pvfault-prod/6ab3", "NotificationTopicArn": "arn:sns", "DatabaseSecretArn": "arn:secret",
+        "DagsterImagesArn": "arn:images",
+    }  # fmt: skip
+    if isinstance(value, list):
+        return [filled(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if "Ref" in value:
+        return names[value["Ref"]]
+    if "Fn::GetAtt" in value:
+        return f"arn:{value['Fn::GetAtt'][0]}"
+    if "Fn::Sub" in value:
+        return re.sub(r"\$\{([^}]+)\}", lambda found: names[found[1]], text_of(value))
+    return {key: filled(inner) for key, inner in value.items()}
+
+
+CLUSTER = "arn:aws:kafka:eu-central-1:123456789012:cluster/pvfault-prod/6ab3"
+HERE = "eu-central-1:123456789012:"
+APPLICATION = f"arn:aws:emr-serverless:{HERE}/applications/00f1"
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource", "may"),
+    [
+        ("JobRole", "s3:PutObject", "arn:aws:s3:::acme-pv-raw/pvfault/readings/data/1.parquet", True),
+        ("JobRole", "s3:GetObject", "arn:aws:s3:::acme-pv-bootstrap/releases/0.1.0-1/lenet5.h5", True),
+        ("JobRole", "s3:PutObject", "arn:aws:s3:::acme-pv-bootstrap/releases/0.1.0-1/lenet5.h5", False),
+        ("JobRole", "s3:PutObject", "arn:aws:s3:::acme-pv-log/messages/1/1.json", True),
+        ("JobRole", "s3:PutObject", "arn:aws:s3:::other-raw/pvfault/readings/data/1.parquet", False),
+        ("JobRole", "glue:UpdateTable", f"arn:aws:glue:{HERE}table/pvfault/readings", True),
+        ("JobRole", "glue:UpdateTable", f"arn:aws:glue:{HERE}table/other/readings", False),
+        ("JobRole", "kafka-cluster:ReadData", f"arn:aws:kafka:{HERE}topic/pvfault-prod/6ab3/pv-readings", True),
+        ("JobRole", "kafka-cluster:ReadData", f"arn:aws:kafka:{HERE}topic/pvfault-prod/6ab3/other", False),
+        ("JobRole", "kafka-cluster:WriteData", f"arn:aws:kafka:{HERE}topic/pvfault-prod/6ab3/pv-readings", False),
+        (
+            "JobRole", "kafka-cluster:DescribeGroup",
+            f"arn:aws:kafka:{HERE}group/pvfault-prod/6ab3/spark-kafka-relation-1-driver-0", True,
+        ),
+        ("GatewayRole", "kafka-cluster:WriteData", f"arn:aws:kafka:{HERE}topic/pvfault-prod/6ab3/pv-readings", True),
+        ("GatewayRole", "s3:GetObject", "arn:aws:s3:::acme-pv-raw/pvfault/readings/data/1.parquet", False),
+        ("ApiRole", "s3:GetObject", "arn:aws:s3:::acme-pv-gold/pvfault/device_days/data/1.parquet", True),
+        ("ApiRole", "glue:UpdateTable", f"arn:aws:glue:{HERE}table/pvfault/readings", False),
+        ("DagsterRole", "emr-serverless:StartJobRun", APPLICATION, True),
+        ("DagsterRole", "emr-serverless:StartJobRun", f"arn:aws:emr-serverless:{HERE}/applications/00f2", False),
+        ("DagsterRole", "emr-serverless:CancelJobRun", f"{APPLICATION}/jobruns/00f3", True),
+        ("DagsterRole", "s3:GetObject", "arn:aws:s3:::acme-pv-log/messages/1/1.json", True),
+        ("DagsterRole", "s3:PutObject", "arn:aws:s3:::acme-pv-log/dagster/1.out", True),
+        ("DagsterRole", "s3:PutObject", "arn:aws:s3:::acme-pv-log/messages/1/1.json", False),
+        ("DagsterRole", "s3:PutObject", "arn:aws:s3:::acme-pv-gold/pvfault/device_days/data/1.parquet", False),
+        ("DagsterRole", "iam:PassRole", "arn:DagsterRole", False),
+        ("DagsterRole", "ecs:StopTask", f"arn:aws:ecs:{HERE}task/pvfault-prod/1", True),
+        ("DagsterRole", "ecs:StopTask", f"arn:aws:ecs:{HERE}task/other/1", False),
+        ("ExecutionRole", "ssm:GetParameters", f"arn:aws:ssm:{HERE}parameter/pvfault/prod/PVFAULT_TOPIC", True),
+        ("ExecutionRole", "ssm:GetParameters", f"arn:aws:ssm:{HERE}parameter/pvfault/test/PVFAULT_TOPIC", False),
+    ],
+)  # fmt: skip
+def test_a_role_may_do_what_it_has_to_and_not_what_is_next_to_it(role, action, resource, may):
+    """By moto's evaluation of policies, with the names of a deployment filled in."""
+    found = [
+        filled({"Version": "2012-10-17", "Statement": [statement]})
+        for where, statement in ALLOWED.items()
+        if where.split()[1] == role and "Principal" not in statement
+    ]
+    results = [IAMPolicy(json.dumps(policy)).is_action_permitted(action, resource) for policy in found]
+    assert (PermissionResult.PERMITTED in results) == may
