@@ -219,6 +219,17 @@ def test_an_interface_endpoint_is_there_for_every_service_that_dagster_and_jobs_
     assert found == expected
 
 
+def test_there_is_never_a_second_daemon():
+    """Two of them would start every run twice; the page and the code server, in turn, are replaced without a gap."""
+    dagster = TEMPLATES["dagster"].resources
+    limits = {
+        name: dagster[f"{name}Service"]["Properties"]["DeploymentConfiguration"]["MaximumPercent"]
+        for name in ("Daemon", "Webserver", "Code")
+    }
+    assert limits == {"Daemon": 100, "Webserver": 200, "Code": 200}
+    assert dagster["DaemonService"]["Properties"]["DesiredCount"] == 1
+
+
 def test_names_that_stacks_must_agree_on_without_referring_to_each_other():
     """Cluster, log group and the run's task are named in the roles before they are made."""
     dagster = TEMPLATES["dagster"].resources
