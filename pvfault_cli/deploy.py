@@ -43,7 +43,7 @@ def deploy(
 
     from pvfault_deploy.amazon import connect, shown_to_the_user
     from pvfault_deploy.check import lint_templates
-    from pvfault_deploy.deploy import Plan, rehearse
+    from pvfault_deploy.deploy import Plan, check_given, rehearse
     from pvfault_deploy.deploy import deploy as make_everything
     from pvfault_deploy.release import pack
     from pvfault_deploy.stacks import read_templates
@@ -53,6 +53,7 @@ def deploy(
     operator = _Operator(Console(stderr=True), asks=not yes)
     project = Path.cwd()
     templates = read_templates(project)
+    check_given(stage, given, templates)
     with shown_to_the_user():
         amazon = connect()
         typer.echo(f"Account {amazon.account}, region {amazon.region}, stage {stage}.", err=True)

@@ -66,19 +66,30 @@ class Plan:
     given: Mapping[str, str]
 
     def __post_init__(self):
-        if not STAGE.fullmatch(self.stage):
-            raise PvfaultError(
-                f"the stage is {self.stage!r}; expected up to 16 of a-z and 0-9, a letter first, as in --stage prod"
-            )
-        prefix = self.given.get("BucketPrefix")
-        if prefix is not None and not PREFIX.fullmatch(prefix):
-            raise PvfaultError(
-                f"the bucket prefix is {prefix!r}; expected 3 to 50 of a-z, 0-9 and -, as in --prefix acme-pv"
-            )
-        known = {name for template in self.templates for name in template.parameters}
-        unknown = sorted(set(self.given) - known)
-        if unknown:
-            raise PvfaultError(f"no template has a parameter {unknown[0]}; there are {', '.join(sorted(known))}")
+        check_given(self.stage, self.given, self.templates)
+
+
+def check_given(stage: str, given: Mapping[str, str], templates: tuple[Template, ...]) -> None:
+    """Refuse what can be seen to be wrong before anything is packed or asked.
+
+    Raises
+    ------
+    PvfaultError
+        If the stage or the bucket prefix is of no form, or no template has a parameter of such a name.
+    """
+    if not STAGE.fullmatch(stage):
+        raise PvfaultError(
+            f"the stage is {stage!r}; expected up to 16 of a-z and 0-9, a letter first, as in --stage prod"
+        )
+    prefix = given.get("BucketPrefix")
+    if prefix is not None and not PREFIX.fullmatch(prefix):
+        raise PvfaultError(
+            f"the bucket prefix is {prefix!r}; expected 3 to 50 of a-z, 0-9 and -, as in --prefix acme-pv"
+        )
+    known = {name for template in templates for name in template.parameters}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise PvfaultError(f"no template has a parameter {unknown[0]}; there are {', '.join(sorted(known))}")
 
 
 def deploy(plan: Plan, amazon: Amazon, operator: Operator) -> bool:

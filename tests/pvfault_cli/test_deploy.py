@@ -56,6 +56,20 @@ def test_a_value_of_no_form_is_refused(run):
     assert "--set is 'MaximumVcpu'; expected NAME=VALUE" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--stage", "Prod-1"], "the stage is 'Prod-1'; expected up to 16 of a-z and 0-9"),
+        (["--prefix", "Acme_PV"], "the bucket prefix is 'Acme_PV'; expected 3 to 50 of a-z, 0-9 and -"),
+        (["--set", "MaximumCpu=64"], "no template has a parameter MaximumCpu; there are"),
+    ],
+)
+def test_what_is_seen_to_be_wrong_is_refused_before_amazon_is_asked(run, arguments, words):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
 def test_outside_of_a_checkout_it_says_so(run, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     result = run()
