@@ -1,16 +1,12 @@
 """What a day of a plant costs on EMR Serverless, from core-seconds per device-day.
 
-Here: prices, assumptions, arithmetic. Not here: the measurement (`run.py`).
+Here: assumptions, arithmetic. Not here: prices (`pvfault.prices`), the measurement (`run.py`).
 """
 
 import math
 from dataclasses import dataclass
 
-# us-east-1, x86, Linux. AWS' price page could not be opened from where this was written; both rates stand, the same, in
-# several public repositories that calculate EMR Serverless' costs (looked up on 2026-11-24). Check them at
-# https://aws.amazon.com/emr/pricing/ before you decide by them.
-DOLLARS_PER_VCPU_HOUR = 0.052624
-DOLLARS_PER_GB_HOUR = 0.0057785
+from pvfault.prices import DOLLARS_PER_GB_HOUR, DOLLARS_PER_VCPU_HOUR
 
 WORKER_VCPU = 4
 WORKER_GB = 16  # EMR Serverless allows 8 to 30 GB with 4 vCPU
