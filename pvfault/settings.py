@@ -194,18 +194,13 @@ class Settings:
         return f"{self.buckets}-{purpose}"
 
     def environment_of_jobs(self) -> dict[str, str]:
-        """The variables from which a job on another machine reads these settings again."""
+        """The variables by which a job on another machine finds the tables; the rest is told by its arguments."""
         values = {
             "PVFAULT_ENV": self.environment,
             "PVFAULT_BUCKETS": self.buckets,
-            "PVFAULT_RELEASE": self.release,
             "PVFAULT_BROKER": self.broker,
             "PVFAULT_BROKER_IAM_REGION": self.broker_iam_region,
             "PVFAULT_MSK_CLUSTER_ARN": self.msk_cluster_arn,
-            "PVFAULT_TOPIC": self.topic,
-            "PVFAULT_REGISTRY": self.registry,
-            "PVFAULT_MODEL": self.model,
-            "PVFAULT_LATENESS_HOURS": self.lateness_hours,
         }
         return {name: str(value) for name, value in values.items() if value not in (None, "")}
 

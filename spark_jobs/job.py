@@ -11,9 +11,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from pvfault.broker_access import BrokerAccess
@@ -176,10 +175,20 @@ class DateReport:
 
 @dataclass(frozen=True)
 class JobReport:
-    """What a job did, date by date, in the order in which they were made."""
+    """What a job did.
+
+    Attributes
+    ----------
+    job : str
+    days : tuple of DateReport
+        Date by date, in the order in which they were made.
+    figures : dict
+        What running it took, of all dates together, told by whoever ran it; values that JSON can hold.
+    """
 
     job: str
     days: tuple[DateReport, ...]
+    figures: dict = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The report as text, for a log or a message."""
@@ -201,6 +210,7 @@ class JobReport:
                 )
                 for day in values["days"]
             ),
+            values["figures"],
         )
 
 
@@ -222,33 +232,43 @@ def run_dates(job: str, config: JobConfig, make_date: Callable[[date], DateRepor
 def main(job: str, run: Callable) -> None:
     """Run a job from a command line: under `spark-submit`, plain Python, or Dagster Pipes.
 
-    The options are the fields of `JobConfig`, their defaults the settings. Over Pipes the report is sent as a custom
-    message; without, it is printed as one line of JSON. Exits with 2 on a user's mistake and with 1 if a date was
-    refused by a blocking audit.
+    The options are the fields of `JobConfig`, their defaults the settings. Over Pipes the report, or a user's mistake,
+    is sent as a custom message; without, it is printed as one line of JSON. Exits with 2 on a user's mistake and with 1
+    if a date was refused by a blocking audit.
     """
-    from dagster_pipes import PipesContext, open_dagster_pipes
+    from spark_jobs.messages import told_to_dagster
 
+    with told_to_dagster() as pipes:
+        code = _run_and_tell(job, run, pipes)
+    sys.exit(code)
+
+
+def _run_and_tell(job: str, run: Callable, pipes) -> int:
+    """Run a job, tell what came of it, and give the exit code."""
     from spark_jobs.session import start_session
 
     try:
         settings = Settings.from_environment(os.environ, Path.cwd())
         config = parse_arguments(job, settings, sys.argv[1:])
-        with open_dagster_pipes() if _launched_by_dagster() else nullcontext():
-            report = run(start_session(settings), config)
-            if _launched_by_dagster():
-                PipesContext.get().report_custom_message(json.loads(report.to_json()))
-            else:
-                sys.stdout.write(report.to_json() + "\n")
+        report = run(start_session(settings), config)
     except PvfaultError as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
-    sys.exit(1 if any(day.refusals for day in report.days) else 0)
+        if pipes:
+            pipes.report_custom_message({"mistake": str(error)})
+        return 2
+    if pipes:
+        pipes.report_custom_message(json.loads(report.to_json()))
+    else:
+        sys.stdout.write(report.to_json() + "\n")
+    return 1 if any(day.refusals for day in report.days) else 0
 
 
 def parse_arguments(job: str, settings: Settings, arguments: Sequence[str]) -> JobConfig:
     """A job's configuration from its command line."""
     parser = argparse.ArgumentParser(prog=job, description=f"Run {job} for one or more dates.")
-    parser.add_argument("--dates", nargs="+", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
+    parser.add_argument(
+        "--dates", nargs="+", type=_days, required=True, metavar="YYYY-MM-DD", help="days, or ranges FIRST..LAST"
+    )
     defaults = JobConfig.from_settings(settings, ())
     for option in fields(JobConfig):
         if option.name not in ("dates", "allow_fewer"):
@@ -256,8 +276,32 @@ def parse_arguments(job: str, settings: Settings, arguments: Sequence[str]) -> J
             parser.add_argument(f"--{option.name.replace('_', '-')}", default=default, type=type(default))
     parser.add_argument("--allow-fewer", action="store_true", help="replace a date even by fewer readings")
     values = vars(parser.parse_args(arguments))
-    return JobConfig(**{**values, "dates": tuple(values["dates"])})
+    return JobConfig(**{**values, "dates": tuple(day for days in values["dates"] for day in days)})
 
 
-def _launched_by_dagster():
-    return "DAGSTER_PIPES_CONTEXT" in os.environ
+def to_arguments(config: JobConfig) -> list[str]:
+    """The command line from which `parse_arguments` makes this configuration again."""
+    options = {option.name: getattr(config, option.name) for option in fields(config)}
+    flag = ["--allow-fewer"] if options.pop("allow_fewer") else []
+    dates = _date_ranges(options.pop("dates"))
+    return ["--dates", *dates, *flag, *(f"--{name.replace('_', '-')}={value}" for name, value in options.items())]
+
+
+def _date_ranges(dates: Sequence[date]) -> list[str]:
+    """Dates as `--dates` takes them, in their order: days in a row are one range, so a backfill is no long text."""
+    ranges: list[list[date]] = []
+    for day in dates:
+        if ranges and day - ranges[-1][-1] == timedelta(days=1):
+            ranges[-1][-1] = day
+        else:
+            ranges.append([day, day])
+    return [str(first) if first == last else f"{first}..{last}" for first, last in ranges]
+
+
+def _days(text: str) -> list[date]:
+    first, dots, last = text.partition("..")
+    start = date.fromisoformat(first)
+    end = date.fromisoformat(last) if dots else start
+    if end < start:
+        raise ValueError(text)
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +12,7 @@ import pytest
 
 from pvfault.settings import Settings
 from spark_jobs import job
-from spark_jobs.job import Audit, DateReport, JobReport
+from spark_jobs.job import Audit, DateReport, JobConfig, JobReport
 from tests.spark_jobs.helpers import DEVICES, make_readings, send_readings
 
 JOB_FILE = Path(job.__file__).with_name("ingest_readings.py")
@@ -46,6 +46,24 @@ def test_the_command_line_takes_its_defaults_from_the_settings(tmp_path):
     assert config.dates == (DAY, date(2024, 7, 2))
     assert (config.topic, config.broker, config.lateness_hours) == ("mine", "b:1", 3.5)
     assert config.allow_fewer is False
+
+
+def test_a_configuration_survives_its_way_as_arguments(tmp_path):
+    """A runner on another machine hands it over this way; thousands of dates must not make thousands of arguments."""
+    days = [date(2024, 1, 1) + timedelta(n) for n in range(2000) if n != 700]
+    settings = Settings.from_environment({"PVFAULT_TOPIC": "mine", "PVFAULT_LATENESS_HOURS": "3.5"}, tmp_path)
+    config = JobConfig.from_settings(settings, days, allow_fewer=True)
+    arguments = job.to_arguments(config)
+    assert len(arguments) < 20
+    other = Settings.from_environment({}, tmp_path / "elsewhere")
+    assert job.parse_arguments("job", other, arguments) == config
+
+
+@pytest.mark.parametrize("dates", ["2024-07-02..2024-07-01", "2024-07-01..", "July", "..2024-07-01"])
+def test_dates_that_are_none_are_refused(tmp_path, dates, capsys):
+    with pytest.raises(SystemExit):
+        job.parse_arguments("job", Settings.from_environment({}, tmp_path), ["--dates", dates])
+    assert dates in capsys.readouterr().err
 
 
 def test_the_remedy_is_told_only_when_it_is_needed():
