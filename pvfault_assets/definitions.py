@@ -11,13 +11,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from pvfault.settings import Settings
+from pvfault.settings import AWS, Settings
 from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.tables import table_assets
 from pvfault_assets.assets.training import training_assets
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
-from pvfault_assets.resources.spark_runner import LocalSparkRunner
+from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
+from pvfault_assets.resources.spark_runner import LocalSparkRunner, SparkRunner
 from pvfault_assets.schedules import every_day, materialise_day
 
 
@@ -44,10 +45,15 @@ def build_definitions(settings: Settings, **resources: object) -> dg.Definitions
             jobs=[materialise_day],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
             sensors=notifications(settings),
-            resources={"spark": LocalSparkRunner(settings)} | resources,
+            resources={"spark": _runner(settings)} | resources,
             # One process, so one Java virtual machine, for all steps of a run.
             executor=dg.in_process_executor,
         )
+
+
+def _runner(settings: Settings) -> SparkRunner:
+    """Who runs the jobs: the one thing in which environments differ."""
+    return EmrServerlessRunner(settings) if settings.environment == AWS else LocalSparkRunner(settings)
 
 
 defs = build_definitions(Settings.from_environment(os.environ, Path.cwd()))

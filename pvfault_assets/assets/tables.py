@@ -20,6 +20,8 @@ from spark_jobs import classify_faults, compute_scalograms, ingest_readings, sum
 from spark_jobs.job import DateReport, JobReport
 from spark_jobs.lake import NAMESPACE
 
+POOL = "spark"
+
 Events = Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.MaterializeResult | dg.Output]
 
 
@@ -87,6 +89,8 @@ def _made_by(job: ModuleType, table: Table, days: dg.DailyPartitionsDefinition) 
     return {
         "partitions_def": days,
         "backfill_policy": dg.BackfillPolicy.single_run(),
+        # How many jobs may run at once, over all runs, is set where Dagster is deployed.
+        "pool": POOL,
         "check_specs": audit_checks(table.name, job.AUDITS, days),
         "metadata": {
             "dagster/table_name": f"{NAMESPACE}.{table.name}",
@@ -100,7 +104,7 @@ def _made_by(job: ModuleType, table: Table, days: dg.DailyPartitionsDefinition) 
 def _make(context: dg.AssetExecutionContext, spark: SparkRunner, job: ModuleType, **options) -> Events:
     """Run a job for the dates of the run, and tell what it did."""
     with shown_to_the_operator():
-        report = spark.run(job.NAME, dates_of(context.partition_keys), **options)
+        report = spark.run(job.NAME, dates_of(context.partition_keys), context, **options)
     yield from _events(context, report)
 
 
@@ -112,18 +116,20 @@ def _events(context: dg.AssetExecutionContext, report: JobReport) -> Events:
     if refused:
         for day in report.days:
             if not day.refusals:
-                yield dg.AssetMaterialization(context.asset_key, partition=str(day.day), metadata=_metadata(day))
+                yield dg.AssetMaterialization(
+                    context.asset_key, partition=str(day.day), metadata=_metadata(report, day)
+                )
         raise refused_dates(report.days, refused)
     for day in report.days:
-        context.add_asset_metadata(_metadata(day), partition_key=str(day.day))
+        context.add_asset_metadata(_metadata(report, day), partition_key=str(day.day))
     yield dg.MaterializeResult(asset_key=context.asset_key)
     for check in context.selected_asset_check_keys:
         # The results are yielded above, date by date; this tells Dagster that the checks were made.
         yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
 
 
-def _metadata(day: DateReport) -> dict:
-    """What the operator is told about a date."""
+def _metadata(report: JobReport, day: DateReport) -> dict:
+    """What the operator is told about a date, and about the job that made it with others."""
     return {
         "dagster/partition_row_count": day.rows,
         "published": day.published,
@@ -131,4 +137,5 @@ def _metadata(day: DateReport) -> dict:
         "snapshot": str(day.snapshot_id) if day.snapshot_id is not None else "none, there was nothing to write",
         "seconds": day.seconds,
         **day.figures,
+        **report.figures,
     }

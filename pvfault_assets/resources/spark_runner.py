@@ -1,12 +1,14 @@
 """How a Spark job is run.
 
-Here: the interface that assets ask, and the runner of a laptop. Not here: what a job does (`spark_jobs`).
+Here: the interface that assets ask, and the runner of a laptop. Not here: what a job does (`spark_jobs`), the runner of
+AWS (`emr_serverless_runner.py`).
 """
 
 from collections.abc import Sequence
 from datetime import date
 from typing import Protocol
 
+import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 
 from pvfault.settings import Settings
@@ -21,7 +23,9 @@ _JOBS = {job.NAME: job.run for job in (ingest_readings, compute_scalograms, clas
 class SparkRunner(Protocol):
     """Whoever can run a Spark job."""
 
-    def run(self, job: str, dates: Sequence[date], *, allow_fewer: bool = False) -> JobReport:
+    def run(
+        self, job: str, dates: Sequence[date], context: dg.AssetExecutionContext, *, allow_fewer: bool = False
+    ) -> JobReport:
         """Run a job for some dates and wait for its report.
 
         Parameters
@@ -29,6 +33,8 @@ class SparkRunner(Protocol):
         job : str
             Name of a module of `spark_jobs`.
         dates : sequence of date
+        context : AssetExecutionContext
+            Of the asset that the job makes: whose run it is, and where to log.
         allow_fewer : bool
             Replace a date even by fewer readings than it holds.
 
@@ -52,7 +58,14 @@ class LocalSparkRunner:
     def __init__(self, settings: Settings):
         self._settings = settings
 
-    def run(self, job: str, dates: Sequence[date], *, allow_fewer: bool = False) -> JobReport:
+    def run(
+        self,
+        job: str,
+        dates: Sequence[date],
+        context: dg.AssetExecutionContext,  # noqa: ARG002 - this process logs to its run by itself
+        *,
+        allow_fewer: bool = False,
+    ) -> JobReport:
         """Run a job; the first one starts the session, which all later ones of the process share."""
         use_this_python()
         self._settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be

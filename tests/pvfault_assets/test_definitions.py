@@ -86,6 +86,11 @@ def test_tables_are_cut_into_the_same_days_and_backfilled_in_one_run(definitions
     assert {graph.get(dg.AssetKey(name)).backfill_policy for name in TABLES} == {dg.BackfillPolicy.single_run()}
 
 
+def test_every_table_is_made_in_the_pool_that_limits_jobs(definitions):
+    graph = definitions.resolve_asset_graph()
+    assert [graph.get(dg.AssetKey(name)).pools for name in sorted(TABLES)] == [{"spark"}] * len(TABLES)
+
+
 def test_every_audit_is_a_check_of_its_table(definitions):
     graph = definitions.resolve_asset_graph()
     found = {(key.asset_key.to_user_string(), key.name): graph.get(key).blocking for key in graph.asset_check_keys}

@@ -40,7 +40,7 @@ class Reports:
     def __init__(self, refuse=(), broken=None):
         self.refuse, self.broken = refuse, broken
 
-    def run(self, job, dates, **_options):
+    def run(self, job, dates, _context, **_options):
         if self.broken and job == "compute_scalograms":
             raise self.broken
         return JobReport(job, tuple(self._date(job, day) for day in dates))
