@@ -110,7 +110,7 @@ def notifications(settings: Settings) -> list[dg.SensorDefinition]:
                 told += 1
             since = max(since, ended)
         context.update_cursor(since.isoformat())
-        return dg.SkipReason(f"{told} runs told of." if told else "No run has ended.")
+        return dg.SkipReason(f"Runs told of: {told}.")
 
     return [tell_operator]
 
@@ -230,8 +230,9 @@ def _outcome(instance, record):
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if not check.passed and not check.blocking:
+                of_day = f"{check.partition}: " if check.partition else ""
                 asset = check.asset_key.to_user_string()
-                warnings.append(f"{check.partition or asset}: {asset}, {check.check_name}: {check.description}")
+                warnings.append(f"{of_day}{asset}, {check.check_name}: {check.description}")
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             failure = event.step_failure_data.user_failure_data
             told = failure.description if failure else event.step_failure_data.error.to_string()

@@ -2,9 +2,10 @@
 
 import time
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
@@ -14,6 +15,7 @@ from pvfault.simulation import simulate_fleet
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS
 from pvfault_api.tables import read_dates
 from pvfault_assets.definitions import build_definitions
+from pvfault_assets.notifications import notifications
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.simulate import write_fleet
 from pvfault_gateway.topics import connect, count_records, ensure_topic
@@ -158,6 +160,20 @@ def test_every_check_has_a_result_for_every_day_that_is_kept_in_the_storage(made
         dg.AssetCheckKey(dg.AssetKey("readings"), "devices_are_complete"), limit=10
     )
     assert sorted(record.partition for record in history) == sorted(map(str, DAYS))
+
+
+def test_the_operator_is_told_the_faults_that_the_tables_have(made, settings, instance, inbox):
+    """One message for the first day, one for the range of the other two."""
+    (sensor,) = notifications(replace(settings, sns_topic_arn=inbox.arn))
+    context = dg.build_sensor_context(instance=instance, cursor=(datetime.now(UTC) - timedelta(hours=1)).isoformat())
+    sensor.evaluate_tick(context)
+    for (subject, text), days in zip(inbox(), (DAYS[:1], DAYS[1:]), strict=True):
+        rows = pa.concat_tables(rows_of_day(settings, DEVICE_DAYS, day) for day in days)
+        is_faulty = pc.fill_null(pc.not_equal(rows["fault"], "none"), False)
+        faulty = rows.filter(is_faulty)
+        assert f"{len(set(faulty['deviceID'].to_pylist()))} of {DEVICES} devices faulty" in subject
+        assert all(device in text for device in faulty["deviceID"].to_pylist())
+        assert subject.startswith(f"pvfault: {days[0]}" + (f" to {days[-1]} made" if len(days) > 1 else " made"))
 
 
 def test_a_refused_day_of_a_range_fails_the_run_and_the_good_days_are_kept(made, run, settings, fleet):

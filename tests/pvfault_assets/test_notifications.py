@@ -1,6 +1,5 @@
 """What the operator is told of runs: real runs in Dagster's storage, real messages of an SNS topic in a queue."""
 
-import json
 import os
 import signal
 import subprocess
@@ -55,10 +54,9 @@ class Reports:
 
 
 @pytest.fixture
-def settings(aws, make_settings, tmp_path):
+def settings(inbox, make_settings, tmp_path):
     """Settings with an SNS topic, and verdicts on three days in the tables."""
-    arn = aws.client("sns").create_topic(Name=f"{aws.prefix}-told")["TopicArn"]
-    settings = make_settings(tmp_path, PVFAULT_SNS_TOPIC_ARN=arn, PVFAULT_FIRST_DATE="2024-06-01")
+    settings = make_settings(tmp_path, PVFAULT_SNS_TOPIC_ARN=inbox.arn, PVFAULT_FIRST_DATE="2024-06-01")
     rows = [
         *(day_of("INV0000001", 1 + n, "open_circuit", hour=7, hours=10, confidence=0.97, lost=9.5) for n in range(3)),
         *(day_of("INV0000002", 1 + n, "none") for n in range(3)),
@@ -70,26 +68,6 @@ def settings(aws, make_settings, tmp_path):
         table = catalog.create_table("pvfault.device_days", DEVICE_DAYS.schema)
         table.append(pa.Table.from_pylist(rows, schema=DEVICE_DAYS.schema))
     return settings
-
-
-@pytest.fixture
-def inbox(aws, settings):
-    """Take all messages that have come since the last time, as (subject, text)."""
-    sqs = aws.client("sqs")
-    queue = sqs.create_queue(QueueName=f"{aws.prefix}-inbox")["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    aws.client("sns").subscribe(TopicArn=settings.sns_topic_arn, Protocol="sqs", Endpoint=queue_arn)
-
-    def take():
-        taken = []
-        while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                body = json.loads(message["Body"])
-                taken.append((body["Subject"], body["Message"]))
-                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return taken
-
-    return take
 
 
 @pytest.fixture
