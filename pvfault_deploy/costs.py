@@ -1,6 +1,6 @@
 """What a deployment costs a month: quantities of a fleet times prices, one line for each thing that is billed.
 
-Here: prices, quantities, arithmetic, also for the services that could have done the same (docs/alternatives.md).
+Here: prices (those of EMR Serverless are in `pvfault.prices`), quantities, arithmetic, also for the services that could have done the same (docs/alternatives.md).
 `python -m pvfault_deploy.costs 10000` prints the tables, and a test holds the pages to them. Not here: how long jobs
 take (`docs/performance.md`).
 
@@ -11,6 +11,8 @@ calculate with it and agree; look at https://aws.amazon.com/pricing/ before you 
 
 import sys
 from dataclasses import dataclass
+
+from pvfault.prices import DOLLARS_PER_GB_HOUR, DOLLARS_PER_VCPU_HOUR
 
 HOURS = 730  # of an average month
 DAYS = HOURS / 24
@@ -87,8 +89,8 @@ def monthly_bill(devices: int) -> list[Line]:
         Line("MSK Serverless", "written", gb_a_month, "GB", 0.10),
         Line("MSK Serverless", "read, once", gb_a_month, "GB", 0.05),
         Line("MSK Serverless", "kept", gb_a_day * RETENTION_DAYS, "GB-months", 0.10),
-        Line("EMR Serverless", "vCPU", job_hours * WORKER_VCPU, "vCPU-hours", 0.052624),
-        Line("EMR Serverless", "memory", job_hours * WORKER_GB, "GB-hours", 0.0057785),
+        Line("EMR Serverless", "vCPU", job_hours * WORKER_VCPU, "vCPU-hours", DOLLARS_PER_VCPU_HOUR),
+        Line("EMR Serverless", "memory", job_hours * WORKER_GB, "GB-hours", DOLLARS_PER_GB_HOUR),
         Line("S3", "tables of a year", table_gb, "GB-months", 0.023),
         Line("S3", "requests that write", 30, "1,000", 0.005),
         Line("S3", "requests that read", 300, "1,000", 0.0004),
