@@ -5,8 +5,9 @@ have done the same (docs/alternatives.md). `python -m pvfault_deploy.costs 10000
 the pages to them. Not here: how long jobs take (`docs/performance.md`).
 
 Prices: us-east-1, on demand, no free tier that ends, in dollars. Amazon's pages could not be opened from where this was
-written. Each price was looked up on 2026-11-24 in stored copies of these pages or in several public repositories that
-calculate with it and agree; look at https://aws.amazon.com/pricing/ before you decide by them.
+written. They were looked up on 2026-11-24 in stored copies of these pages or in several public repositories that
+calculate with them and agree; those of requests to S3, traffic between zones, EC2 and Kinesis' records were not found
+there. Look at https://aws.amazon.com/pricing/ before you decide by them.
 """
 
 import sys
