@@ -267,7 +267,7 @@ def _evaluation_paragraphs(evaluation, command, days):
     for column in evaluation.columns:
         if column.breakdown == "all":
             judges = list(column.scores[GROUPED.name])
-            rows = [[judge, *(str(column.scores[m.name][judge]) for m in METRICS)] for judge in judges]
+            rows = [[judge, *(f"{column.scores[m.name][judge]}" for m in METRICS)] for judge in judges]
             yield _table([f"{column.n:,} {column.unit}", *(metric.name for metric in METRICS)], rows)
     yield _table(
         ["", "healthy device-days", "called faulty", "a device-year", "at most"],

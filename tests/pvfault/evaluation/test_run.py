@@ -59,6 +59,8 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     behind = re.search(r"✗ ahead of both baselines in every column: (behind in \d+ of \d+ comparisons)", done.output)
     assert behind[1] in page
     assert behind[1] in card
+    assert "Estimate(" not in page + card
+    assert re.search(r"\| gradient boosting \| 0\.\d{3} \(0\.\d{3} to ", card)
 
     # The others' answers are kept, and the card's section is replaced, not repeated.
     again = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, *SMALL)
