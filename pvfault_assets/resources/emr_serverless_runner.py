@@ -19,7 +19,7 @@ import dagster as dg
 from pvfault.errors import PvfaultError
 from pvfault.prices import DOLLARS_PER_GB_HOUR, DOLLARS_PER_VCPU_HOUR, SOURCE
 from pvfault.settings import Settings
-from pvfault_assets.resources.amazon import Amazon, Patience, RefusedError
+from pvfault_assets.resources.amazon import Amazon, Patience
 from pvfault_assets.resources.emr_jobs import EmrJobs, JobName
 from pvfault_assets.resources.job_messages import (
     BucketMessageReader,
@@ -84,13 +84,13 @@ class EmrServerlessRunner:
         # The context of the step and not of the asset, whose run id Dagster itself calls deprecated.
         step = context.op_execution_context
         with dg.open_pipes_session(step, dg.PipesEnvContextInjector(), reader) as session:
-            config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
-            request = self._request(job, config, session.get_bootstrap_env_vars())
             with _cancelled_if_left(jobs, name, since) as started:
                 if found:
                     started.job_run = found["id"]
                     context.log.info(f"job run {started.job_run} does this work already: waiting for it")
                 else:
+                    config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
+                    request = self._request(job, config, session.get_bootstrap_env_vars())
                     started.job_run = jobs.start(name, request)
                     context.log.info(
                         f"job run {started.job_run} is started; its logs: {self._console(started.job_run)}"
@@ -217,7 +217,7 @@ def _cancelled_if_left(jobs: EmrJobs, name: JobName, since: datetime) -> Iterato
         yield started
     except BaseException as error:
         # Left while it was started: the service may have taken it, and the answer may have been lost.
-        if started.job_run is None and not isinstance(error, RefusedError):
+        if started.job_run is None and not isinstance(error, PvfaultError):
             started.job_run = jobs.find_left(name, since)
         raise
     finally:
