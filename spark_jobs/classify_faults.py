@@ -137,4 +137,4 @@ def _audit(found: dict, windows: int) -> tuple[AuditResult, ...]:
 
 
 if __name__ == "__main__":
-    main(NAME, run)
+    main(NAME)

@@ -237,4 +237,4 @@ def _audit(staged: lake.Staged, found: dict, devices: int) -> tuple[AuditResult,
 
 
 if __name__ == "__main__":
-    main(NAME, run)
+    main(NAME)

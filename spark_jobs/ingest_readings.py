@@ -361,4 +361,4 @@ def _named(devices: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(NAME, run)
+    main(NAME)

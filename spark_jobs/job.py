@@ -5,6 +5,7 @@ Dagster Pipes. Not here: what a job does.
 """
 
 import argparse
+import importlib
 import json
 import logging
 import os
@@ -229,7 +230,7 @@ def run_dates(job: str, config: JobConfig, make_date: Callable[[date], DateRepor
     return JobReport(job, tuple(days))
 
 
-def main(job: str, run: Callable) -> None:
+def main(job: str) -> None:
     """Run a job from a command line: under `spark-submit`, plain Python, or Dagster Pipes.
 
     The options are the fields of `JobConfig`, their defaults the settings. Over Pipes the report, or a user's mistake,
@@ -239,17 +240,20 @@ def main(job: str, run: Callable) -> None:
     from spark_jobs.messages import told_to_dagster
 
     with told_to_dagster() as pipes:
-        code = _run_and_tell(job, run, pipes)
+        code = _run_and_tell(job, pipes)
     sys.exit(code)
 
 
-def _run_and_tell(job: str, run: Callable, pipes) -> int:
+def _run_and_tell(job: str, pipes) -> int:
     """Run a job, tell what came of it, and give the exit code."""
     from spark_jobs.session import start_session
 
     try:
         settings = Settings.from_environment(os.environ, Path.cwd())
         config = parse_arguments(job, settings, sys.argv[1:])
+        # From the package and not from the file that was started, which is another module to Python: what workers are
+        # given by name, such as a cached function, they would look for in a program of Spark's.
+        run = importlib.import_module(f"spark_jobs.{job}").run
         report = run(start_session(settings), config)
     except PvfaultError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -136,4 +136,4 @@ def _audit(found: dict, devices: int) -> tuple[AuditResult, ...]:
 
 
 if __name__ == "__main__":
-    main(NAME, run)
+    main(NAME)
