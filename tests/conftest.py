@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pyiceberg.utils.config import Config
 
 from pvfault.settings import Settings
 from tests.standins import amazon
@@ -22,11 +21,13 @@ JARS = os.environ.get("PVFAULT_JARS", str(PROJECT / "build" / "jars"))
 AWS_KEYS = {"AKIDEXAMPLE": "secret/key+with=signs"}
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_user(monkeypatch):
-    """A test sees only the settings that it makes."""
-    for name in [name for name in os.environ if name.startswith(("PVFAULT_", "AWS_"))]:
-        monkeypatch.delenv(name)
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_the_user():
+    """Tests see only the settings that they make."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("PVFAULT_", "AWS_"))]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -130,11 +131,7 @@ def aws_server():
 @pytest.fixture
 def aws(aws_server, monkeypatch):
     """A test's view of Amazon: clients of this process find the server, and buckets are the test's own."""
-    for name, value in aws_server.environment.items():
-        monkeypatch.setenv(name, value)
-    # PyIceberg reads the environment once, when it is imported.
-    monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())
-    return aws_server.account()
+    return amazon.enter(aws_server, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,16 @@
 Here: what needs no stand-in of ours. Not here: EMR Serverless, which has to run jobs (`emr_serverless.py`).
 """
 
+import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import boto3
+import pytest
 from moto.server import ThreadedMotoServer
+from pyiceberg.utils.config import Config
 
 REGION = "eu-central-1"
 ACCOUNT_ID = "123456789012"  # moto's own
@@ -84,9 +87,19 @@ class Amazon:
         return account
 
 
+def enter(server: Amazon, patch: pytest.MonkeyPatch) -> Account:
+    """Let clients of this process find the server, and give them an account."""
+    for name, value in server.environment.items():
+        patch.setenv(name, value)
+    # PyIceberg reads the environment once, when it is imported.
+    patch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())
+    return server.account()
+
+
 @contextmanager
 def running() -> Iterator[Amazon]:
     """Run the server as long as the block lasts."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request hides what a test says
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
