@@ -42,7 +42,7 @@ RELEASE_LABEL = "emr-spark-8.0.0"
 _MODEL = botocore.session.get_session().get_service_model("emr-serverless")
 _DRIVER_ENVIRONMENT = "spark.emr-serverless.driverEnv."
 # Logs reach S3 every so often while a job runs. The service takes minutes; the tests have not got them.
-_UPLOAD_EVERY_S = 0.3
+_UPLOAD_EVERY_S = 0.5
 # The grace period that the service takes, beside none at all.
 _GRACE_S = range(15, 1801)
 
