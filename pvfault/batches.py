@@ -1,19 +1,20 @@
 """Rows of one table from rows of the one before it, as Arrow batches.
 
-Here: readings → scalograms → predictions → device_days, for any number of whole devices of one date. Spark jobs and
-`pvfault classify` call the same functions, so that the same readings get the same verdict either way. Not here: the
-science itself (`windows.py`, `scalogram.py`, `lenet.py`, `verdicts.py`), and where rows come from or go to.
+Here: readings → scalograms → predictions → device_days, for any number of whole devices of one date, and hourly means
+of the dates before → what each device should give. Spark jobs and `pvfault classify` call the same functions, so that
+the same readings get the same verdict either way. Not here: the science itself (`windows.py`, `reference.py`,
+`scalogram.py`, `lenet.py`, `verdicts.py`), and where rows come from or go to.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault import scalogram
+from pvfault import reference, scalogram
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry, estimate_ratings
@@ -24,11 +25,57 @@ from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 # Hourly means of a device's usable readings, which `device_day_rows` needs beside the predictions.
 HOURLY_COLUMNS = ("readings", "mean_power", "mean_irradiance", "mean_temperature")
 
+# Hourly means of a device's dates before, of which `reference_rows` makes what it should give.
+HISTORY_COLUMNS = tuple(f"mean_{name}" for name in MEASUREMENTS)
+REFERENCE_SCHEMA = pa.schema(
+    [pa.field(DEVICE_ID, pa.string(), nullable=False), pa.field("reference", pa.list_(pa.float64()), nullable=False)]
+)
+
 # Arrow counts the bytes of a binary array in an int32: 2 GiB in one chunk of a column.
 IMAGES_PER_CHUNK = (2**31 - 1) // scalogram.BYTES
 
 
-def scalogram_rows(readings: pa.Table, day: date, registry: Registry) -> pa.Table:
+def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
+    """What devices should give on a date, from hourly means of the dates before.
+
+    Parameters
+    ----------
+    hours : pa.Table
+        `deviceID`, `window_start` and `HISTORY_COLUMNS` of whole devices, in any order; hours outside the
+        `reference.HISTORY_DAYS` dates before `day` are not looked at.
+    day : date
+    registry : Registry
+
+    Returns
+    -------
+    pa.Table
+        Rows of `REFERENCE_SCHEMA`, sorted; without the devices that had no hour in the light.
+    """
+    first = _midnight_us(day - timedelta(days=reference.HISTORY_DAYS))
+    hour = (hours[WINDOW_START].cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy() - first) // (WINDOW_S * 1_000_000)
+    n_hours = reference.HISTORY_DAYS * WINDOWS_PER_DAY
+    known = (hour >= 0) & (hour < n_hours)
+    hours, hour = hours.filter(pa.array(known)), hour[known]
+    devices, device = _device_codes(hours[DEVICE_ID])
+    history = np.full((len(devices), n_hours, len(HISTORY_COLUMNS)), np.nan)
+    for column, name in enumerate(HISTORY_COLUMNS):
+        history[device, hour, column] = pc.fill_null(hours[name].cast(pa.float64()), np.nan).to_numpy()
+    learned = reference.learn_references(
+        history.reshape(len(devices), reference.HISTORY_DAYS, WINDOWS_PER_DAY, len(HISTORY_COLUMNS)),
+        registry.ratings(devices),
+    )
+    rows = pa.table([pa.array(devices, pa.string()), pa.array(list(learned))], schema=REFERENCE_SCHEMA)
+    return rows.filter(pa.array(~np.isnan(learned).any(axis=1))).sort_by(DEVICE_ID)
+
+
+def references_by_device(rows: pa.Table) -> dict[str, list[float]]:
+    """Rows of `REFERENCE_SCHEMA`, to be looked up by device."""
+    return dict(zip(rows[DEVICE_ID].to_pylist(), rows["reference"].to_pylist(), strict=True))
+
+
+def scalogram_rows(
+    readings: pa.Table, day: date, registry: Registry, references: Mapping[str, Sequence[float]] | None = None
+) -> pa.Table:
     """Windows and scalograms of whole devices of one date.
 
     Parameters
@@ -38,6 +85,8 @@ def scalogram_rows(readings: pa.Table, day: date, registry: Registry) -> pa.Tabl
         the ratings of an unregistered device are estimated from them.
     day : date
     registry : Registry
+    references : mapping, optional
+        What each device should give, as `references_by_device` has it. Of others, the ratings tell.
 
     Returns
     -------
@@ -53,8 +102,9 @@ def scalogram_rows(readings: pa.Table, day: date, registry: Registry) -> pa.Tabl
     second = _microseconds_of_day(readings[TIMESTAMP], day) / 1e6
     measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
     windows = cut_windows(device, second, measurements, len(devices))
-    ratings = _ratings(registry, devices, device, measurements)
-    images = scalogram.transform(scalogram.normalise(windows.values, ratings[windows.judged // WINDOWS_PER_DAY]))
+    own, ratings = _what_they_should_give(registry, references or {}, devices, device, measurements)
+    owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
+    images = scalogram.transform(scalogram.normalise(windows.values, hour, own[owner], ratings[owner]))
     return _scalogram_table(devices, day, windows, images)
 
 
@@ -210,13 +260,17 @@ def _microseconds_of_day(column, day):
     return microseconds
 
 
-def _ratings(registry, devices, device, measurements):
-    """Ratings of devices, shape (n, 2), estimated from their own readings where they are not registered."""
-    ratings = registry.ratings(devices)
-    for unregistered in np.flatnonzero(np.isnan(ratings[:, 0])):
-        first, end = np.searchsorted(device, [unregistered, unregistered + 1])
-        ratings[unregistered] = estimate_ratings(measurements[first:end])
-    return ratings
+def _what_they_should_give(registry, references, devices, device, measurements):
+    """References and ratings of devices, shapes (n, 11) and (n, 2).
+
+    Where a device is not registered, its history tells its ratings, or else its readings do.
+    """
+    own = np.array([references.get(name, [np.nan] * reference.SIZE) for name in devices]).reshape(-1, reference.SIZE)
+    ratings = np.where(np.isnan(given := registry.ratings(devices)), reference.ratings_of(own), given)
+    for unknown in np.flatnonzero(np.isnan(ratings[:, 0])):
+        first, end = np.searchsorted(device, [unknown, unknown + 1])
+        ratings[unknown] = estimate_ratings(measurements[first:end])
+    return reference.or_typical(own, ratings), ratings
 
 
 def _scalogram_table(devices, day, windows, images):

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault.batches import prediction_rows, scalogram_rows
+from pvfault.batches import HISTORY_COLUMNS, prediction_rows, reference_rows, references_by_device, scalogram_rows
 from pvfault.readings import DEVICE_ID, TIMESTAMP
+from pvfault.reference import HISTORY_DAYS
 from pvfault.registry import Registry
-from pvfault.tables import PREDICTIONS
+from pvfault.tables import PREDICTIONS, SCALOGRAMS, WINDOW_START
 
 
 def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.Table:
@@ -22,7 +23,7 @@ def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.
     readings : pa.Table
         Of `READING_SCHEMA`, any devices, dates and order. Of readings of the same device and time the first one stays.
     registry : Registry
-        Ratings of other devices are estimated from their readings, date by date.
+        Ratings of other devices are estimated from their readings, of the dates before where there are any.
     classifier : pvfault.lenet.Classifier
 
     Returns
@@ -32,9 +33,13 @@ def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.
     """
     days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
     rows = [PREDICTIONS.schema.empty_table()]
+    before = [SCALOGRAMS.schema.empty_table().select([DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS])]
     for day in sorted(pc.unique(days).to_pylist()):
         of_day = distinct_readings(readings.filter(pc.equal(days, day)))
-        rows.append(prediction_rows(scalogram_rows(of_day, day, registry), classifier))
+        known = reference_rows(pa.concat_tables(before), day, registry)
+        windows = scalogram_rows(of_day, day, registry, references_by_device(known))
+        rows.append(prediction_rows(windows, classifier))
+        before = [*before[-HISTORY_DAYS:], windows.select(before[0].column_names)]
     return pa.concat_tables(rows)
 
 

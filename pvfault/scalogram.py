@@ -9,6 +9,8 @@ from functools import cache
 import numpy as np
 import pywt
 
+from pvfault import reference
+from pvfault.reference import N_VOLTAGE
 from pvfault.windows import SLOTS
 
 WAVELET = "morl"
@@ -17,6 +19,9 @@ PADDED = 192  # 180 slots and 6 zeros on each side: divisible into 64 columns of
 COLUMNS = 64
 POOL = PADDED // COLUMNS
 CHANNELS = 4
+GAIN = 20.0
+SHIFT = 4.0
+DIM_LIGHT = 0.05  # of 1000 W/m²
 SHAPE = (len(SCALES), COLUMNS, CHANNELS)
 BYTES = int(np.prod(SHAPE))
 
@@ -36,26 +41,47 @@ _LARGEST_SIGNAL = 2.0**20
 _CHUNK = 48
 
 
-def normalise(values, ratings):
-    """Bring the measurements of windows to order one.
+def normalise(values, hour, references, ratings):
+    """Bring the measurements of windows to order one, as deviations from what their devices should give.
+
+    A fault of 4 % is a small step in a measurement and a large one in its deviation. Deviations are compressed
+    (inverse hyperbolic sine) so that 1 % and 100 % are both seen, and shifted, since the magnitude of the transform
+    has no sign.
 
     Parameters
     ----------
     values : ndarray, shape (n, 180, 4)
         Voltage [V], current [A], temperature [°C], irradiance [W/m²].
+    hour : ndarray of int, shape (n,)
+        Hour of the day at which each window begins, UTC.
+    references : ndarray, shape (n, 11)
+        Of each window's device, as `pvfault.reference` has them.
     ratings : ndarray, shape (n, 2)
         Rated voltage [V] and current [A] of each window's device.
 
     Returns
     -------
-    ndarray of float32, shape (n, 180, 4)
-        Voltage and current over the rated ones, (temperature + 50 °C) / 100 °C, irradiance over 1000 W/m². The shift
-        keeps frost from looking like heat, since the magnitude of the transform has no sign.
+    ndarray of float64, shape (n, 180, 4)
+        Deviation of the voltage, deviation of the current, the reference itself (its deviation from the ratings: the
+        voltage in the first half of the window, the current in the second, because a fault that is older than the
+        history hides in it), irradiance over 1000 W/m².
     """
-    scale = np.empty((len(values), 1, CHANNELS), np.float32)
-    scale[:, 0, :2] = ratings
-    scale[:, 0, 2:] = 100.0, 1000.0
-    return (values + np.array([0, 0, 50, 0], np.float32)) / scale
+    voltage, current, temperature, irradiance = values.astype(np.float64).transpose(2, 0, 1)
+    clock = hour[:, None] + np.arange(SLOTS) / SLOTS
+    expected_voltage, expected_current = reference.expect(references, temperature, irradiance, clock)
+    signals = np.empty(values.shape)
+    signals[..., 0] = _compress((voltage - expected_voltage) / expected_voltage)
+    # In dim light the error of the irradiance sensor is larger than the current: it shall not look like a fault.
+    offset = DIM_LIGHT * references[:, N_VOLTAGE, None]
+    signals[..., 1] = _compress((current - expected_current) / (expected_current + offset))
+    signals[..., 2] = _compress(reference.ratings_of(references) / ratings - 1).repeat(SLOTS // 2, axis=1)
+    signals[..., 3] = irradiance / 1000
+    return signals
+
+
+def _compress(deviation):
+    """A relative deviation as a level about 1: 0.05 more a per cent near 0, and above 0 even for -1."""
+    return 1 + np.arcsinh(GAIN * deviation) / SHIFT
 
 
 def transform(windows):

@@ -79,7 +79,7 @@ SCALOGRAMS = Table(
             # What the verdict on a day needs beside the predictions, so that it does not read the readings again.
             pa.field("mean_power", pa.float32()),
             pa.field("mean_temperature", pa.float32()),
-            # What a device's later dates are compared with: its own healthy days.
+            # What later dates learn from this one: what the device gives when nothing is wrong (`reference.py`).
             pa.field("mean_voltage", pa.float32()),
             pa.field("mean_current", pa.float32()),
         ]

@@ -24,6 +24,7 @@ from pyspark.sql import functions as f
 from pvfault import scalogram
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, SAMPLE_PERIOD_S, TIMESTAMP
+from pvfault.reference import typical_references
 from pvfault.registry import Registry
 from pvfault.tables import PREDICTIONS, READINGS, WINDOW_START
 from pvfault.windows import DARK_BELOW, SLOTS, WINDOW_S
@@ -117,7 +118,8 @@ def transform_device(readings: pd.DataFrame, ratings: dict[str, list[float]]) ->
             continue
         slots = start + np.arange(SLOTS) * SAMPLE_PERIOD_S
         window = np.column_stack([np.interp(slots, second[inside], values[inside]) for values in measurements.T])
-        window = scalogram.normalise(window[None], np.array([ratings[device]]))[0]
+        rated = np.array([ratings[device]])
+        window = scalogram.normalise(window[None], np.array([hour]), typical_references(rated), rated)[0]
         rows.append((device, pd.Timestamp(DAY) + timedelta(hours=hour), transform_window(window).tobytes()))
     return pd.DataFrame(rows, columns=[DEVICE_ID, WINDOW_START, "scalogram"])
 

@@ -4,9 +4,9 @@ Here: how readings reach `pvfault.batches.scalogram_rows` device by device, and 
 images themselves.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 
 import numpy as np
@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from pvfault import batches, scalogram
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP
+from pvfault.reference import HISTORY_DAYS, LEAST_LIGHT
 from pvfault.registry import Registry
-from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE
+from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
 from spark_jobs import lake
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 from spark_jobs.tally import Tallies
@@ -81,9 +83,40 @@ class Tally:
     blank: int = 0
 
 
+def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, list[float]]:
+    """What each device should give on a date, from its scalograms' hourly means of the dates before.
+
+    Parameters
+    ----------
+    hours : DataFrame
+        Rows of `SCALOGRAMS` of the dates before; those of dates that were not made are absent.
+    day : date
+    registry : Registry
+
+    Returns
+    -------
+    dict
+        The reference of each device that had an hour in the light: 100 bytes each, held by every task.
+    """
+    lit = hours.where(f.col("mean_irradiance") > LEAST_LIGHT).select(DEVICE_ID, WINDOW_START, *batches.HISTORY_COLUMNS)
+    by_device = lit.repartition(hours.sparkSession.sparkContext.defaultParallelism, DEVICE_ID)
+    rows = by_device.mapInArrow(_to_references(day, registry), from_arrow_schema(batches.REFERENCE_SCHEMA)).collect()
+    return {row[DEVICE_ID]: list(row["reference"]) for row in rows}
+
+
+def _to_references(day: date, registry: Registry) -> Callable:
+    def to_references(hours: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held = list(hours)
+        if held:
+            yield from batches.reference_rows(pa.Table.from_batches(held), day, registry).to_batches()
+
+    return to_references
+
+
 def scalograms_of(
-    readings: DataFrame, day: date, registry: Registry, silent: Sequence[str], tallies: Tallies
-) -> DataFrame:
+    readings: DataFrame, day: date, registry: Registry, references: Mapping[str, Sequence[float]],
+    silent: Sequence[str], tallies: Tallies,
+) -> DataFrame:  # fmt: skip
     """Scalograms of a date's readings, with `missing` windows for devices that sent nothing.
 
     Parameters
@@ -93,6 +126,8 @@ def scalograms_of(
         timestamp. Where they are not, a tally says so.
     day : date
     registry : Registry
+    references : mapping
+        What devices should give, as `references_of` has it.
     silent : sequence of str
         Devices without readings.
     tallies : Tallies
@@ -104,7 +139,7 @@ def scalograms_of(
         Rows of `SCALOGRAMS`, sorted by key within each task.
     """
     schema = lake.spark_schema(SCALOGRAMS)
-    seen = readings.mapInArrow(_by_whole_devices(day, registry, tallies), schema)
+    seen = readings.mapInArrow(_by_whole_devices(day, registry, references, tallies), schema)
     if not silent:
         return seen
     names = readings.sparkSession.createDataFrame([(device,) for device in sorted(silent)], [DEVICE_ID]).coalesce(1)
@@ -131,7 +166,9 @@ def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
-def _by_whole_devices(day: date, registry: Registry, tallies: Tallies) -> Callable:
+def _by_whole_devices(
+    day: date, registry: Registry, references: Mapping[str, Sequence[float]], tallies: Tallies
+) -> Callable:
     def to_scalograms(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tally = Tally(set())
         for table in whole_devices(readings):
@@ -140,7 +177,8 @@ def _by_whole_devices(day: date, registry: Registry, tallies: Tallies) -> Callab
             if tally.apart:
                 break
             tally.devices.update(devices)
-            made = batches.scalogram_rows(table.select(READING_SCHEMA.names).cast(READING_SCHEMA), day, registry)
+            rows = table.select(READING_SCHEMA.names).cast(READING_SCHEMA)
+            made = batches.scalogram_rows(rows, day, registry, references)
             tally.blank += pc.sum(pc.equal(made["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
             yield from made.to_batches()
         tallies.add(tally)
@@ -168,10 +206,13 @@ def _missing(day: date) -> Callable:
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
     seen = set(lake.read(spark, READINGS, day).select(DEVICE_ID).distinct().toArrow()[DEVICE_ID].to_pylist())
     silent = sorted(set(registry.devices) - seen)
+    before = lake.read(spark, SCALOGRAMS, day - timedelta(days=HISTORY_DAYS), days=HISTORY_DAYS)
+    references = references_of(before, day, registry)
 
     def stage(readings: DataFrame) -> tuple[lake.Staged | None, list[Tally]]:
         tallies = Tallies(spark)
-        return lake.stage(scalograms_of(readings, day, registry, silent, tallies), SCALOGRAMS), tallies.all()
+        rows = scalograms_of(readings, day, registry, references, silent, tallies)
+        return lake.stage(rows, SCALOGRAMS), tallies.all()
 
     # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
     staged, tallies = stage(lake.read_whole_files(spark, READINGS, day))
@@ -184,7 +225,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         return lake.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
     found = _count(spark, staged, day)
     found["broken"] = abs(found[OK] - found["images"]) + sum(tally.blank for tally in tallies)
-    figures = {name: found[name] for name in (*QUALITIES, "devices")}
+    figures = {**{name: found[name] for name in (*QUALITIES, "devices")}, "devices_with_history": len(references)}
     return lake.publish_audited(spark, staged, day, _audit(staged, found, devices=len(seen) + len(silent)), figures)
 
 

@@ -83,9 +83,9 @@ def name_of(table: Table) -> str:
     return f"{CATALOG}.{NAMESPACE}.{table.name}"
 
 
-def read(spark: SparkSession, table: Table, day: date) -> DataFrame:
-    """The published rows of a date."""
-    return spark.table(name_of(table)).where(_is_of(table, day))
+def read(spark: SparkSession, table: Table, day: date, *, days: int = 1) -> DataFrame:
+    """The published rows of a date, or of so many from it on."""
+    return spark.table(name_of(table)).where(_is_of(table, day, days))
 
 
 def read_large_rows(spark: SparkSession, table: Table, day: date, rows_at_once: int) -> DataFrame:
@@ -238,14 +238,12 @@ def _settings(spark: SparkSession, settings: dict) -> Iterator[None]:
                 spark.conf.set(name, value)
 
 
-def _is_of(table: Table, day: date):
-    """Whether a row is of a date, as a condition that Iceberg prunes files by."""
-    column = f.col(table.day_of)
+def _is_of(table: Table, day: date, days: int = 1):
+    """Whether a row is of a date, or of so many from it on, as a condition that Iceberg prunes files by."""
+    column, end = f.col(table.day_of), day + timedelta(days=days)
     if table.day_of == "date":
-        return column == f.lit(day)
-    return (column >= f.lit(str(day)).cast("timestamp")) & (
-        column < f.lit(str(day + timedelta(days=1))).cast("timestamp")
-    )
+        return (column >= f.lit(day)) & (column < f.lit(end))
+    return (column >= f.lit(str(day)).cast("timestamp")) & (column < f.lit(str(end)).cast("timestamp"))
 
 
 def _create(spark: SparkSession, table: Table) -> None:

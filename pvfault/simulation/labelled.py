@@ -19,13 +19,14 @@ from functools import partial
 
 import numpy as np
 
-from pvfault import scalogram
+from pvfault import reference, scalogram
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS, NONE
 from pvfault.hourly_statistics import STATISTICS, hourly_statistics
 from pvfault.readings import SAMPLE_PERIOD_S
+from pvfault.reference import HISTORY_DAYS
 from pvfault.simulation.devices import CONFUSERS, Day, Device, day_begins, simulate_day
-from pvfault.simulation.fleet import simulate_fleet, site_weather
+from pvfault.simulation.fleet import simulate_fleet, simulate_history, site_weather
 from pvfault.simulation.reference import simulate_reference_fleet
 from pvfault.simulation.sites import TEST_SITES, TRAINING_SITES, VALIDATION_SITES, Site
 from pvfault.windows import DARK_BELOW, SLOTS, WINDOWS_PER_DAY, cut_windows
@@ -44,6 +45,10 @@ ARRAYS = {
     "reference": simulate_reference_fleet,
     "reference, clean": partial(simulate_reference_fleet, clean=True),
 }
+# Half of the devices that a network is trained with send every 20 s, and of most of them all days before are known; the
+# rest keeps it from counting on either.
+TRAINED_CADENCES = (20, 20, 20, 60, 60, 300)
+TRAINED_HISTORIES = (HISTORY_DAYS,) * 6 + (7, 3, 1, 0)
 # What is compared with the hours before and the rest of the day.
 DAY_STATISTICS = (
     "voltage_mean", "voltage_std", "voltage_step_mean", "voltage_max", "current_ratio_q50", "current_ratio_std",
@@ -187,7 +192,8 @@ def simulate_windows(
 
 def simulate_fleets(
     split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True, thinned: bool = False,
-    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), arrays: str = "any", images: bool = True, workers: int = 1,
+    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), histories: tuple[int, ...] = (HISTORY_DAYS,),
+    arrays: str = "any", images: bool = True, workers: int = 1,
 ) -> Iterator[LabelledWindows]:  # fmt: skip
     """Simulate as `simulate_windows`, fleet by fleet, so that not all images have to be in memory at once.
 
@@ -203,6 +209,8 @@ def simulate_fleets(
         Whether healthy windows are left out at random, so that `HEALTHY_SHARE` remain; for training only.
     cadences : tuple of int
         Of `pvfault.simulation.sensors.CADENCES`; each device, with its twin, sends at one of them, at random. [s]
+    histories : tuple of int
+        Days before that are known of a device and its twin, one of these at random.
     arrays : str
         Of `ARRAYS`.
     images : bool
@@ -215,7 +223,7 @@ def simulate_fleets(
     LabelledWindows
         Of at most `FLEET` devices; devices and device-days are numbered on from the fleets before.
     """
-    wanted = _Wanted(split, faulty, twins, thinned, cadences, arrays, images)
+    wanted = _Wanted(split, faulty, twins, thinned, cadences, histories, arrays, images)
     jobs = [(wanted, number, min(FLEET, devices - first)) for number, first in enumerate(range(0, devices, FLEET))]
     first_day = 0
     for number, (part, days) in enumerate(_map(_simulate_fleet_windows, jobs, workers)):
@@ -232,17 +240,19 @@ class _Wanted:
     twins: bool
     thinned: bool
     cadences: tuple[int, ...]
+    histories: tuple[int, ...]
     arrays: str
     images: bool
 
 
 @dataclass(frozen=True)
 class _DeviceDay:
-    """One device-day of a fleet as simulated, with the label of each hour and the onset in hours."""
+    """One device-day of a fleet as simulated, with its days before, the label of each hour and the onset in hours."""
 
     number: int
     device: Device
     simulated: Day
+    history: np.ndarray
     labels: np.ndarray
     onset: float
 
@@ -268,24 +278,39 @@ def _simulate_fleet_windows(job):
     fleet = simulate(devices, [day], seed, sites=tuple(sites), faulty=wanted.faulty, cadences=wanted.cadences)
     days = []
     for position, device in enumerate(fleet.devices):
-        days += _label_day(position, device, day, site_weather(seed, device.site, day), twins=wanted.twins)
+        known = int(rng.choice(wanted.histories))
+        weather = site_weather(seed, device.site, day)
+        days += _label_day(position, device, day, weather, known if wanted.images else 0, twins=wanted.twins)
     windows = _cut(days, images=wanted.images, kept=(lambda label: thin(label, rng)) if wanted.thinned else None)
     return replace(windows, day=np.full(len(windows), np.datetime64(day))), len(days)
 
 
-def _label_day(position, device, day, weather, *, twins):
+def _label_day(position, device, day, weather, known, *, twins):
     """The day of a device with the label of each of its hours, and that of its healthy twin."""
     healthy = np.zeros(WINDOWS_PER_DAY, int)
     simulated = simulate_day(device, day, weather)
     if device.fault is None:
-        return [_DeviceDay(position, device, simulated, healthy, np.nan)]
+        return [_DeviceDay(position, device, simulated, _history(device, day, known), healthy, np.nan)]
     without = device.healthy_twin()
     twin = simulate_day(without, day, weather)
     shows = measure_effect(simulated.truth, twin.truth) >= LEAST_EFFECT
     labels = np.where(shows, FAULTS.index(device.fault.name), FAULTS.index(NONE))
     onset = (device.onset - day_begins(device.site, day)).total_seconds() / 3600 if shows.any() else np.nan
-    faulty = _DeviceDay(position, device, simulated, labels, onset)
-    return [faulty, _DeviceDay(position, without, twin, healthy, np.nan)] if twins else [faulty]
+    history = _history(device, day, known)
+    faulty = _DeviceDay(position, device, simulated, history, labels, onset)
+    if not twins:
+        return [faulty]
+    if device.onset < day_begins(device.site, day):
+        history = _history(without, day, known)
+    return [faulty, _DeviceDay(position, without, twin, history, healthy, np.nan)]
+
+
+def _history(device, day, known):
+    """Hourly means of the days before, NaN where they are not known, shape (HISTORY_DAYS, 24, 4)."""
+    history = np.full((HISTORY_DAYS, WINDOWS_PER_DAY, 4), np.nan, np.float32)
+    if known:
+        history[-known:] = simulate_history(device, day, known)
+    return history
 
 
 def measure_effect(faulty, healthy):
@@ -346,7 +371,9 @@ def _cut(days, *, images, kept=None):
     chosen = everything.select(pictured)
     if not images:
         return chosen
-    values = scalogram.normalise(windows.values[pictured], ratings[chosen.device_day])
+    learned = reference.learn_references(np.stack([day.history for day in days]), ratings)
+    references = reference.or_typical(learned, ratings)[chosen.device_day]
+    values = scalogram.normalise(windows.values[pictured], chosen.hour, references, ratings[chosen.device_day])
     return replace(chosen, images=scalogram.transform(values))
 
 

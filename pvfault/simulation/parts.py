@@ -16,7 +16,15 @@ import numpy as np
 import pvfault
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
-from pvfault.simulation.labelled import TEST, TRAINING, VALIDATION, LabelledWindows, simulate_windows
+from pvfault.simulation.labelled import (
+    TEST,
+    TRAINED_CADENCES,
+    TRAINED_HISTORIES,
+    TRAINING,
+    VALIDATION,
+    LabelledWindows,
+    simulate_windows,
+)  # fmt: skip
 
 LEAST_DEVICES = 48
 PARTS = {split.name: split for split in (TRAINING, VALIDATION, TEST)}
@@ -47,9 +55,10 @@ def plan_part(name: str, devices: int) -> tuple[int, dict]:
     dict
         Options of `simulate_windows`.
     """
+    trained = {"cadences": TRAINED_CADENCES, "histories": TRAINED_HISTORIES}
     return {
-        TRAINING.name: (devices, {"thinned": True}),
-        VALIDATION.name: (max(devices // 10, LEAST_DEVICES), {}),
+        TRAINING.name: (devices, {"thinned": True} | trained),
+        VALIDATION.name: (max(devices // 10, LEAST_DEVICES), trained),
         # Fewer faulty devices than healthy ones, as in life: false alarms need many healthy days to be counted.
         TEST.name: (max(devices // 4, LEAST_DEVICES), {"faulty": 0.5, "twins": False}),
     }[name]

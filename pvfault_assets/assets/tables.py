@@ -10,6 +10,7 @@ from types import ModuleType
 
 import dagster as dg
 
+from pvfault.reference import HISTORY_DAYS
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
 from pvfault_assets.checks.audits import audit_checks, audit_results
@@ -47,13 +48,14 @@ def table_assets(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition
     @dg.asset(
         **_made_by(compute_scalograms, SCALOGRAMS, days),
         group_name="silver",
-        deps=[readings, REGISTRY],
+        deps=[readings, REGISTRY, _dates_before(SCALOGRAMS)],
         kinds={"spark", "iceberg"},
     )
     def scalograms(context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkRunner]):
         """One row per device and hour: whether the hour can be judged and, if so, its Morlet scalogram.
 
-        24 hours for each device that is registered or sent something; `missing` where nothing came.
+        24 hours for each device that is registered or sent something; `missing` where nothing came. An image shows how
+        far a device is from what its 14 dates before, as far as they are made, say that it should give.
         """
         yield from _make(context, spark, compute_scalograms)
 
@@ -78,6 +80,14 @@ def table_assets(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition
         yield from _make(context, spark, summarise_device_days)
 
     return [readings, scalograms, predictions, device_days]
+
+
+def _dates_before(table: Table) -> dg.AssetDep:
+    """The dates of a table that the next one looks back at; those that are not there are done without."""
+    before = dg.TimeWindowPartitionMapping(
+        start_offset=-HISTORY_DAYS, end_offset=-1, allow_nonexistent_upstream_partitions=True
+    )
+    return dg.AssetDep(table.name, partition_mapping=before)
 
 
 def _made_by(job: ModuleType, table: Table, days: dg.DailyPartitionsDefinition) -> dict:

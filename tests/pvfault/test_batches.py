@@ -4,15 +4,26 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pvfault import batches
-from pvfault.batches import HOURLY_COLUMNS, completeness, device_day_rows, missing_rows, prediction_rows, scalogram_rows
+from pvfault import batches, reference
+from pvfault.batches import (
+    HOURLY_COLUMNS,
+    completeness,
+    device_day_rows,
+    missing_rows,
+    prediction_rows,
+    reference_rows,
+    references_by_device,
+    scalogram_rows,
+)
+from pvfault.classify import classify_readings
 from pvfault.faults import FAULTS
 from pvfault.readings import READING_SCHEMA
-from pvfault.registry import EMPTY_REGISTRY, Registry
-from pvfault.scalogram import transform
+from pvfault.registry import EMPTY_REGISTRY, SMALLEST_ESTIMATE, Registry
+from pvfault.scalogram import normalise, transform
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS
 
 DAY = date(2024, 6, 21)
@@ -83,20 +94,80 @@ def test_there_is_an_image_exactly_where_the_quality_is_ok(scalograms):
         assert row["scalogram"] is None or len(row["scalogram"]) == 16_384
 
 
-def test_images_are_those_of_the_readings_over_the_ratings_of_their_own_device():
+def test_images_are_those_of_the_readings_beside_what_their_own_device_should_give():
+    """Of one device the history is known; the other one has its ratings alone."""
     second = np.arange(0, 86_400, 20)
     random = np.random.default_rng(0)
     values = {device: random.uniform(60, 100, (len(second), 4)).astype(np.float32) for device in DEVICES[:2]}
     table = pa.concat_tables([readings_of(device, second, values[device]) for device in values])
-    rows = scalogram_rows(table, DAY, REGISTRY).to_pylist()
+    known = reference.typical_references(np.array([[570.0, 9.9]]))[0]
+    rows = scalogram_rows(table, DAY, REGISTRY, {DEVICES[0]: known.tolist()}).to_pylist()
+    given = np.stack([known, reference.typical_references(np.array([[550.0, 9.0]]))[0]])
+    rated = np.array([[600.0, 10.0], [550.0, 9.0]])
     for window in (0, 13, 24, 47):
         device, hour = divmod(window, 24)
-        rated = np.float32([[600, 10], [550, 9]][device])
-        v, i, t, g = values[DEVICES[device]][hour * 180 : (hour + 1) * 180].T
-        expected = transform(np.stack([v / rated[0], i / rated[1], (t + 50) / 100, g / 1000], axis=1)[None])[0]
+        own = values[DEVICES[device]][hour * 180 : (hour + 1) * 180][None]
+        expected = transform(normalise(own, np.array([hour]), given[device][None], rated[device][None]))[0]
         found = np.frombuffer(rows[window]["scalogram"], np.uint8).reshape(64, 64, 4)
         assert np.abs(found.astype(int) - expected).max() <= 1
         assert (found != expected).mean() < 1e-3
+
+
+def hours_before(days, devices=DEVICES, gain=1.0):
+    """Hourly means of the days before, as the table of scalograms keeps them: flat voltage, current as the light."""
+    rows = []
+    for device, (rated_voltage, rated_current) in zip(devices, REGISTRY.ratings(devices), strict=True):
+        for day in range(1, days + 1):
+            for hour in range(6, 18):
+                light = 900 * np.sin(np.pi * (hour - 5.5) / 12) * (0.6 + 0.05 * (day % 9))
+                start = MIDNIGHT + timedelta(hours=hour) - timedelta(days=day)
+                rows.append([device, start, rated_voltage * gain, rated_current * light / 1000 * gain, 25.0, light])
+    names = ["deviceID", "window_start", "mean_voltage", "mean_current", "mean_temperature", "mean_irradiance"]
+    schema = pa.schema([SCALOGRAMS.schema.field(name) for name in names])
+    columns = zip(*rows, strict=True) if rows else [[]] * len(names)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
+def test_a_device_is_judged_beside_its_own_days_before():
+    """3 % less than the ratings on all days is what it is like, not a fault; the reference's channel tells of it."""
+    known = references_by_device(reference_rows(hours_before(14, DEVICES[:1], gain=0.97), DAY, REGISTRY))
+    voltage, current = reference.expect(np.array([known[DEVICES[0]]]), *(np.array([[v]]) for v in (25.0, 700.0, 12.0)))
+    assert voltage[0, 0] == pytest.approx(0.97 * 600, rel=2e-3)
+    assert current[0, 0] == pytest.approx(0.97 * 7, rel=2e-3)
+
+
+def test_only_the_14_dates_before_are_history():
+    far = hours_before(20, DEVICES[:1])
+    near = hours_before(14, DEVICES[:1])
+    today = near.set_column(1, near.schema.field(1), pc.add(near["window_start"], pa.scalar(timedelta(days=14))))
+    assert reference_rows(pa.concat_tables([far, today]), DAY, REGISTRY).equals(reference_rows(near, DAY, REGISTRY))
+    assert reference_rows(hours_before(0), DAY, REGISTRY).num_rows == 0
+
+
+def test_a_reference_does_not_depend_on_the_devices_beside_it_nor_on_the_order_of_hours():
+    hours = hours_before(14)
+    together = references_by_device(reference_rows(hours, DAY, REGISTRY))
+    shuffled = hours.take(np.random.default_rng(0).permutation(len(hours)))
+    assert references_by_device(reference_rows(shuffled, DAY, REGISTRY)) == together
+    for device in DEVICES:
+        own = hours.filter(pc.equal(hours["deviceID"], device))
+        assert references_by_device(reference_rows(own, DAY, REGISTRY)) == {device: together[device]}
+
+
+def test_history_tells_the_ratings_of_an_unregistered_device():
+    """Its own day is then judged like that of a registered one, though all of it be faulty."""
+    known = references_by_device(reference_rows(hours_before(14, DEVICES[:1]), DAY, EMPTY_REGISTRY))
+    half = a_day(DEVICES[0])
+    half = half.set_column(3, half.schema.field(3), pc.multiply(half["current"], pa.scalar(0.5, pa.float32())))
+    images = [
+        np.frombuffer(scalogram_rows(half, DAY, registry, references)["scalogram"][12].as_py(), np.uint8).astype(int)
+        for registry, references in ((REGISTRY, known), (EMPTY_REGISTRY, known), (EMPTY_REGISTRY, None))
+    ]
+    beside = np.abs(images[0] - images[1]).reshape(64, 64, 4)
+    assert beside[..., [0, 1, 3]].max() == 0
+    assert np.abs(images[0] - images[2]).reshape(64, 64, 4)[..., 1].max() > 10
 
 
 def test_a_device_alone_has_the_rows_it_has_in_a_fleet(fleet, scalograms):
@@ -145,8 +216,11 @@ def test_an_unregistered_device_without_current_is_scored_and_has_no_current_in_
     rows = scalogram_rows(readings, DAY, REGISTRY)
     assert set(rows["quality"].to_pylist()) == {"ok"}
     image = np.frombuffer(rows["scalogram"][12].as_py(), np.uint8).reshape(64, 64, 4)
-    assert not image[..., 1].any()
-    assert all(image[..., channel].any() for channel in (0, 2, 3))
+    assert all(image[..., channel].any() for channel in range(4))
+    given = reference.typical_references(np.array([[1.0, SMALLEST_ESTIMATE]]))[0]
+    # Nothing where something should be: 1 - asinh(20 * -0.94) / 4, on the last scale 1.7 at the window's edges.
+    dark = normalise(np.float32([[[700, 0, 40, 800]] * 180]), np.array([12]), given[None], np.ones((1, 2)))
+    np.testing.assert_array_equal(image[..., 1], transform(dark)[0][..., 1])
 
 
 def test_an_unregistered_device_looks_like_one_registered_with_its_own_ratings():
@@ -243,6 +317,17 @@ def test_each_window_has_the_prediction_of_its_own_image(scalograms):
         assert list(row["probabilities"].values()) == expected.tolist()
         assert row["confidence"] == expected.max()
         assert row["fault"] == max(zip(expected, FAULTS, strict=True))[1]
+
+
+def test_a_file_of_several_dates_is_judged_date_by_date_beside_the_dates_before(fleet):
+    """`pvfault classify` and the jobs, made date by date, agree."""
+    earlier = fleet.set_column(1, fleet.schema.field(1), pc.subtract(fleet["timestamp"], pa.scalar(timedelta(days=1))))
+    found = classify_readings(pa.concat_tables([fleet, earlier]), REGISTRY, Brightness())
+    before = scalogram_rows(earlier, DAY - timedelta(days=1), REGISTRY)
+    known = references_by_device(reference_rows(before, DAY, REGISTRY))
+    assert set(known) == set(DEVICES)
+    expected = [before, scalogram_rows(fleet, DAY, REGISTRY, known)]
+    assert found.equals(pa.concat_tables([prediction_rows(rows, Brightness()) for rows in expected]))
 
 
 def test_predictions_do_not_depend_on_batches_of_three_rows(scalograms):

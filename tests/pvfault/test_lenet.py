@@ -30,16 +30,21 @@ def images():
 
 
 def test_it_has_the_layers_of_lenet_5(network):
-    """Trainable weights, counted by hand: filters × (5 × 5 × channels + 1) and neurons × (inputs + 1)."""
-    count = 6 * (25 * 4 + 1) + 16 * (25 * 6 + 1) + 120 * (13 * 13 * 16 + 1) + 84 * 121 + 6 * 85
+    """Trainable weights by hand: filters × 5 × 5 × channels, gain and shift of each, neurons × (inputs + 1)."""
+    convolutions = 12 * 25 * 4 + 32 * 25 * 12
+    normalised = 2 * (12 + 32)
+    count = convolutions + normalised + 120 * (13 * 13 * 32 + 1) + 84 * 121 + 6 * 85
     assert sum(np.prod(weights.shape) for weights in network.trainable_weights) == count
 
 
-def test_the_first_layers_relate_current_to_irradiance(images):
-    found = lenet.rescaling_part()(images[:2]).numpy()
-    scaled = images[:2] / 255
-    np.testing.assert_allclose(found[..., [0, 2, 3]], scaled[..., [0, 2, 3]], atol=1e-6)
-    np.testing.assert_allclose(found[..., 1], lenet.CONTRAST * (scaled[..., 1] - scaled[..., 3]), atol=1e-5)
+def test_each_pixel_is_brought_to_the_mean_and_spread_it_is_given(images):
+    random = np.random.default_rng(1)
+    mean, spread = random.uniform(0.2, 0.8, scalogram.SHAPE), random.uniform(0.1, 0.5, scalogram.SHAPE)
+    expected = (images[:3] / 255 - mean) / spread
+    network = lenet.build_network(mean, spread)
+    first = lenet.start_deterministically(1).keras.Model(network.input, network.get_layer("normalise").output)
+    found = first(images[:3]).numpy()
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_saved_network_predicts_the_same(network, path, images):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import pywt
 
+from pvfault.reference import typical_references
 from pvfault.scalogram import normalise, quantise, transform, transform_matrix
 
 MORLET_CENTRE = 5 / (2 * np.pi)  # cycles a sample at scale 1, from psi(t) = exp(-t**2 / 2) cos(5 t)
@@ -177,20 +178,45 @@ def test_bytes_follow_the_logarithm(dtype):
     assert level.max() == 255
 
 
-def test_the_channels_are_brought_to_order_one():
-    values = np.tile(np.float32([600, 20, 50, 1000]), (2, 180, 1))
-    normal = normalise(values, np.array([[600.0, 20.0], [300.0, 10.0]]))
-    np.testing.assert_allclose(normal[0, 0], [1, 1, 1, 1])
-    np.testing.assert_allclose(normal[1, 179], [2, 2, 1, 1])
-    assert normal.dtype == np.float32
+def one_hour(voltage=570.0, current=9.6, temperature=25.0, irradiance=1000.0):
+    """A steady hour of an array rated 570 V and 10 A, which is typical without deviation but for the light."""
+    return np.tile(np.float32([voltage, current, temperature, irradiance]), (1, 180, 1))
 
 
-def test_frost_does_not_look_like_heat():
-    cold, hot = np.tile(np.float32([0, 0, -30, 0]), (1, 180, 1)), np.tile(np.float32([0, 0, 30, 0]), (1, 180, 1))
-    rating = np.ones((1, 2))
-    assert (normalise(cold, rating)[..., 2] < normalise(hot, rating)[..., 2]).all()
-    assert (transform(normalise(cold, rating)) != transform(normalise(hot, rating))).any()
+def channels(values, gains=(1.0, 1.0)):
+    ratings = np.array([[570.0, 10.0]])
+    return normalise(values, np.array([12]), typical_references(ratings * gains), ratings)[0]
+
+
+def test_a_device_that_gives_what_it_should_is_flat_at_one():
+    light = np.log(1000 / 800)
+    voltage = 570 * (1 + 0.005 * light - 0.009 * light**2)
+    np.testing.assert_allclose(channels(one_hour(voltage)), [[1, 1, 1, 1]] * 180, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 0.99, 1.01, 1.5])
+def test_a_deviation_is_compressed_around_one(share):
+    """asinh(20 x) / 4 of the deviation x; the current's is relative to what 50 W/m² more would give."""
+    expected = 1 + math.asinh(20 * (share - 1)) / 4
+    found = channels(one_hour(voltage=share * 570 * (1 + 0.005 * 0.22314 - 0.009 * 0.22314**2)))
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-4)
+    found = channels(one_hour(current=share * 9.6))
+    np.testing.assert_allclose(found[:, 1], 1 + math.asinh(20 * (share - 1) * 1000 / 1050) / 4, atol=1e-4)
+    assert found.min() > 0
+
+
+def test_one_per_cent_changes_the_image_by_more_than_a_step():
+    """The image of the level itself, whose steps are 3 %, could not show it."""
+    images = [transform(channels(one_hour(current=current))[None]).astype(int) for current in (9.6, 9.504)]
+    assert (images[0] - images[1])[..., 1].max() >= 2
+
+
+def test_the_reference_stands_beside_the_ratings_voltage_first():
+    found = channels(one_hour(), gains=(0.98, 1.05))[:, 2]
+    np.testing.assert_allclose(found[:90], 1 + math.asinh(20 * -0.02) / 4)
+    np.testing.assert_allclose(found[90:], 1 + math.asinh(20 * 0.05) / 4)
 
 
 def test_no_windows_are_normalised_to_none():
-    assert normalise(np.empty((0, 180, 4), np.float32), np.empty((0, 2))).shape == (0, 180, 4)
+    nothing = np.empty((0, 180, 4), np.float32), np.empty(0, int), np.empty((0, 11)), np.empty((0, 2))
+    assert normalise(*nothing).shape == (0, 180, 4)

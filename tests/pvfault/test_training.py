@@ -102,6 +102,16 @@ def test_a_slower_cadence_leaves_out_readings_and_nothing_else():
     assert every_minute.images.shape == (len(every_minute), 0)
 
 
+def test_what_is_known_of_the_days_before_changes_the_images_and_nothing_else(windows):
+    """Without them the reference is what is typical of the ratings: the third channel is flat but for its two ends."""
+    unknown = simulate_windows(TRAINING, 24, histories=(0,))
+    known = windows.select(slice(len(unknown)))
+    np.testing.assert_array_equal(known.label, unknown.label)
+    np.testing.assert_array_equal(known.images[..., 3], unknown.images[..., 3])
+    assert (unknown.images[..., 2] == unknown.images[0, ..., 2]).all()
+    assert (known.images[..., 2] != unknown.images[..., 2]).any(axis=(1, 2)).mean() > 0.95
+
+
 def test_effect_is_the_relative_change_of_voltage_and_current():
     healthy = np.ones((4320, 4))
     faulty = healthy.copy()

@@ -21,7 +21,7 @@ GRAPH = {
     "training_windows": ("model", {"python", "numpy"}, set()),
     "lenet_model": ("model", {"tensorflow"}, {"training_windows"}),
     "readings": ("raw", {"kafka", "iceberg"}, {"readings_topic"}),
-    "scalograms": ("silver", {"spark", "iceberg"}, {"readings", "device_registry"}),
+    "scalograms": ("silver", {"spark", "iceberg"}, {"readings", "device_registry", "scalograms"}),
     "predictions": ("gold", {"spark", "tensorflow", "iceberg"}, {"scalograms", "lenet_model"}),
     "device_days": ("gold", {"spark", "iceberg"}, {"predictions", "scalograms", "device_registry"}),
 }

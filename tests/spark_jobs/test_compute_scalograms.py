@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from pvfault.batches import missing_rows, scalogram_rows
+from pvfault.batches import missing_rows, reference_rows, references_by_device, scalogram_rows
 from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, read_registry
 from pvfault.tables import READINGS, SCALOGRAMS
@@ -42,9 +42,9 @@ def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, la
 @pytest.mark.parametrize(
     ("day", "by", "order"),
     [
-        (date(2024, 6, 3), "timestamp", ["deviceID", "timestamp"]),
-        (date(2024, 6, 4), "deviceID", ["timestamp"]),
-        (date(2024, 6, 5), "deviceID", ["deviceID", "irradiance"]),
+        (date(2025, 1, 1), "timestamp", ["deviceID", "timestamp"]),
+        (date(2025, 3, 1), "deviceID", ["timestamp"]),
+        (date(2025, 5, 1), "deviceID", ["deviceID", "irradiance"]),
     ],
 )
 def test_a_table_that_somebody_has_arranged_otherwise_gives_the_same(spark, lake_settings, day, by, order):
@@ -56,6 +56,25 @@ def test_a_table_that_somebody_has_arranged_otherwise_gives_the_same(spark, lake
     assert rows_of(lake_settings, SCALOGRAMS, day).equals(scalogram_rows(readings.sort_by(BY_KEY), day, EMPTY_REGISTRY))
 
 
+def test_a_date_is_judged_beside_the_dates_before(spark, lake_settings):
+    """Made in order, as a backfill does: the second date knows the first, and is made the same again later."""
+    days = [date(2025, 7, 1), date(2025, 7, 2)]
+    readings = [make_readings(day, DEVICES).sort_by(BY_KEY) for day in days]
+    for of_day in readings:
+        publish_readings(spark, of_day)
+    reports = compute_scalograms.run(spark, config_of(lake_settings, days)).days
+    assert [report.figures["devices_with_history"] for report in reports] == [0, len(DEVICES)]
+    first = scalogram_rows(readings[0], days[0], EMPTY_REGISTRY)
+    assert rows_of(lake_settings, SCALOGRAMS, days[0]).equals(first)
+    known = references_by_device(reference_rows(first, days[1], EMPTY_REGISTRY))
+    second = scalogram_rows(readings[1], days[1], EMPTY_REGISTRY, known)
+    assert rows_of(lake_settings, SCALOGRAMS, days[1]).equals(second)
+    assert not second.equals(scalogram_rows(readings[1], days[1], EMPTY_REGISTRY))
+    again = compute_scalograms.run(spark, config_of(lake_settings, days[1:])).days
+    assert again[0].published
+    assert rows_of(lake_settings, SCALOGRAMS, days[1]).equals(second)
+
+
 def test_batches_of_three_readings_give_the_same_scalograms(spark, monkeypatch):
     """A device is cut apart by every batch here; its windows must not be."""
     monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 1000)
@@ -63,7 +82,8 @@ def test_batches_of_three_readings_give_the_same_scalograms(spark, monkeypatch):
     frame = spark.createDataFrame(readings.sort_by(BY_KEY).to_pandas(), lake.spark_schema(READINGS)).coalesce(1)
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
     try:
-        found = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY, [], Tallies(spark)).toArrow()
+        made = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY, {}, [], Tallies(spark))
+        found = made.toArrow()
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
     expected = scalogram_rows(readings.sort_by(BY_KEY), date(2024, 6, 2), EMPTY_REGISTRY)
