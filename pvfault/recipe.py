@@ -20,6 +20,6 @@ class Recipe:
         The same seed gives the same weights.
     """
 
-    devices: int = 7_000
-    epochs: int = 7
+    devices: int = 3_000
+    epochs: int = 8
     seed: int = 1
