@@ -20,6 +20,6 @@ class Recipe:
         The same seed gives the same weights.
     """
 
-    devices: int = 3_000
-    epochs: int = 8
+    devices: int = 1_920
+    epochs: int = 9
     seed: int = 1
