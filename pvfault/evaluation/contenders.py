@@ -102,7 +102,7 @@ def fit_ceiling(training: LabelledWindows, validation: LabelledWindows, *, seed:
     """The best of several strong classifiers, given every statistic there is.
 
     Gradient boosting, extremely randomised trees, a multilayer perceptron, and the mean of their probabilities. They
-    see the statistics of the hour, of the hours before, of the whole day and of the neighbours under the same sky; one
+    see the statistics of the hour, of the whole day, of the days before and of the neighbours under the same sky; one
     sees the hour alone.
 
     Parameters
@@ -141,7 +141,8 @@ def hour_features(windows):
 def day_features(windows):
     """What is known of an hour, its day and its neighbours, shape (n, n_features); NaN where there is nothing.
 
-    To `hour_features` come the other hours of the day and the neighbours, and how the hour differs from them.
+    To `hour_features` come the other hours of the day, the days before and the neighbours, and how the hour differs
+    from them.
     """
     own = _columns(windows, DAY_STATISTICS)
     before, earlier, middle, spread = np.split(windows.day_statistics, 4, axis=1)
@@ -150,6 +151,7 @@ def day_features(windows):
         [
             hour_features(windows),
             windows.hour,
+            windows.deviations,
             before,
             own - earlier,
             own - middle,

@@ -22,7 +22,7 @@ import numpy as np
 from pvfault import reference, scalogram
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS, NONE
-from pvfault.hourly_statistics import STATISTICS, hourly_statistics
+from pvfault.hourly_statistics import LEAST_IRRADIANCE, STATISTICS, hourly_statistics
 from pvfault.readings import SAMPLE_PERIOD_S
 from pvfault.reference import HISTORY_DAYS
 from pvfault.simulation.devices import CONFUSERS, Day, Device, day_begins, simulate_day
@@ -54,6 +54,11 @@ DAY_STATISTICS = (
     "voltage_mean", "voltage_std", "voltage_step_mean", "voltage_max", "current_ratio_q50", "current_ratio_std",
     "power_ratio_mean", "power_ratio_q50", "power_ratio_std", "power_ratio_min", "power_ratio_max",
     "power_ratio_step_mean", "current_on_irradiance", "current_off_irradiance", "irradiance_mean",
+)  # fmt: skip
+# Of voltage and current relative to what the days before let expect; then the expectation relative to the data sheet.
+DEVIATIONS = (
+    *(f"{signal}_{summary}" for signal in ("voltage", "current") for summary in ("mean", "q10", "q50", "q90", "std")),
+    "voltage_level", "current_level",
 )  # fmt: skip
 # What is compared with the neighbours under the same sky.
 NEIGHBOUR_STATISTICS = (
@@ -99,6 +104,8 @@ class LabelledWindows:
     day_statistics : ndarray of float32, shape (n, 4 * len(DAY_STATISTICS))
         Of the device's own day: these statistics of the hour before, their median over all hours before, their median
         over the day, and their range over the day; NaN where there is nothing.
+    deviations : ndarray of float32, shape (n, len(DEVIATIONS))
+        How the hour differs from what the device's days before let expect, and what these days were like.
     neighbours : ndarray of float32, shape (n, len(NEIGHBOUR_STATISTICS))
         Median of these statistics, in the same hour, of the other devices of the same site; NaN where there is none.
     label : ndarray of int, shape (n,)
@@ -132,6 +139,7 @@ class LabelledWindows:
     images: np.ndarray
     statistics: np.ndarray
     day_statistics: np.ndarray
+    deviations: np.ndarray
     neighbours: np.ndarray
     label: np.ndarray
     device_day: np.ndarray
@@ -280,7 +288,7 @@ def _simulate_fleet_windows(job):
     for position, device in enumerate(fleet.devices):
         known = int(rng.choice(wanted.histories))
         weather = site_weather(seed, device.site, day)
-        days += _label_day(position, device, day, weather, known if wanted.images else 0, twins=wanted.twins)
+        days += _label_day(position, device, day, weather, known, twins=wanted.twins)
     windows = _cut(days, images=wanted.images, kept=(lambda label: thin(label, rng)) if wanted.thinned else None)
     return replace(windows, day=np.full(len(windows), np.datetime64(day))), len(days)
 
@@ -343,6 +351,8 @@ def _cut(days, *, images, kept=None):
     number = np.array([day.number for day in days])
     site = np.array([day.device.site.name for day in days])
     statistics = hourly_statistics(windows.values, ratings[owner])
+    learned = reference.learn_references(np.stack([day.history for day in days]), ratings)
+    references = reference.or_typical(learned, ratings)
     pictured = np.arange(len(owner)) if kept is None else kept(label)
 
     def of_day(value, dtype=float):
@@ -352,6 +362,7 @@ def _cut(days, *, images, kept=None):
         images=np.empty((len(owner), 0), np.uint8),
         statistics=statistics,
         day_statistics=_look_at_the_day(statistics, owner, hour),
+        deviations=_compare_with_days_before(windows.values, hour, references[owner], ratings[owner]),
         neighbours=_compare_with_neighbours(statistics, owner, hour, number, site),
         label=label,
         device_day=owner,
@@ -371,9 +382,9 @@ def _cut(days, *, images, kept=None):
     chosen = everything.select(pictured)
     if not images:
         return chosen
-    learned = reference.learn_references(np.stack([day.history for day in days]), ratings)
-    references = reference.or_typical(learned, ratings)[chosen.device_day]
-    values = scalogram.normalise(windows.values[pictured], chosen.hour, references, ratings[chosen.device_day])
+    values = scalogram.normalise(
+        windows.values[pictured], chosen.hour, references[chosen.device_day], ratings[chosen.device_day]
+    )
     return replace(chosen, images=scalogram.transform(values))
 
 
@@ -384,6 +395,20 @@ def _measure_noise(device, day):
         return np.nan
     scale = (device.rated_voltage, device.rated_current, 1000.0)
     return np.sqrt(np.mean(((day.readings - day.truth)[lit][:, [0, 1, 3]] / scale) ** 2))
+
+
+def _compare_with_days_before(values, hour, references, ratings):
+    """How hours differ from what their devices' days before let expect, shape (n, len(DEVIATIONS))."""
+    voltage, current, temperature, irradiance = values.astype(np.float64).transpose(2, 0, 1)
+    expected = reference.expect(references, temperature, irradiance, hour[:, None] + np.arange(SLOTS) / SLOTS)
+    columns = []
+    for measured, healthy, rated in zip((voltage, current), expected, ratings.T, strict=True):
+        deviation = (measured - healthy) / np.maximum(healthy, LEAST_IRRADIANCE * rated[:, None])
+        columns += [deviation.mean(axis=1), *np.quantile(deviation, (0.1, 0.5, 0.9), axis=1), deviation.std(axis=1)]
+    levels = (
+        references[:, [0, reference.N_VOLTAGE]] / reference.typical_references(ratings)[:, [0, reference.N_VOLTAGE]]
+    )
+    return np.column_stack([*columns, levels]).astype(np.float32)
 
 
 def _look_at_the_day(statistics, owner, hour):

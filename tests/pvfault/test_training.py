@@ -12,6 +12,7 @@ from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
 from pvfault.simulation.labelled import (
     DAY_STATISTICS,
+    DEVIATIONS,
     HEALTHY_SHARE,
     NEIGHBOUR_STATISTICS,
     TEST,
@@ -185,3 +186,13 @@ def test_probabilities_that_come_true_have_no_calibration_error():
     probabilities = np.column_stack([confidence, 1 - confidence])
     assert calibration_error(probabilities, truth) < 0.01
     assert calibration_error(np.column_stack([np.ones(1000), np.zeros(1000)]), np.ones(1000, int)) == 1
+
+
+def test_a_healthy_hour_is_near_to_the_days_before_and_a_faulty_one_is_not(windows):
+    """Without the days before, the ceiling would know less than the network."""
+    columns = [DEVIATIONS.index("voltage_q50"), DEVIATIONS.index("current_q50")]
+    deviation = np.abs(windows.deviations[:, columns]).sum(axis=1)
+    bright = windows.irradiance > 250
+    assert np.median(deviation[bright & (windows.label == 0)]) < 0.05
+    assert np.median(deviation[bright & (windows.label > 0)]) > 0.05
+    assert np.isfinite(windows.deviations).all()
