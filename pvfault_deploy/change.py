@@ -203,10 +203,6 @@ def _says_nothing_to_do(reason):
     return any(words in reason for words in _NOTHING)
 
 
-def _says_nothing_to_do(reason):
-    return any(words in reason for words in _NOTHING)
-
-
 def _wait_for_change_set(client, arn):
     while True:
         found = client.describe_change_set(ChangeSetName=arn)
