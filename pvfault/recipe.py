@@ -20,6 +20,6 @@ class Recipe:
         The same seed gives the same weights.
     """
 
-    devices: int = 1_920
-    epochs: int = 9
+    devices: int = 3_840
+    epochs: int = 16
     seed: int = 1

@@ -309,7 +309,7 @@ def _fit_ceiling(plan, training, validation, progress):
     notes = [
         f"The ceiling is {best}, fitted on {len(training):,} windows of "
         f"{plan.ceiling * plan.training_devices:,} faulty devices and their healthy twins, {plan.ceiling}× the "
-        "network's. Macro-F1 on the validation windows, shorts as one: "
+        "gradient boosting's. Macro-F1 on the validation windows, shorts as one: "
         + ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
         + ".",
         f"{STRONG_BOOSTING.capitalize()} by the amount of data: "
