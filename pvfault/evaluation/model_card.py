@@ -84,9 +84,10 @@ larger one. Onsets, severities and sensors follow the same rule for every fault.
 
 ## Protocol
 
-Cross-entropy with equal weight for every fault, Adam, cosine learning rate. The epoch with the least loss on the
-validation windows is kept, and its probabilities are calibrated there by a temperature. The network was fitted and
-chosen without the test windows. Device-days are judged by `pvfault.verdicts.combine_windows`.
+Cross-entropy in which rarer faults weigh more, Adam with weight decay, cosine learning rate. The epoch with the least
+loss on the validation windows is kept, and its probabilities are calibrated there by a temperature and a shift for each
+class. The network was fitted and chosen without the test windows. Device-days are judged by
+`pvfault.verdicts.combine_windows`.
 
     {command}
 
