@@ -38,7 +38,7 @@ def is_there(location: Location) -> bool:
     from pyarrow import fs
 
     with _told(location):
-        system, path = fs.FileSystem.from_uri(location)
+        system, path = _store_of(location)
         return system.get_file_info(path).type == fs.FileType.File
 
 
@@ -59,15 +59,72 @@ def local_file(location: Location) -> Iterator[Path]:
     if not _is_uri(location):
         yield Path(location)
         return
-    from pyarrow import fs
-
     with tempfile.TemporaryDirectory(prefix="pvfault-") as folder:
         copy = Path(folder) / PurePosixPath(location).name
         with _told(location):
-            system, path = fs.FileSystem.from_uri(location)
+            system, path = _store_of(location)
             with system.open_input_stream(path) as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target)
         yield copy
+
+
+def open_to_read(location: str):
+    """A table's file, to be read at any place.
+
+    Parameters
+    ----------
+    location : str
+        An s3:// URI or a path, with or without `file:` before it, as Iceberg names files.
+
+    Returns
+    -------
+    pyarrow.NativeFile
+        To be closed by the caller.
+
+    Raises
+    ------
+    LocationError
+        If there is no such file, or S3 cannot be asked.
+    """
+    with _told(location):
+        system, path = _store_of(location)
+        return system.open_input_file(path)
+
+
+def create(location: str):
+    """A new file of a table, and the folders on the way to it.
+
+    Parameters
+    ----------
+    location : str
+        As in `open_to_read`.
+
+    Returns
+    -------
+    pyarrow.NativeFile
+        To be written and closed by the caller.
+
+    Raises
+    ------
+    LocationError
+        If it cannot be made.
+    """
+    with _told(location, "written"):
+        system, path = _store_of(location)
+        if system.type_name == "local":  # a bucket has no folders
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return system.open_output_stream(path)
+
+
+def _store_of(location: str):
+    """The store of a file, and its name there. No character of a name is an escape, neither to Iceberg nor to S3."""
+    from pyarrow import fs
+
+    if not _is_uri(location):
+        return fs.LocalFileSystem(), location.removeprefix("file:").replace("///", "/", 1)
+    bucket, _, key = location.removeprefix(S3).partition("/")
+    system, _ = fs.FileSystem.from_uri(f"{S3}{bucket}")
+    return system, f"{bucket}/{key}"
 
 
 def _is_uri(location: Location) -> bool:
@@ -75,7 +132,7 @@ def _is_uri(location: Location) -> bool:
 
 
 @contextmanager
-def _told(location: str) -> Iterator[None]:
+def _told(location: str, done: str = "read") -> Iterator[None]:
     """Say of which file an error is, and what can be done."""
     import pyarrow as pa
 
@@ -85,5 +142,5 @@ def _told(location: str) -> Iterator[None]:
         raise LocationError(f"{location}: no such file; put it there, or name another one") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise LocationError(
-            f"{location}: cannot be read ({error}); look at the URI, the role and the network"
+            f"{location}: cannot be {done} ({error}); look at the URI, the role and the network"
         ) from error

@@ -8,13 +8,14 @@ from datetime import date
 from functools import cache, partial
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from pvfault import batches
 from pvfault.faults import FAULTS, NONE
 from pvfault.locations import local_file
-from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS
+from pvfault.readings import DEVICE_ID
+from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS, WINDOW_START
 from spark_jobs import lake
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
@@ -22,6 +23,9 @@ NAME = "classify_faults"
 
 # Windows that a worker takes at once, 16 MB of images at most.
 IMAGES_AT_ONCE = 1024
+# Of a large file of images, so that a fleet's few files keep all cores busy. [B]
+BYTES_PER_TASK = 64 * 2**20
+_COLUMNS = (DEVICE_ID, WINDOW_START, "quality", "scalogram")
 # More than this share of the judged windows of a whole plant with one and the same fault tells of a wrong registry, a
 # shaded irradiance sensor or a wrong model sooner than of the plant.
 COMMON_FAULT = 0.3
@@ -61,11 +65,6 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     return run_dates(NAME, config, partial(_make_date, spark, config.model, version))
 
 
-def predictions_of(scalograms: DataFrame, model: str) -> DataFrame:
-    """Predictions of scalograms, in the same order."""
-    return scalograms.mapInArrow(_predict(model), lake.spark_schema(PREDICTIONS))
-
-
 @cache
 def _classifier(model: str):
     """The network, loaded once in a process. TensorFlow is slow to import and not needed by the other jobs."""
@@ -84,8 +83,11 @@ def _predict(model: str) -> Callable:
 
 
 def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:
-    scalograms = lake.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE)
-    staged = lake.stage(predictions_of(scalograms, model), PREDICTIONS, rows_at_once=IMAGES_AT_ONCE)
+    source = lake.read_files(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
+    if source is None:
+        source = lake.Source(lake.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
+    written, _ = lake.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
+    staged = lake.stage(spark, PREDICTIONS, day, written)
     if staged is None:
         return lake.publish_audited(spark, None, day, (), {"model_version": version})
     found = _count(spark, staged, day)

@@ -4,7 +4,7 @@ Here: how readings reach `pvfault.batches.scalogram_rows` device by device, and 
 images themselves.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -22,13 +22,15 @@ from pvfault.reference import HISTORY_DAYS, LEAST_LIGHT
 from pvfault.registry import Registry
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
 from spark_jobs import lake
+from spark_jobs.files import Written
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
-from spark_jobs.tally import Tallies
 
 NAME = "compute_scalograms"
 
 # Readings that are cut and transformed at once: about 50 devices, whose images take 10 MB.
 READINGS_AT_ONCE = 200_000
+# Devices that sent nothing whose windows are made at once.
+SILENT_AT_ONCE = 10_000
 # Readings of a task where they have to be brought together by a shuffle.
 READINGS_PER_TASK = 2_000_000
 
@@ -113,39 +115,6 @@ def _to_references(day: date, registry: Registry) -> Callable:
     return to_references
 
 
-def scalograms_of(
-    readings: DataFrame, day: date, registry: Registry, references: Mapping[str, Sequence[float]],
-    silent: Sequence[str], tallies: Tallies,
-) -> DataFrame:  # fmt: skip
-    """Scalograms of a date's readings, with `missing` windows for devices that sent nothing.
-
-    Parameters
-    ----------
-    readings : DataFrame
-        Of `day`, each (deviceID, timestamp) once; all readings of a device in one task, sorted by deviceID and
-        timestamp. Where they are not, a tally says so.
-    day : date
-    registry : Registry
-    references : mapping
-        What devices should give, as `references_of` has it.
-    silent : sequence of str
-        Devices without readings.
-    tallies : Tallies
-        Gets a `Tally` of each task that has readings.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `SCALOGRAMS`, sorted by key within each task.
-    """
-    schema = lake.spark_schema(SCALOGRAMS)
-    seen = readings.mapInArrow(_by_whole_devices(day, registry, references, tallies), schema)
-    if not silent:
-        return seen
-    names = readings.sparkSession.createDataFrame([(device,) for device in sorted(silent)], [DEVICE_ID]).coalesce(1)
-    return seen.unionByName(names.mapInArrow(_missing(day), schema))
-
-
 def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Join and cut batches of sorted readings so that each table holds whole devices, `READINGS_AT_ONCE` or more."""
     held: list[pa.RecordBatch] = []
@@ -166,10 +135,25 @@ def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
-def _by_whole_devices(
-    day: date, registry: Registry, references: Mapping[str, Sequence[float]], tallies: Tallies
-) -> Callable:
-    def to_scalograms(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def to_scalograms(day: date, registry: Registry, references: Mapping[str, Sequence[float]]) -> Callable:
+    """From a task's readings of a date to its scalograms.
+
+    Parameters
+    ----------
+    day : date
+    registry : Registry
+    references : mapping
+        What devices should give, as `references_of` has it.
+
+    Returns
+    -------
+    callable
+        From an iterator of batches of readings, each (deviceID, timestamp) once, all of a device in one task, sorted by
+        deviceID and timestamp, to one of batches of `SCALOGRAMS`, sorted by key. It returns a `Tally`, which says so
+        where the readings do not come like that.
+    """
+
+    def to_rows(readings: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         tally = Tally(set())
         for table in whole_devices(readings):
             devices = table[DEVICE_ID].unique().to_pylist()
@@ -181,9 +165,9 @@ def _by_whole_devices(
             made = batches.scalogram_rows(rows, day, registry, references)
             tally.blank += pc.sum(pc.equal(made["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
             yield from made.to_batches()
-        tallies.add(tally)
+        return tally
 
-    return to_scalograms
+    return to_rows
 
 
 def _is_in_order(readings: pa.Table) -> bool:
@@ -195,38 +179,52 @@ def _is_in_order(readings: pa.Table) -> bool:
     return bool(((step > 0) | ((step == 0) & later)).all())
 
 
-def _missing(day: date) -> Callable:
-    def to_missing(devices: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in devices:
-            yield from batches.missing_rows(batch.column(0).to_pylist(), day).to_batches()
-
-    return to_missing
-
-
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    seen = set(lake.read(spark, READINGS, day).select(DEVICE_ID).distinct().toArrow()[DEVICE_ID].to_pylist())
-    silent = sorted(set(registry.devices) - seen)
     before = lake.read(spark, SCALOGRAMS, day - timedelta(days=HISTORY_DAYS), days=HISTORY_DAYS)
     references = references_of(before, day, registry)
-
-    def stage(readings: DataFrame) -> tuple[lake.Staged | None, list[Tally]]:
-        tallies = Tallies(spark)
-        rows = scalograms_of(readings, day, registry, references, silent, tallies)
-        return lake.stage(rows, SCALOGRAMS), tallies.all()
-
-    # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
-    staged, tallies = stage(lake.read_whole_files(spark, READINGS, day))
-    if not _are_whole(tallies):
-        # Somebody else has arranged the table: the same again, by way of a shuffle.
-        n_tasks = max(spark.sparkContext.defaultParallelism, -(-lake.count(spark, READINGS, day) // READINGS_PER_TASK))
-        by_device = lake.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
-        staged, tallies = stage(by_device.sortWithinPartitions(DEVICE_ID, TIMESTAMP))
+    written, tallies = _write_seen(spark, registry, references, day)
+    seen = set().union(*(tally.devices for tally in tallies))
+    silent = sorted(set(registry.devices) - seen)
+    staged = lake.stage(spark, SCALOGRAMS, day, written + _write_missing(spark, silent, day))
     if staged is None:
         return lake.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
     found = _count(spark, staged, day)
     found["broken"] = abs(found[OK] - found["images"]) + sum(tally.blank for tally in tallies)
     figures = {**{name: found[name] for name in (*QUALITIES, "devices")}, "devices_with_history": len(references)}
     return lake.publish_audited(spark, staged, day, _audit(staged, found, devices=len(seen) + len(silent)), figures)
+
+
+def _write_seen(
+    spark: SparkSession, registry: Registry, references: Mapping[str, Sequence[float]], day: date
+) -> tuple[list[Written], list[Tally]]:
+    """Write the windows of the devices that sent something."""
+
+    def write(source: lake.Source) -> tuple[list[Written], list[Tally]]:
+        return lake.write(source, to_scalograms(day, registry, references), SCALOGRAMS, day)
+
+    # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
+    source = lake.read_files(spark, READINGS, day, READING_SCHEMA.names, lake.ROWS_AT_ONCE)
+    if source:
+        written, tallies = write(source)
+        if _are_whole(tallies):
+            return written, tallies
+    # Somebody else has arranged the table: the same again, by way of a shuffle.
+    n_tasks = max(spark.sparkContext.defaultParallelism, -(-lake.count(spark, READINGS, day) // READINGS_PER_TASK))
+    by_device = lake.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
+    return write(lake.Source(by_device.sortWithinPartitions(DEVICE_ID, TIMESTAMP)))
+
+
+def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> list[Written]:
+    """Write the windows of the devices that sent nothing."""
+    if not silent:
+        return []
+
+    def to_missing(_nothing: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for first in range(0, len(silent), SILENT_AT_ONCE):
+            yield from batches.missing_rows(silent[first : first + SILENT_AT_ONCE], day).to_batches()
+
+    written, _ = lake.write(lake.Source(spark.range(0, 1, 1, 1)), to_missing, SCALOGRAMS, day)
+    return written
 
 
 def _are_whole(tallies: list[Tally]) -> bool:

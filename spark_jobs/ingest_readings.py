@@ -5,7 +5,7 @@ a reading (`decode.py`), order and duplicates (`sorting.py`), whether values can
 (`pvfault.windows`): a broken sensor's readings are kept.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -21,9 +21,9 @@ from pvfault.readings import DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBL
 from pvfault.tables import QUARANTINE, READINGS
 from spark_jobs import lake
 from spark_jobs.decode import BEHIND_RECORD, decode, explain
+from spark_jobs.files import Written
 from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 from spark_jobs.sorting import ReadingSorter
-from spark_jobs.tally import Tallies
 from spark_jobs.topic import read_topic, require_topic
 
 NAME = "ingest_readings"
@@ -120,33 +120,15 @@ class Tally:
     hours: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def distinct_readings(records: DataFrame, day: date, tallies: Tallies) -> DataFrame:
-    """A date's readings, each (deviceID, timestamp) once, sorted within each task.
+def _to_readings(day: date) -> Callable:
+    """From records to the date's readings, each (deviceID, timestamp) once, sorted, and a `Tally`.
 
     Of duplicates, the one that its task reads first stays, so that a re-run gives the same table.
-
-    Parameters
-    ----------
-    records : DataFrame
-        As `read_topic` gives them; all of a device in one task.
-    day : date
-    tallies : Tallies
-        Gets a `Tally` of each task.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `READINGS`.
     """
-    values = records.select("value", "timestamp")
-    return values.mapInArrow(_to_readings(day, tallies), lake.spark_schema(READINGS))
-
-
-def _to_readings(day: date, tallies: Tallies) -> Callable:
     start_ms = int(_start(day).timestamp()) * 1000
     low, high = np.array([PLAUSIBLE[name] for name in MEASUREMENTS], np.float32).T
 
-    def to_readings(records: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def to_readings(records: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         tally = Tally()
         with ReadingSorter(day) as sorter:
             for batch in records:
@@ -161,7 +143,7 @@ def _to_readings(day: date, tallies: Tallies) -> Callable:
                 tally.implausible += np.count_nonzero(~((added >= low) & (added <= high)), axis=0)
             yield from sorter.batches()
         tally.hours = sorter.hours
-        tallies.add(tally)
+        return tally
 
     return to_readings
 
@@ -175,7 +157,7 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
 
     staged, counts = _stage_readings(spark, records, day)
     rows = staged.rows if staged else 0
-    quarantine = _stage_quarantine(records, day) if counts.not_readings else None
+    quarantine = _stage_quarantine(spark, records, day) if counts.not_readings else None
     late = _late(spark, records, day) if counts.earlier else {}
     audits = [
         _not_fewer(rows, lake.count(spark, READINGS, day), allowed=config.allow_fewer),
@@ -199,16 +181,18 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
 
 def _stage_readings(spark: SparkSession, records: DataFrame, day: date) -> tuple[lake.Staged | None, Tally]:
     """Stage the date's readings, and what was seen meanwhile."""
-    tallies = Tallies(spark)
-    staged = lake.stage(distinct_readings(records, day, tallies), READINGS)
-    counts = _sum_up(tallies.all())
+
+    def write(records: DataFrame) -> tuple[list[Written], Tally | None]:
+        source = lake.Source(records.select("value", "timestamp"))
+        written, tallies = lake.write(source, _to_readings(day), READINGS, day)
+        return written, _sum_up(tallies)
+
+    written, counts = write(records)
     if counts is None:
         # Records of one device stand in several of the topic's partitions: its keys are not the devices, or it was
         # given more partitions. The same again, by way of a shuffle.
-        tallies = Tallies(spark)
-        staged = lake.stage(distinct_readings(_by_device(spark, records), day, tallies), READINGS)
-        counts = _sum_up(tallies.all())
-    return staged, counts
+        written, counts = write(_by_device(spark, records))
+    return lake.stage(spark, READINGS, day, written), counts
 
 
 def _by_device(spark: SparkSession, records: DataFrame) -> DataFrame:
@@ -243,9 +227,10 @@ def _midnight(day: date) -> Column:
     return f.lit(str(day)).cast("timestamp")
 
 
-def _stage_quarantine(records: DataFrame, day: date) -> lake.Staged | None:
+def _stage_quarantine(spark: SparkSession, records: DataFrame, day: date) -> lake.Staged | None:
     """Stage the date's records that are no readings."""
-    return lake.stage(records.mapInArrow(_to_quarantine(day), lake.spark_schema(QUARANTINE)), QUARANTINE)
+    written, _ = lake.write(lake.Source(records), _to_quarantine(day), QUARANTINE, day)
+    return lake.stage(spark, QUARANTINE, day, written)
 
 
 def _to_quarantine(day: date) -> Callable:

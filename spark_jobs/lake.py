@@ -1,22 +1,27 @@
 """The Iceberg tables: how they are made, read, staged and published.
 
 Here: every statement that names a table. Schemas are derived from `pvfault.tables`. Writing is write-audit-publish:
-`stage` writes a snapshot that readers do not see, `publish` shows it. Not here: what rows mean and what is audited.
+`write` lets the workers write files that no table knows, `stage` makes a snapshot of them that readers do not see,
+`publish` shows it. Not here: the files (`files.py`), what rows mean and what is audited.
 """
 
+import pickle
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
+from pvfault.errors import PvfaultError
 from pvfault.readings import DEVICE_ID, MEASUREMENTS
 from pvfault.tables import TABLES, Table
+from spark_jobs import files
 from spark_jobs.job import AuditResult, DateReport
 from spark_jobs.session import CATALOG, NAMESPACE, folder_of
 
@@ -40,6 +45,29 @@ _PROPERTIES = {
 ROWS_AT_ONCE = 50_000
 _ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 _LATE_UNTIL = "pvfault.late-until."
+_NAME_MAPPING = "schema.name-mapping.default"
+_RESULT = "result binary"
+
+
+class TableError(PvfaultError):
+    """A table is not as the jobs need it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows on their way into tasks.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        What Spark gives to tasks.
+    batches : callable
+        From an iterator of batches of a task's share of `frame` to one of batches of rows. By default the share is the
+        rows.
+    """
+
+    frame: DataFrame
+    batches: Callable = iter
 
 
 @dataclass(frozen=True)
@@ -88,16 +116,57 @@ def read(spark: SparkSession, table: Table, day: date, *, days: int = 1) -> Data
     return spark.table(name_of(table)).where(_is_of(table, day, days))
 
 
+def read_files(
+    spark: SparkSession,
+    table: Table,
+    day: date,
+    columns: Sequence[str],
+    rows_at_once: int,
+    *,
+    at_most: int | None = None,
+) -> Source | None:
+    """The published rows of a date, read by the tasks themselves: a file a task, in its own order.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    table : Table
+    day : date
+    columns : sequence of str
+    rows_at_once : int
+        The most rows of a batch.
+    at_most : int, optional
+        A larger file is for several tasks, each with so much of it, as far as its row groups allow. [B]
+
+    Returns
+    -------
+    Source or None
+        None if only Spark can read the rows: somebody has deleted some of them, or has brought in files of another
+        format, of more than this date, or without Iceberg's numbers of columns.
+    """
+    iceberg = _load(spark, table)
+    tasks = _plan(spark, iceberg.newScan(), table, day)
+    if _NAME_MAPPING in iceberg.properties() or not all(_is_plain(spark, task) for task in tasks):
+        return None
+    sizes = {task.file().location(): task.file().fileSizeInBytes() for task in tasks}
+    parts = [
+        files.Part(location, start, at_most or size)
+        for location, size in sizes.items()
+        for start in range(0, size, at_most or size)
+    ]
+    schema = pa.schema(_numbered([table.schema.field(name) for name in columns], iceberg.schema().asStruct()))
+
+    def batches(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in numbers:
+            for number in batch.column(0).to_pylist():
+                yield from files.read(parts[number], schema, rows_at_once)
+
+    return Source(spark.range(0, len(parts), 1, max(1, len(parts))), batches)
+
+
 def read_large_rows(spark: SparkSession, table: Table, day: date, rows_at_once: int) -> DataFrame:
-    """The published rows of a date, so many at a time: the reader's own 5,000 take 80 MB of images."""
+    """The published rows of a date by Spark, so many at a time: its reader's own 5,000 take 80 MB of images."""
     rows = spark.read.option("batch-size", rows_at_once).table(name_of(table))
-    return rows.where(_is_of(table, day))
-
-
-def read_whole_files(spark: SparkSession, table: Table, day: date) -> DataFrame:
-    """The published rows of a date, each file in one task and in its own order, however large it is."""
-    undivided = str(2**40)
-    rows = spark.read.option("split-size", undivided).option("file-open-cost", undivided).table(name_of(table))
     return rows.where(_is_of(table, day))
 
 
@@ -121,35 +190,67 @@ def count_values(spark: SparkSession, staged: Staged, day: date, column: str) ->
     return sum(file.valueCounts()[number] - file.nullValueCounts()[number] for file in files)
 
 
-def stage(rows: DataFrame, table: Table, *, rows_at_once: int = ROWS_AT_ONCE) -> Staged | None:
-    """Write the rows of one date as a snapshot that replaces the date once it is published.
+def write(
+    source: Source, to_rows: Callable, table: Table, day: date, *, rows_at_once: int = ROWS_AT_ONCE
+) -> tuple[list[files.Written], list]:
+    """Write rows of one date in the workers, a file for each task that has some. No table knows these files yet.
 
     Parameters
     ----------
-    rows : DataFrame
-        Of one date, with the columns of the table, each task's rows sorted by the table's key.
+    source : Source
+    to_rows : callable
+        From an iterator of a task's batches to one of batches with the columns of the table, sorted by its key. What
+        it returns at last is the task's tally.
     table : Table
+    day : date
+        That all rows are of.
     rows_at_once : int
-        Rows that the functions on the way to `rows` get at once.
+        Rows of a batch that Spark hands to `to_rows`.
+
+    Returns
+    -------
+    written : list of Written
+    tallies : list
+        Of each task that succeeded, whether it had rows or not. They come with the files, as a task's result: one that
+        Spark runs twice is counted and written into the table once.
+
+    Raises
+    ------
+    TableError
+        If the table is not partitioned by day alone.
+    """
+    spark = source.frame.sparkSession
+    task = _write_in_task(source.batches, to_rows, _target(spark, table, day))
+    with _settings(spark, {_ARROW_ROWS: rows_at_once}):
+        results = [pickle.loads(row.result) for row in source.frame.mapInArrow(task, _RESULT).collect()]  # noqa: S301
+    return [written for written, _ in results if written], [tally for _, tally in results]
+
+
+def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.Written]) -> Staged | None:
+    """Make a snapshot of what was written that replaces the date once it is published.
 
     Returns
     -------
     Staged or None
-        None if there were no rows, so there is nothing to publish.
+        None if nothing was written, so there is nothing to publish.
     """
-    spark = rows.sparkSession
-    wap_id = f"{table.name}-{uuid.uuid4().hex}"
-    # Every write inside goes to a snapshot of this name that is not published.
-    with _settings(spark, {"spark.wap.id": wap_id, _ARROW_ROWS: rows_at_once}):
-        columns = rows.select(*table.schema.names)
-        # Rows arrive sorted; the table's own ordering would sort images again.
-        columns.writeTo(name_of(table)).option("use-table-distribution-and-ordering", "false").overwritePartitions()
-    snapshot = _snapshot_of(_load(spark, table), wap_id)
-    if snapshot is None:  # Iceberg makes no snapshot of nothing
+    if not written:
         return None
-    summary = snapshot.summary()
-    added = {key: int(summary[f"added-{key}"]) for key in ("records", "files-size", "data-files")}
-    return Staged(table, wap_id, snapshot.snapshotId(), added["records"], added["files-size"], added["data-files"])
+    iceberg = _load(spark, table)
+    metrics = spark._jvm.org.apache.iceberg.MetricsConfig.forTable(iceberg)
+    wap_id = f"{table.name}-{uuid.uuid4().hex}"
+    replacement = iceberg.newReplacePartitions()
+    for file in written:
+        replacement.addFile(_data_file(spark, iceberg, table, day, file, metrics))
+    replacement.set("wap.id", wap_id).stageOnly().commit()
+    return Staged(
+        table,
+        wap_id,
+        _snapshot_of(_load(spark, table), wap_id),
+        sum(file.rows for file in written),
+        sum(file.bytes for file in written),
+        len(written),
+    )
 
 
 def publish(spark: SparkSession, staged: Staged) -> None:
@@ -196,17 +297,23 @@ def _load(spark: SparkSession, table: Table):
     return spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name_of(table))
 
 
-def _snapshot_of(table, wap_id: str):
+def _snapshot_of(table, wap_id: str) -> int:
     """The snapshot that was staged under a name, which is one of the last."""
     snapshots = table.snapshots()
-    for place in reversed(range(len(snapshots))):
-        if snapshots[place].summary().get("wap.id") == wap_id:
-            return snapshots[place]
-    return None
+    return next(
+        snapshots[place].snapshotId()
+        for place in reversed(range(len(snapshots)))
+        if snapshots[place].summary().get("wap.id") == wap_id
+    )
 
 
 def _files(spark: SparkSession, scan, table: Table, day: date) -> list:
     """The data files of a date."""
+    return [task.file() for task in _plan(spark, scan, table, day)]
+
+
+def _plan(spark: SparkSession, scan, table: Table, day: date) -> list:
+    """Iceberg's tasks of a date, one for each data file."""
     expressions = spark._jvm.org.apache.iceberg.expressions.Expressions
     if table.day_of == "date":
         of_day = [expressions.equal("date", (day - date(1970, 1, 1)).days)]
@@ -217,9 +324,89 @@ def _files(spark: SparkSession, scan, table: Table, day: date) -> list:
         scan = scan.filter(condition)
     tasks = scan.planFiles()
     try:
-        return [task.file() for task in tasks.iterator()]
+        return list(tasks.iterator())
     finally:
         tasks.close()
+
+
+def _is_plain(spark: SparkSession, task) -> bool:
+    """Whether a data file is Parquet and all its rows are asked for."""
+    every_row = spark._jvm.org.apache.iceberg.expressions.Expressions.alwaysTrue()
+    is_parquet = task.file().format().name() == "PARQUET"
+    return is_parquet and task.deletes().isEmpty() and task.residual().isEquivalentTo(every_row)
+
+
+def _write_in_task(batches: Callable, to_rows: Callable, target: files.Target) -> Callable:
+    def write_in_task(share: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        tally = None
+
+        def rows():
+            nonlocal tally
+            tally = yield from to_rows(batches(share))
+
+        written = files.write(rows(), target)
+        yield pa.record_batch([pa.array([pickle.dumps((written, tally))])], names=["result"])
+
+    return write_in_task
+
+
+def _target(spark: SparkSession, table: Table, day: date) -> files.Target:
+    """Where Iceberg has a date's files, and their schema."""
+    iceberg = _load(spark, table)
+    some_file = iceberg.locationProvider().newDataLocation(iceberg.spec(), _partition(spark, iceberg, table, day), "-")
+    edges = [day, day + timedelta(days=1)]
+    if table.day_of != "date":
+        edges = [datetime.combine(edge, time(), UTC) for edge in edges]
+    schema = pa.schema(_numbered(table.schema, iceberg.schema().asStruct()))
+    return files.Target(some_file.removesuffix("/-"), schema, table.day_of, *edges)
+
+
+def _partition(spark: SparkSession, iceberg, table: Table, day: date):
+    """The partition of a date."""
+    spec = iceberg.spec()
+    by = [(iceberg.schema().findColumnName(one.sourceId()), one.transform().toString()) for one in spec.fields()]
+    if by != [(table.day_of, "identity" if table.day_of == "date" else "day")]:
+        raise TableError(
+            f"the table {table.name} is partitioned by {by or 'nothing'}, expected the day of {table.day_of} alone; "
+            f"set that again with ALTER TABLE {name_of(table)} REPLACE PARTITION FIELD"
+        )
+    return spark._jvm.org.apache.iceberg.DataFiles.data(spec, f"{spec.fields()[0].name()}={day}")
+
+
+def _data_file(spark: SparkSession, iceberg, table: Table, day: date, file: files.Written, metrics):
+    """A written file as Iceberg knows it, with the counts and bounds that its footer has."""
+    jvm = spark._jvm.org.apache.iceberg
+    found = jvm.parquet.ParquetUtil.fileMetrics(iceberg.io().newInputFile(file.location, file.bytes), metrics)
+    return (
+        jvm.DataFiles.builder(iceberg.spec())
+        .withPath(file.location)
+        .withFormat("PARQUET")
+        .withFileSizeInBytes(file.bytes)
+        .withPartition(_partition(spark, iceberg, table, day))
+        .withMetrics(found)
+        .withSplitOffsets(jvm.util.ArrayUtil.toLongList(_longs(spark, file.starts)))
+        .build()
+    )
+
+
+def _longs(spark: SparkSession, numbers: Sequence[int]):
+    """Numbers as Java's long[]."""
+    gateway = spark.sparkContext._gateway
+    longs = gateway.new_array(gateway.jvm.long, len(numbers))
+    for place, number in enumerate(numbers):
+        longs[place] = number
+    return longs
+
+
+def _numbered(fields: Iterable[pa.Field], struct) -> list[pa.Field]:
+    """Fields with the numbers that Iceberg's schema has for them, by their names."""
+    numbered = []
+    for field in fields:
+        known = struct.field(field.name)
+        if pa.types.is_struct(field.type):
+            field = field.with_type(pa.struct(_numbered(field.type, known.type().asStructType())))
+        numbered.append(field.with_metadata({files.FIELD_ID: str(known.fieldId())}))
+    return numbered
 
 
 @contextmanager

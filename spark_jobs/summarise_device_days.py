@@ -53,20 +53,12 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     return run_dates(NAME, config, partial(_make_date, spark, registry))
 
 
-def device_days_of(
-    predictions: DataFrame, scalograms: DataFrame, day: date, registry: Registry, n_tasks: int
-) -> DataFrame:
-    """Verdicts of a date from its predictions and the hourly means beside its scalograms.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `DEVICE_DAYS`, sorted by key within each task.
-    """
-    means = scalograms.select(DEVICE_ID, WINDOW_START, *batches.HOURLY_COLUMNS)
+def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:
+    """The predictions of a date with the hourly means beside its scalograms, a device's in one task."""
+    means = lake.read(spark, SCALOGRAMS, day).select(DEVICE_ID, WINDOW_START, *batches.HOURLY_COLUMNS)
     # (deviceID, window_start) is the key of both sides, and predictions are made of these very scalograms.
-    hours = predictions.join(means, on=[DEVICE_ID, WINDOW_START], how="left")
-    return hours.repartition(n_tasks, DEVICE_ID).mapInArrow(_verdicts(day, registry), lake.spark_schema(DEVICE_DAYS))
+    hours = lake.read(spark, PREDICTIONS, day).join(means, on=[DEVICE_ID, WINDOW_START], how="left")
+    return hours.repartition(n_tasks, DEVICE_ID)
 
 
 def _verdicts(day: date, registry: Registry) -> Callable:
@@ -79,16 +71,14 @@ def _verdicts(day: date, registry: Registry) -> Callable:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    predictions = lake.read(spark, PREDICTIONS, day)
     n_devices = lake.count(spark, PREDICTIONS, day) // 24
-    rows = device_days_of(
-        predictions, lake.read(spark, SCALOGRAMS, day), day, registry, n_tasks=1 + n_devices // DEVICES_PER_TASK
-    )
-    staged = lake.stage(rows, DEVICE_DAYS)
+    hours = hours_of(spark, day, n_tasks=1 + n_devices // DEVICES_PER_TASK)
+    written, _ = lake.write(lake.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
+    staged = lake.stage(spark, DEVICE_DAYS, day, written)
     if staged is None:
         return lake.publish_audited(spark, None, day, (), {})
     found = _count(spark, staged, day)
-    audits = _audit(found, predictions.select(DEVICE_ID).distinct().count())
+    audits = _audit(found, lake.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count())
     figures = {
         **{f"devices_{fault}": found[fault] for fault in FAULTS},
         "devices_unknown": found["unknown"],

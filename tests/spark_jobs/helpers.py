@@ -13,6 +13,7 @@ from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan
 
 from pvfault.readings import AVRO_SCHEMA, READING_SCHEMA, TIMESTAMP_TYPE
 from pvfault_gateway.producer import ReadingProducer
+from spark_jobs import lake
 from spark_jobs.job import JobConfig
 
 DEVICES = tuple(f"INV{number:07d}" for number in range(4))
@@ -68,6 +69,19 @@ def send_readings(settings, topic, readings) -> None:
     with ReadingProducer(replace(settings, topic=topic)) as producer:
         producer.send(readings)
         assert producer.finish() == len(readings)
+
+
+def stage_rows(frame, table, day: date) -> lake.Staged | None:
+    """Stage rows of a Spark DataFrame, each of its tasks' in a file of its own."""
+    written, _ = lake.write(lake.Source(frame), iter, table, day)
+    return lake.stage(frame.sparkSession, table, day, written)
+
+
+def stage_table(spark, rows: pa.Table, table, day: date) -> lake.Staged | None:
+    """Stage rows in one file, in their order."""
+    source = lake.Source(spark.range(0, 1, 1, 1), lambda _: rows.to_batches())
+    written, _ = lake.write(source, iter, table, day)
+    return lake.stage(spark, table, day, written)
 
 
 def rows_of(settings, table, day: date) -> pa.Table:

@@ -10,8 +10,7 @@ from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, read_registry
 from pvfault.tables import READINGS, SCALOGRAMS
 from spark_jobs import compute_scalograms, lake
-from spark_jobs.tally import Tallies
-from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, rows_of
+from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, rows_of, stage_rows
 
 pytestmark = pytest.mark.spark
 
@@ -19,15 +18,15 @@ DAY = date(2024, 6, 1)
 BY_KEY = [("deviceID", "ascending"), ("timestamp", "ascending")]
 
 
-def publish_readings(spark, readings, by="deviceID", order=("deviceID", "timestamp")):
+def publish_readings(spark, day, readings, by="deviceID", order=("deviceID", "timestamp")):
     lake.create_tables(spark)
     rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS)).repartition(3, by)
-    lake.publish(spark, lake.stage(rows.sortWithinPartitions(*order), READINGS))
+    lake.publish(spark, stage_rows(rows.sortWithinPartitions(*order), READINGS, day))
 
 
 def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, lake_settings, registry_of):
     readings = make_readings(DAY, DEVICES)
-    publish_readings(spark, readings)
+    publish_readings(spark, DAY, readings)
     path = registry_of([*DEVICES[:2], "SILENT0001"])
     (report,) = compute_scalograms.run(spark, config_of(lake_settings, [DAY], registry=str(path))).days
     expected = pa.concat_tables(
@@ -50,7 +49,7 @@ def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, la
 def test_a_table_that_somebody_has_arranged_otherwise_gives_the_same(spark, lake_settings, day, by, order):
     """Compacted, or written by time: a device stands in several files, or is not sorted in its own."""
     readings = make_readings(day, DEVICES[:2])
-    publish_readings(spark, readings, by, order)
+    publish_readings(spark, day, readings, by, order)
     (report,) = compute_scalograms.run(spark, config_of(lake_settings, [day])).days
     assert report.published
     assert rows_of(lake_settings, SCALOGRAMS, day).equals(scalogram_rows(readings.sort_by(BY_KEY), day, EMPTY_REGISTRY))
@@ -60,8 +59,8 @@ def test_a_date_is_judged_beside_the_dates_before(spark, lake_settings):
     """Made in order, as a backfill does: the second date knows the first, and is made the same again later."""
     days = [date(2025, 7, 1), date(2025, 7, 2)]
     readings = [make_readings(day, DEVICES).sort_by(BY_KEY) for day in days]
-    for of_day in readings:
-        publish_readings(spark, of_day)
+    for day, of_day in zip(days, readings, strict=True):
+        publish_readings(spark, day, of_day)
     reports = compute_scalograms.run(spark, config_of(lake_settings, days)).days
     assert [report.figures["devices_with_history"] for report in reports] == [0, len(DEVICES)]
     first = scalogram_rows(readings[0], days[0], EMPTY_REGISTRY)
@@ -75,19 +74,13 @@ def test_a_date_is_judged_beside_the_dates_before(spark, lake_settings):
     assert rows_of(lake_settings, SCALOGRAMS, days[1]).equals(second)
 
 
-def test_batches_of_three_readings_give_the_same_scalograms(spark, monkeypatch):
+def test_batches_of_three_readings_give_the_same_scalograms(monkeypatch):
     """A device is cut apart by every batch here; its windows must not be."""
     monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 1000)
     readings = make_readings(date(2024, 6, 2), DEVICES[:2], period_s=120)
-    frame = spark.createDataFrame(readings.sort_by(BY_KEY).to_pandas(), lake.spark_schema(READINGS)).coalesce(1)
-    spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
-    try:
-        made = compute_scalograms.scalograms_of(frame, date(2024, 6, 2), EMPTY_REGISTRY, {}, [], Tallies(spark))
-        found = made.toArrow()
-    finally:
-        spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
-    expected = scalogram_rows(readings.sort_by(BY_KEY), date(2024, 6, 2), EMPTY_REGISTRY)
-    assert found.cast(SCALOGRAMS.schema).equals(expected)
+    to_rows = compute_scalograms.to_scalograms(date(2024, 6, 2), EMPTY_REGISTRY, {})
+    found = pa.Table.from_batches(to_rows(iter(readings.sort_by(BY_KEY).to_batches(max_chunksize=3))))
+    assert found.equals(scalogram_rows(readings.sort_by(BY_KEY), date(2024, 6, 2), EMPTY_REGISTRY))
 
 
 @pytest.mark.parametrize("rows_in_batch", [1, 7, 4320, 100_000])

@@ -12,7 +12,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from pvfault.tables import DEVICE_DAYS, READINGS, TABLES, Table
 from spark_jobs import lake
-from tests.spark_jobs.helpers import DEVICES, make_readings, rows_of
+from tests.spark_jobs.helpers import DEVICES, make_readings, rows_of, stage_rows
 
 pytestmark = pytest.mark.spark
 
@@ -25,9 +25,9 @@ def tables(spark):
     return spark
 
 
-def stage(spark, readings):
+def stage(spark, readings, day=DAY):
     rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS))
-    return lake.stage(rows.sortWithinPartitions("deviceID", "timestamp"), READINGS)
+    return stage_rows(rows.sortWithinPartitions("deviceID", "timestamp"), READINGS, day)
 
 
 def test_tables_have_the_columns_and_partitions_of_the_contract(tables, lake_settings):
@@ -53,7 +53,7 @@ def test_readers_see_a_staged_date_only_once_it_is_published(tables, lake_settin
 
 def test_dates_staged_side_by_side_are_published_in_either_order(tables, lake_settings):
     days = [DAY + timedelta(days=n) for n in (1, 2)]
-    staged = [stage(tables, make_readings(day, DEVICES[:1])) for day in days]
+    staged = [stage(tables, make_readings(day, DEVICES[:1]), day) for day in days]
     for one in reversed(staged):
         lake.publish(tables, one)
     assert [len(rows_of(lake_settings, READINGS, day)) for day in days] == [4320, 4320]
@@ -62,7 +62,7 @@ def test_dates_staged_side_by_side_are_published_in_either_order(tables, lake_se
 def test_a_date_replaces_itself_and_leaves_the_others(tables, lake_settings):
     first, second = (DAY + timedelta(days=n) for n in (3, 4))
     for day, devices in ((first, DEVICES), (second, DEVICES), (first, DEVICES[:1])):
-        lake.publish(tables, stage(tables, make_readings(day, devices)))
+        lake.publish(tables, stage(tables, make_readings(day, devices), day))
     assert len(rows_of(lake_settings, READINGS, first)) == 4320
     assert len(rows_of(lake_settings, READINGS, second)) == 4320 * len(DEVICES)
 
@@ -74,7 +74,7 @@ from pvfault.settings import Settings
 from pvfault.tables import READINGS
 from spark_jobs import lake
 from spark_jobs.session import start_session
-from tests.spark_jobs.helpers import DEVICES, make_readings
+from tests.spark_jobs.helpers import DEVICES, make_readings, stage_rows
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -82,7 +82,7 @@ def die(*_):
 lake.publish = die
 spark = start_session(Settings.from_environment(os.environ, pathlib.Path.cwd()))
 rows = spark.createDataFrame(make_readings(date(2024, 5, 6), DEVICES).to_pandas(), lake.spark_schema(READINGS))
-staged = lake.stage(rows, READINGS)
+staged = stage_rows(rows, READINGS, date(2024, 5, 6))
 print("staged", staged.rows, flush=True)
 lake.publish_audited(spark, staged, date(2024, 5, 6), (), {})
 """
@@ -91,7 +91,7 @@ lake.publish_audited(spark, staged, date(2024, 5, 6), (), {})
 def test_a_run_killed_between_stage_and_publish_leaves_the_old_table(tables, lake_settings, environment):
     day = date(2024, 5, 6)
     old = make_readings(day, DEVICES[:1])
-    lake.publish(tables, stage(tables, old))
+    lake.publish(tables, stage(tables, old, day))
     killed = subprocess.run(
         [sys.executable, "-c", _STAGE_AND_DIE],
         env=environment,
@@ -104,7 +104,7 @@ def test_a_run_killed_between_stage_and_publish_leaves_the_old_table(tables, lak
     assert killed.returncode == -signal.SIGKILL
     assert rows_of(lake_settings, READINGS, day).equals(old)
     # and the table can be written again
-    lake.publish(tables, stage(tables, make_readings(day, DEVICES)))
+    lake.publish(tables, stage(tables, make_readings(day, DEVICES), day))
     assert len(rows_of(lake_settings, READINGS, day)) == 4320 * len(DEVICES)
 
 
@@ -114,7 +114,7 @@ def test_a_new_column_is_added_to_the_table_that_is_there(tables, lake_settings,
     wider = Table("evolving", first.schema.append(pa.field("note", pa.string())), ("date",), "date", "gold")
     monkeypatch.setattr(lake, "TABLES", (first,))
     lake.create_tables(tables)
-    lake.publish(tables, lake.stage(tables.createDataFrame([(DAY,)], lake.spark_schema(first)), first))
+    lake.publish(tables, stage_rows(tables.createDataFrame([(DAY,)], lake.spark_schema(first)), first, DAY))
     monkeypatch.setattr(lake, "TABLES", (wider,))
     lake.create_tables(tables)
     assert rows_of(lake_settings, wider, DAY).to_pylist() == [{"date": DAY, "note": None}]

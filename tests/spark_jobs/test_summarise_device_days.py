@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from pvfault.faults import FAULTS
-from pvfault.readings import TIMESTAMP_TYPE
+from pvfault.readings import READING_SCHEMA
 from pvfault.tables import DARK, DEVICE_DAYS, OK, PREDICTIONS, READINGS, Table
 from spark_jobs import compute_scalograms, lake, summarise_device_days
-from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, midnight, rows_of
+from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, midnight, rows_of, stage_table
 
 pytestmark = pytest.mark.spark
 
@@ -18,23 +18,28 @@ DAY = date(2024, 9, 1)
 HEALTHY, OPEN = DEVICES[:2]
 
 
-def publish(spark, table: Table, rows: pa.Table) -> None:
-    frame = spark.createDataFrame(rows.to_pandas(), lake.spark_schema(table)) if table is READINGS else rows
-    lake.publish(spark, lake.stage(frame.sortWithinPartitions(*table.key), table))
+def publish(spark, table: Table, rows: pa.Table, day: date = DAY) -> None:
+    lake.publish(spark, stage_table(spark, rows.sort_by([(name, "ascending") for name in table.key]), table, day))
 
 
-def predictions_of(spark, device: str, fault_from: dict[int, str]):
+def predictions_table(rows: list[tuple]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [dict(zip(PREDICTIONS.schema.names, row, strict=True)) for row in rows], PREDICTIONS.schema
+    )
+
+
+def predictions_of(device: str, fault_from: dict[int, str]):
     """A device's predictions: dark outside 6 to 18 o'clock, `fault_from` says what the hours are taken for."""
     rows = []
     for hour in range(24):
         lit = 6 <= hour < 18
         fault = next((name for start, name in sorted(fault_from.items(), reverse=True) if hour >= start), "none")
-        probabilities = tuple(0.95 if name == fault else 0.01 for name in FAULTS) if lit else None
+        probabilities = {name: 0.95 if name == fault else 0.01 for name in FAULTS} if lit else None
         start = midnight(DAY) + timedelta(hours=hour)
         rows.append(
             (device, start, OK if lit else DARK, fault if lit else None, 0.95 if lit else None, probabilities, "v")
         )
-    return spark.createDataFrame(rows, lake.spark_schema(PREDICTIONS))
+    return predictions_table(rows)
 
 
 def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_of):
@@ -42,9 +47,9 @@ def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_o
     readings = make_readings(DAY, [HEALTHY, OPEN]).to_pandas()
     noon = midnight(DAY) + timedelta(hours=12)
     readings.loc[(readings.deviceID == OPEN) & (readings.timestamp >= noon), "current"] = 0.0
-    publish(spark, READINGS, pa.Table.from_pandas(readings, preserve_index=False))
-    both = predictions_of(spark, HEALTHY, {}).unionByName(predictions_of(spark, OPEN, {12: "open_circuit"}))
-    publish(spark, PREDICTIONS, both)
+    publish(spark, READINGS, pa.Table.from_pandas(readings, READING_SCHEMA, preserve_index=False))
+    both = [predictions_of(HEALTHY, {}), predictions_of(OPEN, {12: "open_circuit"})]
+    publish(spark, PREDICTIONS, pa.concat_tables(both))
 
     config = config_of(lake_settings, [DAY], registry=str(registry_of([HEALTHY, OPEN])))
     compute_scalograms.run(spark, config)
@@ -70,9 +75,9 @@ def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_o
 def test_a_device_without_a_judged_window_is_unknown_and_not_healthy(spark, lake_settings, registry_of):
     day = DAY + timedelta(days=1)
     lake.create_tables(spark)
-    start = pa.array([midnight(day) + timedelta(hours=hour) for hour in range(24)], TIMESTAMP_TYPE)
-    rows = [("SILENT0001", time.as_py(), "missing", None, None, None, "v") for time in start]
-    publish(spark, PREDICTIONS, spark.createDataFrame(rows, lake.spark_schema(PREDICTIONS)))
+    starts = [midnight(day) + timedelta(hours=hour) for hour in range(24)]
+    rows = [("SILENT0001", start, "missing", None, None, None, "v") for start in starts]
+    publish(spark, PREDICTIONS, predictions_table(rows), day)
     config = config_of(lake_settings, [day], registry=str(registry_of(["SILENT0001"])))
     (report,) = summarise_device_days.run(spark, config).days
     (row,) = rows_of(lake_settings, DEVICE_DAYS, day).to_pylist()
