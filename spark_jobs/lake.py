@@ -177,8 +177,11 @@ def read_staged(spark: SparkSession, staged: Staged, day: date) -> DataFrame:
 
 
 def count(spark: SparkSession, table: Table, day: date) -> int:
-    """How many rows of a date are published, from the table's metadata alone."""
-    return sum(file.recordCount() for file in _files(spark, _load(spark, table).newScan(), table, day))
+    """How many rows of a date are published: from the table's metadata alone, where these tell."""
+    tasks = _plan(spark, _load(spark, table).newScan(), table, day)
+    if all(_is_plain(spark, task) for task in tasks):
+        return sum(task.file().recordCount() for task in tasks)
+    return read(spark, table, day).count()
 
 
 def count_values(spark: SparkSession, staged: Staged, day: date, column: str) -> int:
@@ -186,8 +189,8 @@ def count_values(spark: SparkSession, staged: Staged, day: date, column: str) ->
     table = _load(spark, staged.table)
     scan = table.newScan().useSnapshot(staged.snapshot_id).includeColumnStats()
     number = table.schema().findField(column).fieldId()
-    files = _files(spark, scan, staged.table, day)
-    return sum(file.valueCounts()[number] - file.nullValueCounts()[number] for file in files)
+    found = [task.file() for task in _plan(spark, scan, staged.table, day)]
+    return sum(file.valueCounts()[number] - file.nullValueCounts()[number] for file in found)
 
 
 def write(
@@ -307,11 +310,6 @@ def _snapshot_of(table, wap_id: str) -> int:
     )
 
 
-def _files(spark: SparkSession, scan, table: Table, day: date) -> list:
-    """The data files of a date."""
-    return [task.file() for task in _plan(spark, scan, table, day)]
-
-
 def _plan(spark: SparkSession, scan, table: Table, day: date) -> list:
     """Iceberg's tasks of a date, one for each data file."""
     expressions = spark._jvm.org.apache.iceberg.expressions.Expressions
@@ -330,7 +328,7 @@ def _plan(spark: SparkSession, scan, table: Table, day: date) -> list:
 
 
 def _is_plain(spark: SparkSession, task) -> bool:
-    """Whether a data file is Parquet and all its rows are asked for."""
+    """Whether a data file is Parquet, and all its rows are of the date and none of them deleted."""
     every_row = spark._jvm.org.apache.iceberg.expressions.Expressions.alwaysTrue()
     is_parquet = task.file().format().name() == "PARQUET"
     return is_parquet and task.deletes().isEmpty() and task.residual().isEquivalentTo(every_row)

@@ -84,9 +84,23 @@ def stage_table(spark, rows: pa.Table, table, day: date) -> lake.Staged | None:
     return lake.stage(spark, table, day, written)
 
 
+def load(settings, table):
+    """A table as PyIceberg has it."""
+    catalog = SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=settings.warehouse.as_uri())
+    return catalog.load_table(f"pvfault.{table.name}")
+
+
+def delete_rows(spark, table, condition: str) -> None:
+    """Delete rows as another tool does: they stay in their files, and another file says that they are gone."""
+    spark.sql(f"ALTER TABLE {lake.name_of(table)} SET TBLPROPERTIES ('write.delete.mode' = 'merge-on-read')")
+    try:
+        spark.sql(f"DELETE FROM {lake.name_of(table)} WHERE {condition}")  # noqa: S608 - a test's own words
+    finally:
+        spark.sql(f"ALTER TABLE {lake.name_of(table)} UNSET TBLPROPERTIES ('write.delete.mode')")
+
+
 def rows_of(settings, table, day: date) -> pa.Table:
     """A date's rows as PyIceberg, which shares no code with Spark, reads them; sorted by key."""
-    catalog = SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=settings.warehouse.as_uri())
     if table.day_of == "date":
         of_day = EqualTo("date", day.isoformat())
     else:
@@ -94,5 +108,5 @@ def rows_of(settings, table, day: date) -> pa.Table:
             GreaterThanOrEqual(table.day_of, midnight(day).isoformat()),
             LessThan(table.day_of, midnight(day + timedelta(days=1)).isoformat()),
         )
-    rows = catalog.load_table(f"pvfault.{table.name}").scan(row_filter=of_day).to_arrow()
+    rows = load(settings, table).scan(row_filter=of_day).to_arrow()
     return rows.sort_by([(column, "ascending") for column in table.key]).cast(table.schema)

@@ -1,20 +1,22 @@
 """Scalograms from Spark: the same rows as `pvfault.batches` gives, however the readings reach the workers."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pvfault.batches import missing_rows, reference_rows, references_by_device, scalogram_rows
 from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, read_registry
-from pvfault.tables import READINGS, SCALOGRAMS
-from spark_jobs import compute_scalograms, lake
-from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, rows_of, stage_rows
+from pvfault.tables import PREDICTIONS, READINGS, SCALOGRAMS
+from spark_jobs import classify_faults, compute_scalograms, lake
+from tests.spark_jobs.helpers import DEVICES, config_of, delete_rows, make_readings, midnight, rows_of, stage_rows
 
 pytestmark = pytest.mark.spark
 
 DAY = date(2024, 6, 1)
+KEY = list(SCALOGRAMS.key)
 BY_KEY = [("deviceID", "ascending"), ("timestamp", "ascending")]
 
 
@@ -53,6 +55,29 @@ def test_a_table_that_somebody_has_arranged_otherwise_gives_the_same(spark, lake
     (report,) = compute_scalograms.run(spark, config_of(lake_settings, [day])).days
     assert report.published
     assert rows_of(lake_settings, SCALOGRAMS, day).equals(scalogram_rows(readings.sort_by(BY_KEY), day, EMPTY_REGISTRY))
+
+
+def test_rows_that_somebody_has_deleted_stay_deleted(spark, lake_settings):
+    """An operator takes out a morning of a broken gateway; the files still hold it."""
+    day = date(2025, 9, 1)
+    readings = make_readings(day, DEVICES[:2]).sort_by(BY_KEY)
+    publish_readings(spark, day, readings)
+    delete_rows(spark, READINGS, f"deviceID = '{DEVICES[0]}' AND timestamp < '{day} 10:00:00+00:00'")
+    gone = pc.and_(
+        pc.equal(readings["deviceID"], DEVICES[0]), pc.less(readings["timestamp"], midnight(day) + timedelta(hours=10))
+    )
+    kept = readings.filter(pc.invert(gone))
+    assert len(kept) == len(readings) - 1800
+    compute_scalograms.run(spark, config_of(lake_settings, [day]))
+    assert rows_of(lake_settings, SCALOGRAMS, day).equals(scalogram_rows(kept, day, EMPTY_REGISTRY))
+
+    first_hours = f"deviceID = '{DEVICES[1]}' AND window_start < '{day} 06:00:00+00:00'"
+    delete_rows(spark, SCALOGRAMS, f"{first_hours} AND window_start >= '{day} 00:00:00+00:00'")
+    (report,) = classify_faults.run(spark, config_of(lake_settings, [day])).days
+    assert report.published
+    judged = rows_of(lake_settings, PREDICTIONS, day)
+    assert judged.select(KEY).equals(rows_of(lake_settings, SCALOGRAMS, day).select(KEY))
+    assert len(judged) == 42
 
 
 def test_a_date_is_judged_beside_the_dates_before(spark, lake_settings):

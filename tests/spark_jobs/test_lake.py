@@ -7,12 +7,14 @@ import sys
 from datetime import date, timedelta
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.conversions import from_bytes
+from pyiceberg.expressions import And, GreaterThanOrEqual, LessThan
 
 from pvfault.tables import DEVICE_DAYS, READINGS, TABLES, Table
 from spark_jobs import lake
-from tests.spark_jobs.helpers import DEVICES, make_readings, rows_of, stage_rows
+from tests.spark_jobs.helpers import DEVICES, load, make_readings, midnight, rows_of, stage_rows
 
 pytestmark = pytest.mark.spark
 
@@ -31,9 +33,8 @@ def stage(spark, readings, day=DAY):
 
 
 def test_tables_have_the_columns_and_partitions_of_the_contract(tables, lake_settings):
-    catalog = SqlCatalog("lake", uri=f"sqlite:///{lake_settings.catalog}", warehouse=lake_settings.warehouse.as_uri())
     for table in TABLES:
-        found = catalog.load_table(f"pvfault.{table.name}")
+        found = load(lake_settings, table)
         schema = found.schema().as_arrow()
         assert schema.names == table.schema.names
         assert [field.nullable for field in schema] == [field.nullable for field in table.schema]
@@ -49,6 +50,47 @@ def test_readers_see_a_staged_date_only_once_it_is_published(tables, lake_settin
     assert lake.read_staged(tables, staged, DAY).count() == staged.rows == len(readings)
     lake.publish(tables, staged)
     assert len(rows_of(lake_settings, READINGS, DAY)) == lake.count(tables, READINGS, DAY) == len(readings)
+
+
+def test_the_metadata_tell_what_the_files_hold(tables, lake_settings):
+    """Readers skip files by their bounds: a wrong one loses rows, and says nothing."""
+    day = DAY + timedelta(days=7)
+    readings = make_readings(day, DEVICES[1:3])
+    lake.publish(tables, staged := stage(tables, readings, day))
+    found = load(lake_settings, READINGS)
+    by_name = {field.name: field for field in found.schema().fields}
+    in_day = And(
+        GreaterThanOrEqual("timestamp", midnight(day).isoformat()),
+        LessThan("timestamp", midnight(day + timedelta(days=1)).isoformat()),
+    )
+    files = [task.file for task in found.scan(row_filter=in_day).plan_files()]
+    assert sum(file.record_count for file in files) == staged.rows == len(readings)
+    assert sum(file.file_size_in_bytes for file in files) == staged.bytes
+    assert {file.partition[0] for file in files} == {(day - date(1970, 1, 1)).days}
+
+    def bound(bounds, name, choose):
+        field = by_name[name]
+        return choose(from_bytes(field.field_type, getattr(file, bounds)[field.field_id]) for file in files)
+
+    times = [int(edge.timestamp()) * 1_000_000 for edge in (midnight(day), midnight(day + timedelta(days=1)))]
+    assert (bound("lower_bounds", "deviceID", min), bound("upper_bounds", "deviceID", max)) == DEVICES[1:3]
+    assert bound("lower_bounds", "timestamp", min) == times[0]
+    assert bound("upper_bounds", "timestamp", max) == times[1] - 20_000_000
+    assert all(file.null_value_counts[by_name["deviceID"].field_id] == 0 for file in files)
+    for file in files:
+        name = by_name["deviceID"].field_id
+        footer = pq.ParquetFile(file.file_path.removeprefix("file:").replace("///", "/")).metadata
+        assert file.value_counts[name] == footer.num_rows
+        assert file.split_offsets == [4]
+
+
+def test_a_table_that_somebody_has_partitioned_otherwise_is_named(tables):
+    tables.sql(f"ALTER TABLE {lake.name_of(READINGS)} ADD PARTITION FIELD bucket(2, deviceID)")
+    try:
+        with pytest.raises(lake.TableError, match=r"readings is partitioned by .*bucket.*the day of timestamp alone"):
+            stage(tables, make_readings(DAY, DEVICES[:1]))
+    finally:
+        tables.sql(f"ALTER TABLE {lake.name_of(READINGS)} DROP PARTITION FIELD bucket(2, deviceID)")
 
 
 def test_dates_staged_side_by_side_are_published_in_either_order(tables, lake_settings):

@@ -1,0 +1,102 @@
+"""Files of the tables, without Spark and Iceberg: what a task reads of them, and what it writes."""
+
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pvfault.locations import LocationError
+from pvfault.readings import READING_SCHEMA
+from spark_jobs import files
+from tests.spark_jobs.helpers import DEVICES, make_readings, midnight
+
+DAY = date(2024, 5, 1)
+
+
+def numbered(schema, first=1):
+    return pa.schema([field.with_metadata({files.FIELD_ID: str(n)}) for n, field in enumerate(schema, first)])
+
+
+NUMBERED = numbered(READING_SCHEMA)
+
+
+@pytest.fixture
+def target(tmp_path):
+    # A blank and a percent sign, which a URI would escape and Iceberg takes as they are.
+    folder = f"file://{tmp_path}/a folder/100%25"
+    return files.Target(folder, NUMBERED, "timestamp", midnight(DAY), midnight(DAY + timedelta(days=1)))
+
+
+def write(target, rows, rows_in_batch=1000):
+    return files.write(rows.to_batches(max_chunksize=rows_in_batch), target)
+
+
+def whole(written):
+    return files.Part(written.location, 0, written.bytes)
+
+
+def test_a_file_holds_the_rows_and_says_what_it_is(target, tmp_path):
+    rows = make_readings(DAY, DEVICES)
+    written = write(target, rows)
+    (path,) = (tmp_path / "a folder" / "100%25").iterdir()
+    assert written.location == f"{target.folder}/{path.name}"
+    assert (written.rows, written.bytes) == (len(rows), path.stat().st_size)
+    assert pq.read_table(path).cast(READING_SCHEMA).equals(rows)
+    columns = pq.ParquetFile(path).schema
+    assert [(one.name, one.max_definition_level) for one in map(columns.column, range(6))] == [
+        (name, 0) for name in READING_SCHEMA.names
+    ]
+
+
+@pytest.mark.parametrize("length", [1_000, 40_000, 10**9])
+def test_parts_of_a_file_give_each_row_once_and_in_order(target, monkeypatch, length):
+    monkeypatch.setattr(files, "_ROW_GROUP", 100_000)
+    rows = make_readings(DAY, DEVICES)
+    written = write(target, rows)
+    assert len(written.starts) > 3
+    parts = [files.Part(written.location, start, length) for start in range(0, written.bytes, length)]
+    read = [batch for part in parts for batch in files.read(part, NUMBERED, 700)]
+    assert max(batch.num_rows for batch in read) == 700
+    assert pa.Table.from_batches(read).cast(READING_SCHEMA).equals(rows)
+
+
+def test_columns_are_found_by_their_numbers_and_not_by_names(target):
+    """Iceberg renames a column without writing its files again."""
+    rows = make_readings(DAY, DEVICES[:1])
+    written = write(target, rows)
+    swapped = pa.schema([NUMBERED.field("voltage").with_name("current"), NUMBERED.field("current").with_name("u")])
+    read = pa.Table.from_batches(files.read(whole(written), swapped, 10**6))
+    assert read["current"].equals(rows["voltage"])
+    assert read["u"].equals(rows["current"])
+
+
+def test_a_column_younger_than_the_file_is_null(target):
+    written = write(target, make_readings(DAY, DEVICES[:1]))
+    younger = numbered(pa.schema([pa.field("humidity", pa.float32())]), first=7)
+    read = pa.Table.from_batches(files.read(whole(written), pa.schema([*NUMBERED, *younger]), 10**6))
+    assert read["humidity"].null_count == len(read) == 4320
+
+
+def test_a_file_without_a_column_that_each_row_needs_is_refused(target):
+    written = write(target, make_readings(DAY, DEVICES[:1]))
+    needed = numbered(pa.schema([pa.field("humidity", pa.float32(), nullable=False)]), first=7)
+    with pytest.raises(files.FileError, match=r"\.parquet has no column humidity.*make the date again"):
+        list(files.read(whole(written), needed, 10**6))
+
+
+def test_rows_of_another_day_are_refused(target):
+    """Iceberg would never find them: it looks for a row in its own day's files."""
+    rows = make_readings(DAY + timedelta(days=1), DEVICES[:1])
+    with pytest.raises(ValueError, match="rows of 2024-05-02 00:00:00"):
+        write(target, rows)
+
+
+def test_no_rows_make_no_file(target, tmp_path):
+    assert write(target, make_readings(DAY, DEVICES[:1]).slice(0, 0)) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_gone_is_named():
+    with pytest.raises(LocationError, match=r"/gone\.parquet: no such file"):
+        list(files.read(files.Part("file:/gone.parquet", 0, 1), NUMBERED, 1))
