@@ -23,7 +23,7 @@ from pvfault.readings import DEVICE_ID, MEASUREMENTS
 from pvfault.tables import TABLES, Table
 from spark_jobs import files
 from spark_jobs.job import AuditResult, DateReport
-from spark_jobs.session import CATALOG, NAMESPACE, folder_of
+from spark_jobs.session import CATALOG, NAMESPACE, folder_of, read_archives_once
 
 _PROPERTIES = {
     "format-version": "2",
@@ -240,11 +240,10 @@ def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.
     if not written:
         return None
     iceberg = _load(spark, table)
-    metrics = spark._jvm.org.apache.iceberg.MetricsConfig.forTable(iceberg)
     wap_id = f"{table.name}-{uuid.uuid4().hex}"
     replacement = iceberg.newReplacePartitions()
-    for file in written:
-        replacement.addFile(_data_file(spark, iceberg, table, day, file, metrics))
+    for file in _data_files(spark, iceberg, table, day, written):
+        replacement.addFile(file)
     replacement.set("wap.id", wap_id).stageOnly().commit()
     return Staged(
         table,
@@ -320,11 +319,11 @@ def _plan(spark: SparkSession, scan, table: Table, day: date) -> list:
         of_day = [expressions.greaterThanOrEqual(table.day_of, start), expressions.lessThan(table.day_of, end)]
     for condition in of_day:
         scan = scan.filter(condition)
-    tasks = scan.planFiles()
+    planned = scan.planFiles()
     try:
-        return list(tasks.iterator())
+        return _listed(planned.iterator())
     finally:
-        tasks.close()
+        planned.close()
 
 
 def _is_plain(spark: SparkSession, task) -> bool:
@@ -336,6 +335,7 @@ def _is_plain(spark: SparkSession, task) -> bool:
 
 def _write_in_task(batches: Callable, to_rows: Callable, target: files.Target) -> Callable:
     def write_in_task(share: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        read_archives_once()
         tally = None
 
         def rows():
@@ -362,7 +362,10 @@ def _target(spark: SparkSession, table: Table, day: date) -> files.Target:
 def _partition(spark: SparkSession, iceberg, table: Table, day: date):
     """The partition of a date."""
     spec = iceberg.spec()
-    by = [(iceberg.schema().findColumnName(one.sourceId()), one.transform().toString()) for one in spec.fields()]
+    by = [
+        (iceberg.schema().findColumnName(one.sourceId()), one.transform().toString())
+        for one in _listed(spec.fields().iterator())
+    ]
     if by != [(table.day_of, "identity" if table.day_of == "date" else "day")]:
         raise TableError(
             f"the table {table.name} is partitioned by {by or 'nothing'}, expected the day of {table.day_of} alone; "
@@ -371,20 +374,25 @@ def _partition(spark: SparkSession, iceberg, table: Table, day: date):
     return spark._jvm.org.apache.iceberg.DataFiles.data(spec, f"{spec.fields()[0].name()}={day}")
 
 
-def _data_file(spark: SparkSession, iceberg, table: Table, day: date, file: files.Written, metrics):
-    """A written file as Iceberg knows it, with the counts and bounds that its footer has."""
+def _data_files(spark: SparkSession, iceberg, table: Table, day: date, written: Sequence[files.Written]) -> Iterator:
+    """Written files as Iceberg knows them, with the counts and bounds that their footers have."""
     jvm = spark._jvm.org.apache.iceberg
-    found = jvm.parquet.ParquetUtil.fileMetrics(iceberg.io().newInputFile(file.location, file.bytes), metrics)
-    return (
-        jvm.DataFiles.builder(iceberg.spec())
-        .withPath(file.location)
-        .withFormat("PARQUET")
-        .withFileSizeInBytes(file.bytes)
-        .withPartition(_partition(spark, iceberg, table, day))
-        .withMetrics(found)
-        .withSplitOffsets(jvm.util.ArrayUtil.toLongList(_longs(spark, file.starts)))
-        .build()
-    )
+    file_metrics, to_list = jvm.parquet.ParquetUtil.fileMetrics, jvm.util.ArrayUtil.toLongList
+    metrics_config = jvm.MetricsConfig.forTable(iceberg)
+    builder = jvm.DataFiles.builder(iceberg.spec())
+    builder.withFormat("PARQUET").withPartition(_partition(spark, iceberg, table, day))
+    for file in written:
+        metrics = file_metrics(iceberg.io().newInputFile(file.location, file.bytes), metrics_config)
+        builder.withPath(file.location).withFileSizeInBytes(file.bytes).withMetrics(metrics)
+        yield builder.withSplitOffsets(to_list(_longs(spark, file.starts))).build()
+
+
+def _listed(iterator) -> list:
+    """What a Java iterator gives. Python's own loop ends by an exception in Java, on its way for 25 ms."""
+    listed = []
+    while iterator.hasNext():
+        listed.append(iterator.next())
+    return listed
 
 
 def _longs(spark: SparkSession, numbers: Sequence[int]):
