@@ -3,13 +3,15 @@
 Here: how images reach the network in the workers, and what is audited. Not here: the network (`pvfault.lenet`).
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from datetime import date
 from functools import cache, partial
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as f
 
 from pvfault import batches
 from pvfault.faults import FAULTS, NONE
@@ -75,9 +77,13 @@ def _classifier(model: str):
 
 
 def _predict(model: str) -> Callable:
-    def to_predictions(scalograms: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def to_predictions(scalograms: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Counter]:
+        found = Counter()
         for batch in scalograms:
-            yield from batches.prediction_rows(pa.Table.from_batches([batch]), _classifier(model)).to_batches()
+            rows = batches.prediction_rows(pa.Table.from_batches([batch]), _classifier(model))
+            found.update(count(rows))
+            yield from rows.to_batches()
+        return found
 
     return to_predictions
 
@@ -86,43 +92,47 @@ def _make_date(spark: SparkSession, model: str, version: str, day: date) -> Date
     source = lake.read_files(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
     if source is None:
         source = lake.Source(lake.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
-    written, _ = lake.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
+    written, tallies = lake.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
     staged = lake.stage(spark, PREDICTIONS, day, written)
     if staged is None:
         return lake.publish_audited(spark, None, day, (), {"model_version": version})
-    found = _count(spark, staged, day)
-    audits = _audit(found, windows=lake.count(spark, SCALOGRAMS, day))
+    found = sum(tallies, Counter())
+    audits = _audit(staged.rows, found, windows=lake.count(spark, SCALOGRAMS, day))
     figures = {f"windows_{fault}": found[fault] for fault in FAULTS} | {"model_version": version}
     return lake.publish_audited(spark, staged, day, audits, figures)
 
 
-def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
-    """Counts over what is staged."""
-    probabilities = [f.col(f"probabilities.{fault}") for fault in FAULTS]
-    total = sum(probabilities[1:], start=probabilities[0])
-    in_range = [probability.between(0, 1) for probability in probabilities]
-    sound = in_range[0]
-    for condition in in_range[1:]:
-        sound = sound & condition
-    is_ok = f.col("quality") == OK
-    counts = lake.read_staged(spark, staged, day).agg(
-        f.count("*").alias("rows"),
-        f.count_if(is_ok).alias("judged"),
-        f.count_if(is_ok != f.col("fault").isNotNull()).alias("mismatched"),
-        f.count_if(is_ok & ~f.coalesce(sound & (f.abs(total - 1) <= SUM_TOLERANCE), f.lit(False))).alias("unsound"),
-        *(f.count_if(f.col("fault") == fault).alias(fault) for fault in FAULTS),
-    )
-    return counts.first().asDict()
+def count(predictions: pa.Table) -> dict[str, int]:
+    """What is audited of some predictions.
+
+    Returns
+    -------
+    dict
+        `judged`, windows that are `ok`; `mismatched`, windows with a fault where none can be told or without where one
+        can; `unsound`, judged windows whose probabilities are none; and by the name of each fault, its windows.
+    """
+    is_ok = np.asarray(pc.equal(predictions["quality"], OK))
+    has_fault = np.asarray(predictions["fault"].is_valid())
+    each = np.column_stack([pc.struct_field(predictions["probabilities"], fault).to_numpy() for fault in FAULTS])
+    # NaN, which stands for no value too, compares false.
+    is_sound = ((each >= 0) & (each <= 1)).all(axis=1) & (np.abs(each.sum(axis=1) - 1) <= SUM_TOLERANCE)
+    by_fault = {pair["values"]: pair["counts"] for pair in predictions["fault"].drop_null().value_counts().to_pylist()}
+    return {
+        "judged": int(np.count_nonzero(is_ok)),
+        "mismatched": int(np.count_nonzero(is_ok != has_fault)),
+        "unsound": int(np.count_nonzero(is_ok & ~is_sound)),
+        **by_fault,
+    }
 
 
-def _audit(found: dict, windows: int) -> tuple[AuditResult, ...]:
+def _audit(rows: int, found: Counter, windows: int) -> tuple[AuditResult, ...]:
     judged = found["judged"]
     shares = {fault: round(found[fault] / judged, 4) if judged else 0.0 for fault in FAULTS}
     common = [fault for fault in FAULTS if fault != NONE and shares[fault] > COMMON_FAULT]
     return (
         ALL_JUDGED.judge(
-            found["rows"] == windows and found["mismatched"] == 0,
-            f"{found['rows']} predictions for {windows} windows, {found['mismatched']} with a fault where none can be "
+            rows == windows and found["mismatched"] == 0,
+            f"{rows} predictions for {windows} windows, {found['mismatched']} with a fault where none can be "
             "told, or without where one can",
             windows=windows,
             mismatched=found["mismatched"],

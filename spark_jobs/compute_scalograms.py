@@ -4,8 +4,9 @@ Here: how readings reach `pvfault.batches.scalogram_rows` device by device, and 
 images themselves.
 """
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
 
@@ -21,6 +22,7 @@ from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP
 from pvfault.reference import HISTORY_DAYS, LEAST_LIGHT
 from pvfault.registry import Registry
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
+from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from spark_jobs import lake
 from spark_jobs.files import Written
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
@@ -76,13 +78,34 @@ class Tally:
         That had readings.
     apart : bool
         Whether a device's readings did not stand together, sorted by time; what the task gave is then not whole.
+    made : int
+        Devices whose windows were given.
+    not_whole : int
+        Those among them without each hour once.
+    windows : Counter
+        By quality.
     blank : int
         Images of zeros alone.
     """
 
-    devices: set[str]
+    devices: set[str] = field(default_factory=set)
     apart: bool = False
+    made: int = 0
+    not_whole: int = 0
+    windows: Counter = field(default_factory=Counter)
     blank: int = 0
+
+    def count(self, scalograms: pa.Table) -> None:
+        """Add rows of `SCALOGRAMS` of devices that were not there before."""
+        device = scalograms[DEVICE_ID].combine_chunks().dictionary_encode()
+        hour = scalograms[WINDOW_START].cast(pa.int64()).to_numpy() // (WINDOW_S * 1_000_000) % WINDOWS_PER_DAY
+        place = device.indices.to_numpy().astype(np.int64) * WINDOWS_PER_DAY + hour
+        times = np.bincount(place, minlength=len(device.dictionary) * WINDOWS_PER_DAY).reshape(-1, WINDOWS_PER_DAY)
+        self.made += len(times)
+        self.not_whole += int(np.count_nonzero((times != 1).any(axis=1)))
+        for found in scalograms["quality"].value_counts().to_pylist():
+            self.windows[found["values"]] += found["counts"]
+        self.blank += pc.sum(pc.equal(scalograms["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
 
 
 def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, list[float]]:
@@ -154,7 +177,7 @@ def to_scalograms(day: date, registry: Registry, references: Mapping[str, Sequen
     """
 
     def to_rows(readings: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
-        tally = Tally(set())
+        tally = Tally()
         for table in whole_devices(readings):
             devices = table[DEVICE_ID].unique().to_pylist()
             tally.apart = tally.apart or not tally.devices.isdisjoint(devices) or not _is_in_order(table)
@@ -163,7 +186,7 @@ def to_scalograms(day: date, registry: Registry, references: Mapping[str, Sequen
             tally.devices.update(devices)
             rows = table.select(READING_SCHEMA.names).cast(READING_SCHEMA)
             made = batches.scalogram_rows(rows, day, registry, references)
-            tally.blank += pc.sum(pc.equal(made["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
+            tally.count(made)
             yield from made.to_batches()
         return tally
 
@@ -185,13 +208,16 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     written, tallies = _write_seen(spark, registry, references, day)
     seen = set().union(*(tally.devices for tally in tallies))
     silent = sorted(set(registry.devices) - seen)
-    staged = lake.stage(spark, SCALOGRAMS, day, written + _write_missing(spark, silent, day))
+    written_missing, tallies_missing = _write_missing(spark, silent, day)
+    staged = lake.stage(spark, SCALOGRAMS, day, written + written_missing)
     if staged is None:
         return lake.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
-    found = _count(spark, staged, day)
-    found["broken"] = abs(found[OK] - found["images"]) + sum(tally.blank for tally in tallies)
-    figures = {**{name: found[name] for name in (*QUALITIES, "devices")}, "devices_with_history": len(references)}
-    return lake.publish_audited(spark, staged, day, _audit(staged, found, devices=len(seen) + len(silent)), figures)
+    found = _sum_up(tallies + tallies_missing)
+    images = lake.count_values(spark, staged, day, "scalogram")
+    figures = {name: found.windows[name] for name in QUALITIES}
+    figures |= {"devices": found.made, "devices_with_history": len(references)}
+    audits = _audit(staged, found, images, devices=len(seen) + len(silent))
+    return lake.publish_audited(spark, staged, day, audits, figures)
 
 
 def _write_seen(
@@ -214,17 +240,20 @@ def _write_seen(
     return write(lake.Source(by_device.sortWithinPartitions(DEVICE_ID, TIMESTAMP)))
 
 
-def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> list[Written]:
+def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> tuple[list[Written], list[Tally]]:
     """Write the windows of the devices that sent nothing."""
     if not silent:
-        return []
+        return [], []
 
-    def to_missing(_nothing: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def to_missing(_nothing: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
+        tally = Tally()
         for first in range(0, len(silent), SILENT_AT_ONCE):
-            yield from batches.missing_rows(silent[first : first + SILENT_AT_ONCE], day).to_batches()
+            made = batches.missing_rows(silent[first : first + SILENT_AT_ONCE], day)
+            tally.count(made)
+            yield from made.to_batches()
+        return tally
 
-    written, _ = lake.write(lake.Source(spark.range(0, 1, 1, 1)), to_missing, SCALOGRAMS, day)
-    return written
+    return lake.write(lake.Source(spark.range(0, 1, 1, 1)), to_missing, SCALOGRAMS, day)
 
 
 def _are_whole(tallies: list[Tally]) -> bool:
@@ -233,43 +262,39 @@ def _are_whole(tallies: list[Tally]) -> bool:
     return len(devices) == sum(len(tally.devices) for tally in tallies) and not any(tally.apart for tally in tallies)
 
 
-def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
-    """Counts over what is staged; images by the files' metadata, since they are large."""
-    hour = f.call_function("shiftleft", f.lit(1), f.hour("window_start"))
-    qualities = [f.count_if(f.col("quality") == quality).alias(quality) for quality in QUALITIES]
-    by_device = lake.read_staged(spark, staged, day).groupBy(DEVICE_ID)
-    hours = by_device.agg(f.bit_or(hour).alias("hours"), f.count("*").alias("rows"), *qualities)
-    is_whole = (f.col("hours") == 2**24 - 1) & (f.col("rows") == 24)
-    counts = hours.agg(
-        *(f.coalesce(f.sum(quality), f.lit(0)).alias(quality) for quality in QUALITIES),
-        f.count("*").alias("devices"),
-        f.count_if(~is_whole).alias("not_whole"),
-    )
-    return {**counts.first().asDict(), "images": lake.count_values(spark, staged, day, "scalogram")}
+def _sum_up(tallies: list[Tally]) -> Tally:
+    """All tasks' counts of windows as one."""
+    total = Tally()
+    for tally in tallies:
+        for name in ("made", "not_whole", "windows", "blank"):
+            setattr(total, name, getattr(total, name) + getattr(tally, name))
+    return total
 
 
-def _audit(staged: lake.Staged, found: dict, devices: int) -> tuple[AuditResult, ...]:
-    unjudged = found[SPARSE] + found[INVALID]
-    lit = found[OK] + unjudged
+def _audit(staged: lake.Staged, found: Tally, images: int, devices: int) -> tuple[AuditResult, ...]:
+    n_ok, n_sparse, n_invalid = (found.windows[quality] for quality in (OK, SPARSE, INVALID))
+    unjudged = n_sparse + n_invalid
+    lit = n_ok + unjudged
+    broken = abs(n_ok - images) + found.blank
     return (
         WHOLE_DAYS.judge(
-            found["not_whole"] == 0 and found["devices"] == devices,
-            f"{found['not_whole']} of {found['devices']} devices do not have each hour once, "
-            f"{devices} are registered or sent something",
-            devices=found["devices"],
-            not_whole=found["not_whole"],
+            found.not_whole == 0 and found.made == devices and staged.rows == WINDOWS_PER_DAY * devices,
+            f"{found.not_whole} of {found.made} devices do not have each hour once, {staged.rows} windows, "
+            f"{devices} devices are registered or sent something",
+            devices=found.made,
+            not_whole=found.not_whole,
         ),
         FINITE.judge(
-            found["broken"] == 0,
-            f"{found['broken']} of {staged.rows} windows have an image that is lost, blank or of no right",
+            broken == 0,
+            f"{broken} of {staged.rows} windows have an image that is lost, blank or of no right",
             windows=staged.rows,
-            broken=found["broken"],
+            broken=broken,
         ),
         JUDGED.judge(
-            found[OK] >= JUDGED_SHARE * lit,
-            f"{unjudged} of {lit} lit windows cannot be judged ({found[SPARSE]} sparse, {found[INVALID]} invalid)",
-            sparse=found[SPARSE],
-            invalid=found[INVALID],
+            n_ok >= JUDGED_SHARE * lit,
+            f"{unjudged} of {lit} lit windows cannot be judged ({n_sparse} sparse, {n_invalid} invalid)",
+            sparse=n_sparse,
+            invalid=n_invalid,
             lit=lit,
         ),
     )

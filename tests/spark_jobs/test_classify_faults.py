@@ -74,3 +74,15 @@ def test_readings_in_any_order_and_twice_have_the_same_predictions(lake_settings
     classifier = load_classifier(lake_settings.model)
     doubled = pa.concat_tables([readings, readings]).take(list(range(2 * len(readings) - 1, -1, -1)))
     assert classify_readings(doubled, devices, classifier).equals(classify_readings(readings, devices, classifier))
+
+
+def test_probabilities_that_are_none_and_faults_of_no_right_are_counted():
+    """Damaged weights give such numbers, and the audits stand on these counts."""
+    sound, above = dict.fromkeys(FAULTS, 1 / 6), dict.fromkeys(FAULTS, 0.3)
+    rows = [("ok", "none", sound), ("ok", "none", above), ("ok", "arc_fault", dict.fromkeys(FAULTS, float("nan"))),
+            ("ok", None, None), ("dark", "none", sound), ("dark", None, None)]  # fmt: skip
+    schema = pa.schema([PREDICTIONS.schema.field(name) for name in ("quality", "fault", "probabilities")])
+    found = classify_faults.count(
+        pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+    )
+    assert found == {"judged": 4, "mismatched": 2, "unsound": 3, "none": 3, "arc_fault": 1}

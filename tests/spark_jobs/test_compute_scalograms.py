@@ -125,3 +125,14 @@ def test_a_date_without_readings_has_missing_windows_for_the_registered_devices(
     (report,) = compute_scalograms.run(spark, config_of(lake_settings, [day], registry=str(path))).days
     assert report.figures["missing"] == report.rows == len(DEVICES) * 24
     assert rows_of(lake_settings, SCALOGRAMS, day)["scalogram"].null_count == report.rows
+
+
+def test_a_device_with_an_hour_twice_or_without_one_is_counted():
+    """The audit that keeps such a date from its readers stands on this count."""
+    tally = compute_scalograms.Tally()
+    whole = missing_rows(DEVICES[:3], DAY)
+    hours = pa.array([*range(24), *range(23), *range(24), 5])  # whole, an hour short, an hour twice
+    places = pa.array([0] * 24 + [24] * 23 + [48] * 25)
+    tally.count(whole.take(pc.add(hours, places)))
+    tally.count(missing_rows(DEVICES[3:], DAY))
+    assert (tally.made, tally.not_whole, tally.windows) == (4, 2, {"missing": 96})
