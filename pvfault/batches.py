@@ -27,12 +27,24 @@ HOURLY_COLUMNS = ("readings", "mean_power", "mean_irradiance", "mean_temperature
 
 # Hourly means of a device's dates before, of which `reference_rows` makes what it should give.
 HISTORY_COLUMNS = tuple(f"mean_{name}" for name in MEASUREMENTS)
+_NUMBERS = pa.list_(pa.float64())
 REFERENCE_SCHEMA = pa.schema(
-    [pa.field(DEVICE_ID, pa.string(), nullable=False), pa.field("reference", pa.list_(pa.float64()), nullable=False)]
+    [
+        pa.field(DEVICE_ID, pa.string(), nullable=False),
+        pa.field("reference", _NUMBERS, nullable=False),
+        # Of voltage and current on each of the dates, one date after the other; NaN for a date without light.
+        pa.field("levels", _NUMBERS, nullable=False),
+    ]
 )
+NO_LEVELS = np.full(2 * len(reference.HISTORY), np.nan)
 
 # Arrow counts the bytes of a binary array in an int32: 2 GiB in one chunk of a column.
 IMAGES_PER_CHUNK = (2**31 - 1) // scalogram.BYTES
+
+
+def history_dates(day: date) -> list[date]:
+    """The dates before a date of which hourly means are looked at, yesterday first."""
+    return [day - timedelta(days=back) for back in reference.HISTORY]
 
 
 def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
@@ -41,8 +53,8 @@ def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     Parameters
     ----------
     hours : pa.Table
-        `deviceID`, `window_start` and `HISTORY_COLUMNS` of whole devices, in any order; hours outside the
-        `reference.HISTORY_DAYS` dates before `day` are not looked at.
+        `deviceID`, `window_start` and `HISTORY_COLUMNS` of whole devices, in any order; hours outside `history_dates`
+        are not looked at.
     day : date
     registry : Registry
 
@@ -51,30 +63,32 @@ def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     pa.Table
         Rows of `REFERENCE_SCHEMA`, sorted; without the devices that had no hour in the light.
     """
-    first = _midnight_us(day - timedelta(days=reference.HISTORY_DAYS))
-    hour = (hours[WINDOW_START].cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy() - first) // (WINDOW_S * 1_000_000)
-    n_hours = reference.HISTORY_DAYS * WINDOWS_PER_DAY
-    known = (hour >= 0) & (hour < n_hours)
-    hours, hour = hours.filter(pa.array(known)), hour[known]
+    hour_us = hours[WINDOW_START].cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy() - _midnight_us(day)
+    back, hour = np.divmod(hour_us // (WINDOW_S * 1_000_000), WINDOWS_PER_DAY)
+    place = np.full(reference.HISTORY[-1] + 1, -1)
+    place[list(reference.HISTORY)] = np.arange(len(reference.HISTORY))
+    date_number = np.where((back < 0) & (back >= -reference.HISTORY[-1]), place[np.clip(-back, 0, len(place) - 1)], -1)
+    known = date_number >= 0
+    hours, hour, date_number = hours.filter(pa.array(known)), hour[known], date_number[known]
     devices, device = _device_codes(hours[DEVICE_ID])
-    history = np.full((len(devices), n_hours, len(HISTORY_COLUMNS)), np.nan)
+    history = np.full((len(devices), len(reference.HISTORY), WINDOWS_PER_DAY, len(HISTORY_COLUMNS)), np.nan)
     for column, name in enumerate(HISTORY_COLUMNS):
-        history[device, hour, column] = pc.fill_null(hours[name].cast(pa.float64()), np.nan).to_numpy()
-    learned = reference.learn_references(
-        history.reshape(len(devices), reference.HISTORY_DAYS, WINDOWS_PER_DAY, len(HISTORY_COLUMNS)),
-        registry.ratings(devices),
-    )
-    rows = pa.table([pa.array(devices, pa.string()), pa.array(list(learned))], schema=REFERENCE_SCHEMA)
+        history[device, date_number, hour, column] = pc.fill_null(hours[name].cast(pa.float64()), np.nan).to_numpy()
+    learned = reference.learn_references(history, registry.ratings(devices))
+    levels = reference.measure_levels(history, learned).reshape(len(devices), 2 * len(reference.HISTORY))
+    columns = [pa.array(devices, pa.string()), pa.array(list(learned), _NUMBERS), pa.array(list(levels), _NUMBERS)]
+    rows = pa.table(columns, schema=REFERENCE_SCHEMA)
     return rows.filter(pa.array(~np.isnan(learned).any(axis=1))).sort_by(DEVICE_ID)
 
 
-def references_by_device(rows: pa.Table) -> dict[str, list[float]]:
-    """Rows of `REFERENCE_SCHEMA`, to be looked up by device."""
-    return dict(zip(rows[DEVICE_ID].to_pylist(), rows["reference"].to_pylist(), strict=True))
+def references_by_device(rows: pa.Table) -> dict[str, np.ndarray]:
+    """Rows of `REFERENCE_SCHEMA`, to be looked up by device: the reference with the levels behind it."""
+    both = [np.stack(rows[name].to_numpy()) if len(rows) else np.empty((0, 0)) for name in ("reference", "levels")]
+    return dict(zip(rows[DEVICE_ID].to_pylist(), np.concatenate(both, axis=1), strict=True))
 
 
 def scalogram_rows(
-    readings: pa.Table, day: date, registry: Registry, references: Mapping[str, Sequence[float]] | None = None
+    readings: pa.Table, day: date, registry: Registry, references: Mapping[str, np.ndarray] | None = None
 ) -> pa.Table:
     """Windows and scalograms of whole devices of one date.
 
@@ -102,9 +116,11 @@ def scalogram_rows(
     second = _microseconds_of_day(readings[TIMESTAMP], day) / 1e6
     measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
     windows = cut_windows(device, second, measurements, len(devices))
-    own, ratings = _what_they_should_give(registry, references or {}, devices, device, measurements)
+    own, before, ratings = _what_they_should_give(registry, references or {}, devices, device, measurements)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
-    images = scalogram.transform(scalogram.normalise(windows.values, hour, own[owner], ratings[owner]))
+    layouts = registry.layouts(devices)
+    background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
+    images = scalogram.transform(scalogram.normalise(windows.values, hour, background))
     return _scalogram_table(devices, day, windows, images)
 
 
@@ -261,16 +277,18 @@ def _microseconds_of_day(column, day):
 
 
 def _what_they_should_give(registry, references, devices, device, measurements):
-    """References and ratings of devices, shapes (n, 11) and (n, 2).
+    """References, levels of the dates before, and ratings of devices, shapes (n, 11), (n, len(HISTORY), 2) and (n, 2).
 
     Where a device is not registered, its history tells its ratings, or else its readings do.
     """
-    own = np.array([references.get(name, [np.nan] * reference.SIZE) for name in devices]).reshape(-1, reference.SIZE)
+    unknown = np.full(reference.SIZE + len(NO_LEVELS), np.nan)
+    known = np.array([references.get(name, unknown) for name in devices]).reshape(-1, len(unknown))
+    own, levels = np.split(known, [reference.SIZE], axis=1)
     ratings = np.where(np.isnan(given := registry.ratings(devices)), reference.ratings_of(own), given)
-    for unknown in np.flatnonzero(np.isnan(ratings[:, 0])):
-        first, end = np.searchsorted(device, [unknown, unknown + 1])
-        ratings[unknown] = estimate_ratings(measurements[first:end])
-    return reference.or_typical(own, ratings), ratings
+    for unrated in np.flatnonzero(np.isnan(ratings[:, 0])):
+        first, end = np.searchsorted(device, [unrated, unrated + 1])
+        ratings[unrated] = estimate_ratings(measurements[first:end])
+    return reference.or_typical(own, ratings), levels.reshape(len(devices), len(reference.HISTORY), 2), ratings
 
 
 def _scalogram_table(devices, day, windows, images):

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pvfault.batches import HISTORY_COLUMNS, prediction_rows, reference_rows, references_by_device, scalogram_rows
 from pvfault.readings import DEVICE_ID, TIMESTAMP
-from pvfault.reference import HISTORY_DAYS
+from pvfault.reference import HISTORY
 from pvfault.registry import Registry
 from pvfault.tables import PREDICTIONS, SCALOGRAMS, WINDOW_START
 
@@ -39,7 +39,7 @@ def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.
         known = reference_rows(pa.concat_tables(before), day, registry)
         windows = scalogram_rows(of_day, day, registry, references_by_device(known))
         rows.append(prediction_rows(windows, classifier))
-        before = [*before[-HISTORY_DAYS:], windows.select(before[0].column_names)]
+        before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
     return pa.concat_tables(rows)
 
 

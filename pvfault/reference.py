@@ -1,19 +1,25 @@
 """What a device gives when nothing is wrong, as its own days before have shown.
 
-Here: expected voltage and current under given light and temperature at a given hour, and how they are learned from
-hourly means. Not here: which days these are and where their means are kept (`batches.py`), what is made of the
-deviation (`scalogram.py`), what a lost kilowatt-hour costs (`verdicts.py`).
+Here: which days before are looked at, expected voltage and current under given light and temperature at a given hour,
+how they are learned from hourly means, and the course that both have taken since. Not here: where the means are kept
+(`batches.py`), what is made of deviation and course (`scalogram.py`), what a lost kilowatt-hour costs (`verdicts.py`).
 
 A data sheet is good to some per cent for a real array: tolerance, dirt, its own coefficients and the gains of its
 sensors hide a fault of that size. In 2,363 healthy simulated hours above 250 W/m², half are within 0.2 % of the voltage
 and 1.3 % of the current that the days before promise, and within 2.1 % and 3.4 % of what the ratings do.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pvfault.registry import SMALLEST_ESTIMATE, VOLTAGE_TEMPERATURE_COEFFICIENT
 
-HISTORY_DAYS = 14
+# How many days back the dates lie that are looked at, the first one yesterday: close together at first, because the
+# course since then is wanted, and far back, because a fault must not have been there most of the time.
+HISTORY = (1, 2, 3, 5, 7, 10, 14, 21, 28, 35, 42, 56, 70, 84, 98, 112, 126, 140, 154)
+HOURS_BEFORE = 10
+COURSE = len(HISTORY) + HOURS_BEFORE + 1
 # Hours with less light tell more of offsets and of the horizon than of the array. [W/m²]
 LEAST_LIGHT = 80.0
 
@@ -142,6 +148,82 @@ def expect(references, temperature, irradiance, hour):
     voltage = np.maximum(voltage, 0.1 * own[:, 0])
     per_light = np.maximum(per_light, 0.1 * own[:, N_VOLTAGE])
     return voltage, per_light * np.maximum(irradiance, 0.0) / 1000
+
+
+def measure_levels(means, references):
+    """Voltage and current over some hours, as shares of what is expected.
+
+    Parameters
+    ----------
+    means : ndarray, shape (n, spans, hours, 4)
+        Hourly means of voltage [V], current [A], temperature [°C] and irradiance [W/m²] of days or of single hours;
+        NaN where there is none.
+    references : ndarray, shape (n, 11)
+
+    Returns
+    -------
+    ndarray of float64, shape (n, spans, 2)
+        The sum over a span's hours in the light, over the sum that is expected of them; NaN without such an hour.
+    """
+    means = np.asarray(means, np.float64)
+    n, spans, hours, _ = means.shape
+    lit = np.isfinite(means).all(axis=-1) & (means[..., 3] > LEAST_LIGHT)
+    voltage, current, temperature, irradiance = np.moveaxis(np.where(lit[..., None], means, 1.0), -1, 0)
+    clock = np.broadcast_to(np.arange(spans * hours) % 24 + 0.5, (n, spans * hours))
+    expected = expect(references, temperature.reshape(n, -1), irradiance.reshape(n, -1), clock)
+    with np.errstate(invalid="ignore"):  # nothing over nothing is not a number, as it should be
+        levels = [
+            np.where(lit, measured, 0.0).sum(axis=-1) / np.where(lit, healthy.reshape(lit.shape), 0.0).sum(axis=-1)
+            for measured, healthy in zip((voltage, current), expected, strict=True)
+        ]
+    return np.stack(levels, axis=-1)
+
+
+class Background(NamedTuple):
+    """What is known of windows beside their own readings.
+
+    Attributes
+    ----------
+    references : ndarray, shape (n, 11)
+    course : ndarray, shape (n, COURSE, 2)
+        How voltage and current have come to where they are: their levels relative to what is typical of the ratings, on
+        the dates of `HISTORY`, the farthest first, in the hours before, and in the hour itself. NaN where nothing is
+        known.
+    surplus : ndarray, shape (n, 2)
+        Voltage of the hour above what is expected, counted in modules, and its current, counted in strings: a string
+        that is open is -1, whatever the size of the array. NaN where the size is not known.
+    """
+
+    references: np.ndarray
+    course: np.ndarray
+    surplus: np.ndarray
+
+
+def background_of(owner, hour, means, before, references, ratings, layouts) -> Background:
+    """What is known of some hours of devices.
+
+    Parameters
+    ----------
+    owner, hour : ndarray of int, shape (n,)
+        Which device and which hour of the date.
+    means : ndarray, shape (n_devices, 24, 4)
+        Hourly means of the date.
+    before : ndarray, shape (n_devices, len(HISTORY), 2)
+        Levels of the dates of `HISTORY`, as `measure_levels` gives them.
+    references : ndarray, shape (n_devices, 11)
+    ratings, layouts : ndarray, shape (n_devices, 2)
+        As the registry has them; the layout is NaN where it is not known.
+
+    Returns
+    -------
+    Background
+    """
+    today = measure_levels(means[:, :, None], references)
+    padded = np.concatenate([np.full((len(today), HOURS_BEFORE, 2), np.nan), today], axis=1)
+    hours = padded[owner[:, None], hour[:, None] + np.arange(HOURS_BEFORE + 1)]
+    course = np.concatenate([before[owner, ::-1], hours], axis=1)
+    to_rated = (ratings_of(references) / ratings)[owner, None]
+    return Background(references[owner], course * to_rated, (today[owner, hour] - 1) * layouts[owner])
 
 
 def _terms(temperature, irradiance, from_noon):

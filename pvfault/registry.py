@@ -31,6 +31,7 @@ REGISTRY_SCHEMA = pa.schema(
     ]
 )
 REQUIRED_COLUMNS = (DEVICE_ID, "rated_voltage", "rated_current")
+LAYOUT_COLUMNS = ("modules_in_series", "strings_in_parallel")
 
 # V and A. No array's ratings lie outside: infinity falls out here, and volts written as kilovolts; below 1, only a
 # laboratory's sample remains.
@@ -60,11 +61,14 @@ class Registry:
         V_mp of the whole array at standard test conditions. [V]
     rated_current : ndarray, shape (n_devices,)
         I_mp of the whole array at standard test conditions. [A]
+    layout : ndarray, shape (n_devices, 2), optional
+        Modules in series and strings in parallel; NaN where they are not known, as for all if not given.
     """
 
     devices: tuple[str, ...]
     rated_voltage: np.ndarray
     rated_current: np.ndarray
+    layout: np.ndarray | None = None
 
     def ratings(self, devices) -> np.ndarray:
         """Rated voltage and current of some devices.
@@ -78,12 +82,30 @@ class Registry:
         ndarray of float64, shape (n, 2)
             Voltage [V] and current [A]; NaN for a device that is not registered.
         """
+        return self._look_up(devices, np.column_stack([self.rated_voltage, self.rated_current]))
+
+    def layouts(self, devices) -> np.ndarray:
+        """Modules in series and strings in parallel of some devices.
+
+        Parameters
+        ----------
+        devices : sequence of str, length n
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2)
+            NaN where they are not known.
+        """
+        unknown = np.full((len(self.devices), 2), np.nan)
+        return self._look_up(devices, unknown if self.layout is None else self.layout)
+
+    def _look_up(self, devices, values):
+        """Rows of values for some devices; NaN for one that is not registered."""
         row = np.array([self._row_of.get(device, -1) for device in devices], dtype=int)
         known = row >= 0
-        ratings = np.full((len(row), 2), np.nan)
-        ratings[known, 0] = self.rated_voltage[row[known]]
-        ratings[known, 1] = self.rated_current[row[known]]
-        return ratings
+        found = np.full((len(row), values.shape[1]), np.nan)
+        found[known] = values[row[known]]
+        return found
 
     @cached_property
     def _row_of(self):
@@ -126,7 +148,16 @@ def read_registry(path: Location) -> Registry:
         tuple(table[DEVICE_ID].to_pylist()),
         table["rated_voltage"].to_numpy(),
         table["rated_current"].to_numpy(),
+        np.column_stack([_counts(table, name) for name in LAYOUT_COLUMNS]),
     )
+
+
+def _counts(table, name):
+    """A column of whole numbers as floats; NaN where nothing, or nothing that can be, is given."""
+    if name not in table.column_names:
+        return np.full(len(table), np.nan)
+    counts = pc.cast(table[name], pa.float64()).to_numpy()
+    return np.where(counts >= 1, counts, np.nan)
 
 
 def write_registry(table: pa.Table, path: Path) -> None:

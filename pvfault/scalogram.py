@@ -21,6 +21,8 @@ POOL = PADDED // COLUMNS
 CHANNELS = 4
 GAIN = 20.0
 SHIFT = 4.0
+PER_UNIT = 0.7  # an image, which has 33 steps between 1 and e, tells a twentieth of a module or string
+LEAST_SURPLUS, MOST_SURPLUS = -6.0, 1.5
 DIM_LIGHT = 0.05  # of 1000 W/m²
 SHAPE = (len(SCALES), COLUMNS, CHANNELS)
 BYTES = int(np.prod(SHAPE))
@@ -29,6 +31,9 @@ BYTES = int(np.prod(SHAPE))
 # (about 1.7 at scale 64) meet deep passing clouds. Quantised by their logarithm, one step is 3 % of the value.
 FLOOR = 1 / 256
 CEILING = 8.0
+
+# Of unit amplitude; its scale in the transform is 3.25, at which the transform sees three or four slots at once.
+_WAVE = np.sqrt(2) * np.cos(np.pi / 2 * (np.arange(SLOTS) + 0.5))
 
 # No sensor and no ratio comes near; beyond it, float32 would overflow.
 _LARGEST_SIGNAL = 2.0**20
@@ -41,12 +46,13 @@ _LARGEST_SIGNAL = 2.0**20
 _CHUNK = 48
 
 
-def normalise(values, hour, references, ratings):
+def normalise(values, hour, background):
     """Bring the measurements of windows to order one, as deviations from what their devices should give.
 
     A fault of 4 % is a small step in a measurement and a large one in its deviation. Deviations are compressed
     (inverse hyperbolic sine) so that 1 % and 100 % are both seen, and shifted, since the magnitude of the transform
-    has no sign.
+    has no sign. The transform shows no level that stays; so what stays is given as the amplitude of a wave of 4 slots,
+    which it shows where it is. A step of the course is as wide as a column of the image.
 
     Parameters
     ----------
@@ -54,28 +60,30 @@ def normalise(values, hour, references, ratings):
         Voltage [V], current [A], temperature [°C], irradiance [W/m²].
     hour : ndarray of int, shape (n,)
         Hour of the day at which each window begins, UTC.
-    references : ndarray, shape (n, 11)
-        Of each window's device, as `pvfault.reference` has them.
-    ratings : ndarray, shape (n, 2)
-        Rated voltage [V] and current [A] of each window's device.
+    background : Background
+        What `pvfault.reference` knows of the windows.
 
     Returns
     -------
     ndarray of float64, shape (n, 180, 4)
-        Deviation of the voltage, deviation of the current, the reference itself (its deviation from the ratings: the
-        voltage in the first half of the window, the current in the second, because a fault that is older than the
-        history hides in it), irradiance over 1000 W/m².
+        Deviation of the voltage; deviation of the current; the wave whose amplitude is the course of the voltage in the
+        first half of the window and that of the current in the second, absent where nothing is known; irradiance over
+        1000 W/m², plus the wave whose amplitude is e to the power of 0.7 for each module (in the second half, each
+        string) of surplus.
     """
     voltage, current, temperature, irradiance = values.astype(np.float64).transpose(2, 0, 1)
     clock = hour[:, None] + np.arange(SLOTS) / SLOTS
+    references = background.references
     expected_voltage, expected_current = reference.expect(references, temperature, irradiance, clock)
     signals = np.empty(values.shape)
     signals[..., 0] = _compress((voltage - expected_voltage) / expected_voltage)
     # In dim light the error of the irradiance sensor is larger than the current: it shall not look like a fault.
     offset = DIM_LIGHT * references[:, N_VOLTAGE, None]
     signals[..., 1] = _compress((current - expected_current) / (expected_current + offset))
-    signals[..., 2] = _compress(reference.ratings_of(references) / ratings - 1).repeat(SLOTS // 2, axis=1)
-    signals[..., 3] = irradiance / 1000
+    course = np.nan_to_num(_compress(background.course - 1))
+    signals[..., 2] = course.transpose(0, 2, 1).reshape(len(values), -1).repeat(POOL, axis=1) * _WAVE
+    surplus = np.nan_to_num(np.exp(PER_UNIT * np.clip(background.surplus, LEAST_SURPLUS, MOST_SURPLUS)))
+    signals[..., 3] = irradiance / 1000 + surplus.repeat(SLOTS // 2, axis=1) * _WAVE
     return signals
 
 

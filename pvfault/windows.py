@@ -59,6 +59,12 @@ class Windows:
     judged: np.ndarray
     values: np.ndarray
 
+    @property
+    def hourly_means(self):
+        """Voltage [V], current [A], temperature [°C] and irradiance [W/m²] of each hour, shape (n_devices, 24, 4)."""
+        means = [self.mean_voltage, self.mean_current, self.mean_temperature, self.mean_irradiance]
+        return np.stack(means, axis=-1).reshape(-1, WINDOWS_PER_DAY, len(means))
+
 
 def cut_windows(device, second, measurements, n_devices) -> Windows:
     """Cut one date's readings into windows.

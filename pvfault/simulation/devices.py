@@ -34,7 +34,7 @@ from pvfault.simulation.weather import irradiance_on_plane
 CELL_RISE = 3.0
 DARK = 1.0  # W/m²: below, nothing is solved
 CALIBRATION_DAYS = 730  # of irradiance sensors: every second year, IEC 61724-1:2021
-HISTORY_STEP = 45  # slots: the days before are solved every 15 min
+HISTORY_STEP = 90  # slots: the days before are solved every 30 min
 MOST_VOLTS = 1000.0  # of the open array at standard test conditions and 25 K less; the usual limit on roofs
 
 
@@ -264,96 +264,139 @@ def simulate_day(device, day, weather):
     """
     sensor, tracker = (np.random.default_rng([*device.seed, day.toordinal(), part]) for part in (1, 0))
     steps = tracker.choice([-1.0, 0.0, 1.0], READINGS_PER_DAY)
-    truth, seen, events = _pass_day(device, day, weather, device.inverter, steps)
+    passed = _pass_day(device, day, weather)
+    electrical = _work(device, [passed], device.inverter, steps)
+    truth = np.column_stack([electrical, passed.temperature, passed.total])
+    seen = np.column_stack([electrical, *_at_sensors(device, weather, passed)])
     readings, received, stuck = measure(device.sensors, seen, device.drifted(day), sensor)
-    confusers = {*events, *_standing_confusers(device)}
+    confusers = {*passed.events, *_standing_confusers(device)}
+    confusers |= {"clipping"} if electrical.prod(axis=1).max() > 0.97 * device.inverter.limit else set()
     confusers |= {"stuck_sensor"} if stuck else set()
     expected = READINGS_PER_DAY * SAMPLE_PERIOD_S / device.sensors.cadence_s
     confusers |= {"lost_readings"} if received.sum() < 0.97 * expected else set()
     return Day(truth, readings, received, tuple(name for name in CONFUSERS if name in confusers))
 
 
-def simulate_days_before(device, day, weathers):
-    """Hourly means of the solar days before a day, without simulating them at full cadence.
+def simulate_coarsely(device, days, weathers):
+    """Hourly means of some solar days, without simulating them at full cadence.
 
-    Each of these days is solved once for the mean sky of every quarter of an hour. Dirt, dust, snow, limits, the place
-    of the sensors and their lasting errors are those of the day itself; noise and lost readings are left out. A fault
-    is in them from its onset on.
+    These days are solved at once, for the mean sky of every `HISTORY_STEP`. Dirt, dust, snow, limits, the place of the
+    sensors and their lasting errors are those of the days themselves; noise, lost readings, and the minutes by which
+    clouds reach one place after the other, are left out. A fault is in them from its onset on.
 
     Parameters
     ----------
     device : Device
-    day : datetime.date
+    days : list of datetime.date
     weathers : list of Weather
-        Of the days before it, the last one yesterday's.
+        Of these days, averaged over `HISTORY_STEP`.
 
     Returns
     -------
-    ndarray of float32, shape (days, 24, 4)
+    ndarray of float32, shape (len(days), 24, 4)
         Voltage, current, temperature, irradiance, hours of the solar day; as measured. [V], [A], [°C], [W/m²]
     """
-    # A tracker is where it wants to be long before the next quarter.
+    # A tracker is where it wants to be long before the next step.
     inverter = replace(device.inverter, inertia=0.0, dither=0.0, wait=1)
-    means = np.empty((len(weathers), 24, 4), np.float32)
-    for row, weather in enumerate(weathers):
-        date_then = day - timedelta(days=len(weathers) - row)
-        seen = _pass_day(device, date_then, weather, inverter, np.zeros(96), HISTORY_STEP)[1]
-        means[row] = mean_error(device.sensors, seen, device.drifted(date_then)).reshape(24, -1, 4).mean(axis=1)
+    passed = [_pass_day(device, day, weather) for day, weather in zip(days, weathers, strict=True)]
+    electrical = _work(device, passed, inverter, np.zeros(sum(len(each.total) for each in passed)))
+    means = np.empty((len(days), 24, 4), np.float32)
+    each_day = zip(days, weathers, passed, np.split(electrical, len(days)), strict=True)
+    for row, (day, weather, each, own) in enumerate(each_day):
+        seen = np.column_stack([own, *_at_sensors(device, weather, each)])
+        means[row] = mean_error(device.sensors, seen, device.drifted(day)).reshape(24, -1, 4).mean(axis=1)
     return means
 
 
-def _pass_day(device, day, weather, inverter, steps, step=1):
-    """True values and those at the sensors, for every so many slots of a day, and what happened on it."""
+@dataclass(frozen=True)
+class _PassedDay:
+    """What a day does to a device, in slots of 20 s or in longer steps.
+
+    Attributes
+    ----------
+    hour : ndarray, shape (n,)
+        Solar time.
+    total, effective : ndarray, shape (n,)
+        Irradiance of the plane, and what reaches the cells of it. [W/m²]
+    temperature : ndarray, shape (n,)
+        Of the modules. [°C]
+    covered : ndarray, shape (n,)
+        Share of each module's rows that lie under snow.
+    state, depth : ndarray, shape (n,)
+        Of the fault.
+    allowed : ndarray, shape (n,)
+        Share of the rated power.
+    events : tuple of str
+    """
+
+    hour: np.ndarray
+    total: np.ndarray
+    effective: np.ndarray
+    temperature: np.ndarray
+    covered: np.ndarray
+    state: np.ndarray
+    depth: np.ndarray
+    allowed: np.ndarray
+    events: tuple[str, ...]
+
+
+def _pass_day(device, day, weather):
+    """Let a day pass over a device."""
+    step = READINGS_PER_DAY // len(weather.beam)
     slots = np.arange(step // 2, READINGS_PER_DAY, step)
     burst, grid = (np.random.default_rng([*device.seed, day.toordinal(), part]) for part in (2, 3))
-    hour, seed = device.site.solar_hours(), device.seed[0]
-    dirt, dust = soiling(device.habits, device.site, day, seed)
-    allowed, events = power_limit(device.habits, device.site, day, seed, grid)
-    local = weather.delay(device.delay)
-    covered = _snow_rows(device, local, device.tilt, device.azimuth)[slots]
-    local = local.average(step)
+    dirt, dust = soiling(device.habits, device.site, day, device.seed[0])
+    allowed, events = power_limit(device.habits, device.site, day, device.seed[0], grid)
+    local = weather.delay(device.delay) if step == 1 else weather
     beam, diffuse, cos_incidence = irradiance_on_plane(local, device.tilt, device.azimuth)
     total = beam + diffuse
+    covered = _snow_rows(device, local, device.tilt, total)
     # Glass reflects a flat beam: ASHRAE 93-77 with b = 0.05, through pvlib.
     incidence = np.degrees(np.arccos(np.clip(cos_incidence, 0, 1)))
     effective = device.light * (1 - dirt[slots]) * (beam * np.nan_to_num(pvlib.iam.ashrae(incidence)) + diffuse)
     effective = np.where(covered == 1, SNOW_LIGHT, 1) * effective
     temperature = module_temperature(local.air, local.wind, total, **device.heat, period_s=SAMPLE_PERIOD_S * step)
+    hour = device.site.solar_hours()
     state, depth = _schedule(device, day, beam, total, hour, slots, burst)
-    electrical = np.zeros((len(slots), 2))
+    happened = {"dust": dust, "soiling": dirt[-1] > 0.03}
+    names = (*weather.events, *events, *(name for name, present in happened.items() if present))
+    return _PassedDay(hour[slots], total, effective, temperature, covered, state, depth, allowed[slots], names)
+
+
+def _work(device, passed, inverter, steps):
+    """Voltage and current of the device through some days, shape (n, 2)."""
+    effective, temperature, covered, state, depth, allowed = (
+        np.concatenate([getattr(each, name) for each in passed])
+        for name in ("effective", "temperature", "covered", "state", "depth", "allowed")
+    )
+    electrical = np.zeros((len(effective), 2))
     lit = np.flatnonzero(effective > DARK)
     if len(lit):
         cells = temperature[lit] + CELL_RISE * effective[lit] / 1000
         conditions = (depth[lit], effective[lit], cells, np.where(covered[lit] < 1, covered[lit], 0))
-        limit = allowed[slots][lit] * device.rated_voltage * device.rated_current
+        limit = allowed[lit] * device.rated_voltage * device.rated_current
         electrical[lit] = _solve(device, state[lit], conditions, inverter, steps[lit], limit)
-    truth = np.column_stack([electrical, temperature, total])
-    clipped = electrical.prod(axis=1).max() > 0.97 * device.inverter.limit
-    happened = {"clipping": clipped, "dust": dust, "soiling": dirt[-1] > 0.03}
-    names = (*weather.events, *events, *(name for name, present in happened.items() if present))
-    return truth, _at_sensors(device, weather, hour, truth, step), names
+    return electrical
 
 
-def _at_sensors(device, weather, hour, truth, step):
-    """True values where the sensors are."""
-    station, slots = device.station, slice(step // 2, None, step)
-    there = weather.delay(device.delay - station.lead)
-    covered = _snow_rows(device, there, station.tilt, station.azimuth)[slots]
-    there = there.average(step)
-    irradiance = station.irradiance(there, hour[slots])
-    if not station.cleared:
+def _at_sensors(device, weather, passed):
+    """Temperature and irradiance where the sensors are."""
+    station = device.station
+    there = weather.delay(device.delay - station.lead) if len(weather.beam) == READINGS_PER_DAY else weather
+    irradiance = station.irradiance(there, passed.hour)
+    if not station.cleared and weather.snow[0]:
+        beam, diffuse, _ = irradiance_on_plane(there, station.tilt, station.azimuth)
+        covered = _snow_rows(device, there, station.tilt, beam + diffuse)
         irradiance = irradiance * np.where(covered > 0, SNOW_LIGHT, 1)
-    temperature = there.air if station.measures_air else truth[:, 2]
-    return np.column_stack([truth[:, :2], temperature, irradiance])
+    return (there.air if station.measures_air else passed.temperature), irradiance
 
 
-def _snow_rows(device, weather, tilt, azimuth):
-    """Share of each module's rows that are covered, also those that are covered in part; shape (4320,)."""
+def _snow_rows(device, weather, tilt, irradiance):
+    """Share of each module's rows that are covered, also those that are covered in part."""
     if weather.snow[0] == 0:
-        return np.zeros(READINGS_PER_DAY)
-    beam, diffuse, _ = irradiance_on_plane(weather, tilt, azimuth)
+        return np.zeros(len(irradiance))
     rows = device.habits.rows
-    return np.ceil(snow_cover(weather, tilt, beam + diffuse) * rows - 1e-9) / rows
+    return np.ceil(snow_cover(weather, tilt, irradiance) * rows - 1e-9) / rows
 
 
 def _standing_confusers(device):

@@ -24,7 +24,7 @@ from pvfault.readings import (
 )
 from pvfault.registry import REGISTRY_SCHEMA
 from pvfault.simulation.array import ArrayShape
-from pvfault.simulation.devices import Device, draw_device, simulate_day, simulate_days_before
+from pvfault.simulation.devices import HISTORY_STEP, Device, draw_device, simulate_coarsely, simulate_day
 from pvfault.simulation.faults import draw_fault
 from pvfault.simulation.sensors import CADENCES
 from pvfault.simulation.sites import TEST_SITES, Site
@@ -173,24 +173,27 @@ def site_weather(seed, site, day):
     return simulate_weather(site, day, site.generator(seed, 1, day.toordinal()))
 
 
-def simulate_history(device, day, days):
-    """Hourly means of the days before a day, for what a device is like when nothing happens.
+@lru_cache(maxsize=1024)
+def _coarse_weather(seed, site, day):
+    """As `site_weather`, averaged as `simulate_coarsely` wants it."""
+    return simulate_weather(site, day, site.generator(seed, 1, day.toordinal())).average(HISTORY_STEP)
+
+
+def simulate_history(device, days):
+    """Hourly means of some days, for what a device is like when nothing happens.
 
     Parameters
     ----------
     device : Device
         Of a fleet.
-    day : datetime.date
-    days : int
-        How many, up to the day before.
+    days : list of datetime.date
 
     Returns
     -------
-    ndarray of float32, shape (days, 24, 4)
-        As `simulate_days_before` says, under the sky that the fleet's devices share.
+    ndarray of float32, shape (len(days), 24, 4)
+        As `simulate_coarsely` says, under the sky that the fleet's devices share.
     """
-    before = [day - timedelta(days=days - number) for number in range(days)]
-    return simulate_days_before(device, day, [site_weather(device.seed[0], device.site, then) for then in before])
+    return simulate_coarsely(device, days, [_coarse_weather(device.seed[0], device.site, day) for day in days])
 
 
 def simulate_fleet(

@@ -24,7 +24,7 @@ from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS, NONE
 from pvfault.hourly_statistics import LEAST_IRRADIANCE, STATISTICS, hourly_statistics
 from pvfault.readings import SAMPLE_PERIOD_S
-from pvfault.reference import HISTORY_DAYS
+from pvfault.reference import COURSE, HISTORY, Background
 from pvfault.simulation.devices import CONFUSERS, Day, Device, day_begins, simulate_day
 from pvfault.simulation.fleet import simulate_fleet, simulate_history, site_weather
 from pvfault.simulation.reference import simulate_reference_fleet
@@ -45,20 +45,24 @@ ARRAYS = {
     "reference": simulate_reference_fleet,
     "reference, clean": partial(simulate_reference_fleet, clean=True),
 }
-# Half of the devices that a network is trained with send every 20 s, and of most of them all days before are known; the
-# rest keeps it from counting on either.
+ALL_DAYS = HISTORY[-1]
+# Half of the devices that a network is trained with send every 20 s, of most of them all days before are known, and the
+# layout of the array; the rest keeps it from counting on any of these.
 TRAINED_CADENCES = (20, 20, 20, 60, 60, 300)
-TRAINED_HISTORIES = (HISTORY_DAYS,) * 6 + (7, 3, 1, 0)
+UNKNOWN_LAYOUTS = 0.1
+TRAINED_HISTORIES = (ALL_DAYS,) * 14 + (90, 30, 14, 7, 3, 0)
 # What is compared with the hours before and the rest of the day.
 DAY_STATISTICS = (
     "voltage_mean", "voltage_std", "voltage_step_mean", "voltage_max", "current_ratio_q50", "current_ratio_std",
     "power_ratio_mean", "power_ratio_q50", "power_ratio_std", "power_ratio_min", "power_ratio_max",
     "power_ratio_step_mean", "current_on_irradiance", "current_off_irradiance", "irradiance_mean",
 )  # fmt: skip
-# Of voltage and current relative to what the days before let expect; then the expectation relative to the data sheet.
+# Of voltage and current relative to what the days before let expect; then their course and surplus, and how far the
+# surplus is from a whole number of modules or strings.
 DEVIATIONS = (
     *(f"{signal}_{summary}" for signal in ("voltage", "current") for summary in ("mean", "q10", "q50", "q90", "std")),
-    "voltage_level", "current_level",
+    *(f"{signal}_course_{step}" for step in range(COURSE) for signal in ("voltage", "current")),
+    "modules_surplus", "strings_surplus", "modules_remainder", "strings_remainder",
 )  # fmt: skip
 # What is compared with the neighbours under the same sky.
 NEIGHBOUR_STATISTICS = (
@@ -123,6 +127,8 @@ class LabelledWindows:
         device-day in which no fault shows. [h]
     severity : ndarray of float, shape (n,)
         Of the fault; 0 for healthy windows.
+    effect : ndarray of float, shape (n,)
+        What the fault changes in the window, as `measure_effect` has it, whether that makes it faulty or not.
     irradiance : ndarray of float, shape (n,)
         Mean over the window. [W/m²]
     modules, strings : ndarray of int, shape (n,)
@@ -149,6 +155,7 @@ class LabelledWindows:
     hour: np.ndarray
     onset: np.ndarray
     severity: np.ndarray
+    effect: np.ndarray
     irradiance: np.ndarray
     modules: np.ndarray
     strings: np.ndarray
@@ -200,8 +207,8 @@ def simulate_windows(
 
 def simulate_fleets(
     split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True, thinned: bool = False,
-    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), histories: tuple[int, ...] = (HISTORY_DAYS,),
-    arrays: str = "any", images: bool = True, workers: int = 1,
+    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), histories: tuple[int, ...] = (ALL_DAYS,),
+    unknown_layouts: float = 0.0, arrays: str = "any", images: bool = True, workers: int = 1,
 ) -> Iterator[LabelledWindows]:  # fmt: skip
     """Simulate as `simulate_windows`, fleet by fleet, so that not all images have to be in memory at once.
 
@@ -219,6 +226,8 @@ def simulate_fleets(
         Of `pvfault.simulation.sensors.CADENCES`; each device, with its twin, sends at one of them, at random. [s]
     histories : tuple of int
         Days before that are known of a device and its twin, one of these at random.
+    unknown_layouts : float
+        Share of devices whose registry does not say how many modules and strings they have.
     arrays : str
         Of `ARRAYS`.
     images : bool
@@ -231,7 +240,7 @@ def simulate_fleets(
     LabelledWindows
         Of at most `FLEET` devices; devices and device-days are numbered on from the fleets before.
     """
-    wanted = _Wanted(split, faulty, twins, thinned, cadences, histories, arrays, images)
+    wanted = _Wanted(split, faulty, twins, thinned, cadences, histories, unknown_layouts, arrays, images)
     jobs = [(wanted, number, min(FLEET, devices - first)) for number, first in enumerate(range(0, devices, FLEET))]
     first_day = 0
     for number, (part, days) in enumerate(_map(_simulate_fleet_windows, jobs, workers)):
@@ -249,6 +258,7 @@ class _Wanted:
     thinned: bool
     cadences: tuple[int, ...]
     histories: tuple[int, ...]
+    unknown_layouts: float
     arrays: str
     images: bool
 
@@ -263,6 +273,8 @@ class _DeviceDay:
     history: np.ndarray
     labels: np.ndarray
     onset: float
+    effect: np.ndarray
+    layout: tuple[float, float]
 
 
 def _map(function, jobs, workers):
@@ -288,36 +300,42 @@ def _simulate_fleet_windows(job):
     for position, device in enumerate(fleet.devices):
         known = int(rng.choice(wanted.histories))
         weather = site_weather(seed, device.site, day)
-        days += _label_day(position, device, day, weather, known, twins=wanted.twins)
+        labelled = _label_day(position, device, day, weather, known, twins=wanted.twins)
+        if rng.random() < wanted.unknown_layouts:
+            labelled = [replace(each, layout=(np.nan, np.nan)) for each in labelled]
+        days += labelled
     windows = _cut(days, images=wanted.images, kept=(lambda label: thin(label, rng)) if wanted.thinned else None)
     return replace(windows, day=np.full(len(windows), np.datetime64(day))), len(days)
 
 
 def _label_day(position, device, day, weather, known, *, twins):
     """The day of a device with the label of each of its hours, and that of its healthy twin."""
-    healthy = np.zeros(WINDOWS_PER_DAY, int)
+    healthy, nothing = np.zeros(WINDOWS_PER_DAY, int), np.zeros(WINDOWS_PER_DAY)
+    layout = (device.shape.in_series, device.shape.in_parallel)
     simulated = simulate_day(device, day, weather)
     if device.fault is None:
-        return [_DeviceDay(position, device, simulated, _history(device, day, known), healthy, np.nan)]
+        return [_DeviceDay(position, device, simulated, _history(device, day, known), healthy, np.nan, nothing, layout)]
     without = device.healthy_twin()
     twin = simulate_day(without, day, weather)
-    shows = measure_effect(simulated.truth, twin.truth) >= LEAST_EFFECT
+    effect = measure_effect(simulated.truth, twin.truth)
+    shows = effect >= LEAST_EFFECT
     labels = np.where(shows, FAULTS.index(device.fault.name), FAULTS.index(NONE))
     onset = (device.onset - day_begins(device.site, day)).total_seconds() / 3600 if shows.any() else np.nan
     history = _history(device, day, known)
-    faulty = _DeviceDay(position, device, simulated, history, labels, onset)
+    faulty = _DeviceDay(position, device, simulated, history, labels, onset, effect, layout)
     if not twins:
         return [faulty]
     if device.onset < day_begins(device.site, day):
         history = _history(without, day, known)
-    return [faulty, _DeviceDay(position, without, twin, history, healthy, np.nan)]
+    return [faulty, _DeviceDay(position, without, twin, history, healthy, np.nan, nothing, layout)]
 
 
 def _history(device, day, known):
-    """Hourly means of the days before, NaN where they are not known, shape (HISTORY_DAYS, 24, 4)."""
-    history = np.full((HISTORY_DAYS, WINDOWS_PER_DAY, 4), np.nan, np.float32)
-    if known:
-        history[-known:] = simulate_history(device, day, known)
+    """Hourly means of the dates of `HISTORY`, NaN for those farther back than is known, shape (len(HISTORY), 24, 4)."""
+    history = np.full((len(HISTORY), WINDOWS_PER_DAY, 4), np.nan, np.float32)
+    days = [day - timedelta(days=back) for back in HISTORY if back <= known]
+    if days:
+        history[: len(days)] = simulate_history(device, days)
     return history
 
 
@@ -351,8 +369,12 @@ def _cut(days, *, images, kept=None):
     number = np.array([day.number for day in days])
     site = np.array([day.device.site.name for day in days])
     statistics = hourly_statistics(windows.values, ratings[owner])
-    learned = reference.learn_references(np.stack([day.history for day in days]), ratings)
+    history = np.stack([day.history for day in days])
+    learned = reference.learn_references(history, ratings)
     references = reference.or_typical(learned, ratings)
+    before = reference.measure_levels(history, references)
+    layouts = np.array([day.layout for day in days])
+    background = reference.background_of(owner, hour, windows.hourly_means, before, references, ratings, layouts)
     pictured = np.arange(len(owner)) if kept is None else kept(label)
 
     def of_day(value, dtype=float):
@@ -362,7 +384,7 @@ def _cut(days, *, images, kept=None):
         images=np.empty((len(owner), 0), np.uint8),
         statistics=statistics,
         day_statistics=_look_at_the_day(statistics, owner, hour),
-        deviations=_compare_with_days_before(windows.values, hour, references[owner], ratings[owner]),
+        deviations=_compare_with_days_before(windows.values, hour, ratings[owner], background),
         neighbours=_compare_with_neighbours(statistics, owner, hour, number, site),
         label=label,
         device_day=owner,
@@ -372,6 +394,7 @@ def _cut(days, *, images, kept=None):
         hour=hour,
         onset=of_day(lambda day: day.onset),
         severity=np.where(label > 0, of_day(lambda day: day.device.fault.severity if day.device.fault else 0.0), 0.0),
+        effect=np.stack([day.effect for day in days])[owner, hour],
         irradiance=windows.mean_irradiance[windows.judged].astype(float),
         modules=of_day(lambda day: day.device.shape.in_series, int),
         strings=of_day(lambda day: day.device.shape.in_parallel, int),
@@ -382,9 +405,8 @@ def _cut(days, *, images, kept=None):
     chosen = everything.select(pictured)
     if not images:
         return chosen
-    values = scalogram.normalise(
-        windows.values[pictured], chosen.hour, references[chosen.device_day], ratings[chosen.device_day]
-    )
+    pictured_background = Background(*(part[pictured] for part in background))
+    values = scalogram.normalise(windows.values[pictured], chosen.hour, pictured_background)
     return replace(chosen, images=scalogram.transform(values))
 
 
@@ -397,18 +419,18 @@ def _measure_noise(device, day):
     return np.sqrt(np.mean(((day.readings - day.truth)[lit][:, [0, 1, 3]] / scale) ** 2))
 
 
-def _compare_with_days_before(values, hour, references, ratings):
+def _compare_with_days_before(values, hour, ratings, background):
     """How hours differ from what their devices' days before let expect, shape (n, len(DEVIATIONS))."""
     voltage, current, temperature, irradiance = values.astype(np.float64).transpose(2, 0, 1)
-    expected = reference.expect(references, temperature, irradiance, hour[:, None] + np.arange(SLOTS) / SLOTS)
+    expected = reference.expect(
+        background.references, temperature, irradiance, hour[:, None] + np.arange(SLOTS) / SLOTS
+    )
     columns = []
     for measured, healthy, rated in zip((voltage, current), expected, ratings.T, strict=True):
         deviation = (measured - healthy) / np.maximum(healthy, LEAST_IRRADIANCE * rated[:, None])
         columns += [deviation.mean(axis=1), *np.quantile(deviation, (0.1, 0.5, 0.9), axis=1), deviation.std(axis=1)]
-    levels = (
-        references[:, [0, reference.N_VOLTAGE]] / reference.typical_references(ratings)[:, [0, reference.N_VOLTAGE]]
-    )
-    return np.column_stack([*columns, levels]).astype(np.float32)
+    course, surplus = background.course.reshape(len(values), -1), background.surplus
+    return np.column_stack([*columns, course, surplus, np.abs(surplus - np.round(surplus))]).astype(np.float32)
 
 
 def _look_at_the_day(statistics, owner, hour):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
+from pvfault.readings import READINGS_PER_DAY
 from pvfault.simulation.weather import CLEAR
 
 MOST_SOILING = 0.3
@@ -133,12 +133,12 @@ def snow_cover(weather, tilt, irradiance):
         A whole day.
     tilt : float
         [°]
-    irradiance : ndarray, shape (4320,)
+    irradiance : ndarray, shape (n,)
         On the plane. [W/m²]
 
     Returns
     -------
-    ndarray, shape (4320,)
+    ndarray, as `irradiance`
 
     References
     ----------
@@ -146,7 +146,7 @@ def snow_cover(weather, tilt, irradiance):
        Wisconsin locations", Solar Energy 97, 2013, 112-121 (as `pvlib.snow.coverage_nrel`).
     """
     share, slot = weather.snow
-    slides = (weather.air > irradiance / -80) * (0.197 * np.sin(np.radians(tilt)) * SAMPLE_PERIOD_S / 3600)
+    slides = (weather.air > irradiance / -80) * (0.197 * np.sin(np.radians(tilt)) * 24 / len(irradiance))
     slides[: slot + 1] = 0
     covered = np.clip(share - np.cumsum(slides), 0, None)
     covered[:slot] = 0

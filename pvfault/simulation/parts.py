@@ -21,6 +21,7 @@ from pvfault.simulation.labelled import (
     TRAINED_CADENCES,
     TRAINED_HISTORIES,
     TRAINING,
+    UNKNOWN_LAYOUTS,
     VALIDATION,
     LabelledWindows,
     simulate_windows,
@@ -55,7 +56,7 @@ def plan_part(name: str, devices: int) -> tuple[int, dict]:
     dict
         Options of `simulate_windows`.
     """
-    trained = {"cadences": TRAINED_CADENCES, "histories": TRAINED_HISTORIES}
+    trained = {"cadences": TRAINED_CADENCES, "histories": TRAINED_HISTORIES, "unknown_layouts": UNKNOWN_LAYOUTS}
     return {
         TRAINING.name: (devices, {"thinned": True} | trained),
         VALIDATION.name: (max(devices // 10, LEAST_DEVICES), trained),

@@ -25,7 +25,7 @@ DELTA_T = 69.0  # s, terrestrial less universal time in the 2020s: of no effect 
 
 @dataclass(frozen=True)
 class Weather:
-    """One solar day in slots of 20 s.
+    """One solar day in slots of 20 s, or averaged over some of them.
 
     Attributes
     ----------
@@ -92,13 +92,12 @@ class Weather:
         Returns
         -------
         Weather
-            Its arrays have as many rows fewer; the slot of `snow` stays that of the whole day.
+            With as many rows fewer.
         """
-        if slots == 1:
-            return self
         arrays = {name: getattr(self, name) for name in ("sun", "beam", "diffuse", "air", "wind")}
         return replace(
             self,
+            snow=(self.snow[0], self.snow[1] // slots),
             **{name: part.reshape(-1, slots, *part.shape[1:]).mean(axis=1) for name, part in arrays.items()},
         )
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import dagster as dg
 
-from pvfault.reference import HISTORY_DAYS
+from pvfault.reference import HISTORY
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
 from pvfault_assets.checks.audits import audit_checks, audit_results
@@ -85,7 +85,7 @@ def table_assets(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition
 def _dates_before(table: Table) -> dg.AssetDep:
     """The dates of a table that the next one looks back at; those that are not there are done without."""
     before = dg.TimeWindowPartitionMapping(
-        start_offset=-HISTORY_DAYS, end_offset=-1, allow_nonexistent_upstream_partitions=True
+        start_offset=-HISTORY[-1], end_offset=-1, allow_nonexistent_upstream_partitions=True
     )
     return dg.AssetDep(table.name, partition_mapping=before)
 
