@@ -170,7 +170,7 @@ def measure_levels(means, references):
     lit = np.isfinite(means).all(axis=-1) & (means[..., 3] > LEAST_LIGHT)
     voltage, current, temperature, irradiance = np.moveaxis(np.where(lit[..., None], means, 1.0), -1, 0)
     clock = np.broadcast_to(np.arange(spans * hours) % 24 + 0.5, (n, spans * hours))
-    expected = expect(references, temperature.reshape(n, -1), irradiance.reshape(n, -1), clock)
+    expected = expect(references, *(part.reshape(clock.shape) for part in (temperature, irradiance)), clock)
     with np.errstate(invalid="ignore"):  # nothing over nothing is not a number, as it should be
         levels = [
             np.where(lit, measured, 0.0).sum(axis=-1) / np.where(lit, healthy.reshape(lit.shape), 0.0).sum(axis=-1)

@@ -10,7 +10,7 @@ import numpy as np
 import pywt
 
 from pvfault import reference
-from pvfault.reference import N_VOLTAGE
+from pvfault.reference import COURSE, N_VOLTAGE
 from pvfault.windows import SLOTS
 
 WAVELET = "morl"
@@ -81,7 +81,7 @@ def normalise(values, hour, background):
     offset = DIM_LIGHT * references[:, N_VOLTAGE, None]
     signals[..., 1] = _compress((current - expected_current) / (expected_current + offset))
     course = np.nan_to_num(_compress(background.course - 1))
-    signals[..., 2] = course.transpose(0, 2, 1).reshape(len(values), -1).repeat(POOL, axis=1) * _WAVE
+    signals[..., 2] = course.transpose(0, 2, 1).reshape(len(values), 2 * COURSE).repeat(POOL, axis=1) * _WAVE
     surplus = np.nan_to_num(np.exp(PER_UNIT * np.clip(background.surplus, LEAST_SURPLUS, MOST_SURPLUS)))
     signals[..., 3] = irradiance / 1000 + surplus.repeat(SLOTS // 2, axis=1) * _WAVE
     return signals

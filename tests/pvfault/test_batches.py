@@ -11,8 +11,10 @@ import pytest
 from pvfault import batches, reference
 from pvfault.batches import (
     HOURLY_COLUMNS,
+    NO_LEVELS,
     completeness,
     device_day_rows,
+    history_dates,
     missing_rows,
     prediction_rows,
     reference_rows,
@@ -29,7 +31,12 @@ from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE, SCALOGR
 DAY = date(2024, 6, 21)
 MIDNIGHT = datetime(2024, 6, 21, tzinfo=UTC)
 DEVICES = ("A000000000", "B000000000", "C000000000", "D000000000")
-REGISTRY = Registry(DEVICES, np.array([600.0, 550.0, 700.0, 650.0]), np.array([10.0, 9.0, 12.0, 8.0]))
+REGISTRY = Registry(
+    DEVICES,
+    np.array([600.0, 550.0, 700.0, 650.0]),
+    np.array([10.0, 9.0, 12.0, 8.0]),
+    np.array([[20.0, 1.0], [np.nan, np.nan], [24.0, 2.0], [np.nan, 1.0]]),
+)
 
 
 def readings_of(device, second, measurements):
@@ -101,23 +108,27 @@ def test_images_are_those_of_the_readings_beside_what_their_own_device_should_gi
     values = {device: random.uniform(60, 100, (len(second), 4)).astype(np.float32) for device in DEVICES[:2]}
     table = pa.concat_tables([readings_of(device, second, values[device]) for device in values])
     known = reference.typical_references(np.array([[570.0, 9.9]]))[0]
-    rows = scalogram_rows(table, DAY, REGISTRY, {DEVICES[0]: known.tolist()}).to_pylist()
+    levels = random.uniform(0.9, 1.1, len(NO_LEVELS))
+    rows = scalogram_rows(table, DAY, REGISTRY, {DEVICES[0]: np.concatenate([known, levels])}).to_pylist()
     given = np.stack([known, reference.typical_references(np.array([[550.0, 9.0]]))[0]])
-    rated = np.array([[600.0, 10.0], [550.0, 9.0]])
+    before = np.stack([levels, NO_LEVELS]).reshape(2, -1, 2)
+    rated, layouts = np.array([[600.0, 10.0], [550.0, 9.0]]), np.array([[20.0, 1.0], [np.nan, np.nan]])
+    means = np.stack([values[device].reshape(24, 180, 4).mean(axis=1) for device in DEVICES[:2]])
     for window in (0, 13, 24, 47):
-        device, hour = divmod(window, 24)
-        own = values[DEVICES[device]][hour * 180 : (hour + 1) * 180][None]
-        expected = transform(normalise(own, np.array([hour]), given[device][None], rated[device][None]))[0]
+        device, hour = (np.array([value]) for value in divmod(window, 24))
+        background = reference.background_of(device, hour, means, before, given, rated, layouts)
+        own = values[DEVICES[device[0]]][hour[0] * 180 : (hour[0] + 1) * 180][None]
+        expected = transform(normalise(own, hour, background))[0]
         found = np.frombuffer(rows[window]["scalogram"], np.uint8).reshape(64, 64, 4)
         assert np.abs(found.astype(int) - expected).max() <= 1
         assert (found != expected).mean() < 1e-3
 
 
-def hours_before(days, devices=DEVICES, gain=1.0):
+def hours_before(days, devices=DEVICES, gain=1.0, backs=None):
     """Hourly means of the days before, as the table of scalograms keeps them: flat voltage, current as the light."""
     rows = []
     for device, (rated_voltage, rated_current) in zip(devices, REGISTRY.ratings(devices), strict=True):
-        for day in range(1, days + 1):
+        for day in backs or range(1, days + 1):
             for hour in range(6, 18):
                 light = 900 * np.sin(np.pi * (hour - 5.5) / 12) * (0.6 + 0.05 * (day % 9))
                 start = MIDNIGHT + timedelta(hours=hour) - timedelta(days=day)
@@ -133,27 +144,43 @@ def hours_before(days, devices=DEVICES, gain=1.0):
 def test_a_device_is_judged_beside_its_own_days_before():
     """3 % less than the ratings on all days is what it is like, not a fault; the reference's channel tells of it."""
     known = references_by_device(reference_rows(hours_before(14, DEVICES[:1], gain=0.97), DAY, REGISTRY))
-    voltage, current = reference.expect(np.array([known[DEVICES[0]]]), *(np.array([[v]]) for v in (25.0, 700.0, 12.0)))
+    voltage, current = reference.expect(known[DEVICES[0]][None, :11], *(np.array([[v]]) for v in (25.0, 700.0, 12.0)))
     assert voltage[0, 0] == pytest.approx(0.97 * 600, rel=2e-3)
     assert current[0, 0] == pytest.approx(0.97 * 7, rel=2e-3)
 
 
-def test_only_the_14_dates_before_are_history():
-    far = hours_before(20, DEVICES[:1])
-    near = hours_before(14, DEVICES[:1])
-    today = near.set_column(1, near.schema.field(1), pc.add(near["window_start"], pa.scalar(timedelta(days=14))))
-    assert reference_rows(pa.concat_tables([far, today]), DAY, REGISTRY).equals(reference_rows(near, DAY, REGISTRY))
+def test_only_the_dates_of_the_history_are_looked_at():
+    """1, 2, 3, 5, … 154 days before: neither today, nor the dates between, nor those beyond."""
+    chosen = hours_before(0, DEVICES[:1], backs=reference.HISTORY)
+    others = hours_before(0, DEVICES[:1], gain=0.5, backs=[0, 4, 6, 100, 153, 155, 160, 300])
+    found = reference_rows(pa.concat_tables([others, chosen]), DAY, REGISTRY)
+    assert found.equals(reference_rows(chosen, DAY, REGISTRY))
+    assert not np.isnan(found["levels"][0].as_py()).any()
     assert reference_rows(hours_before(0), DAY, REGISTRY).num_rows == 0
+    assert [(DAY - then).days for then in history_dates(DAY)] == list(reference.HISTORY)
+
+
+def test_levels_stand_at_their_dates():
+    """A device that has lost a tenth of its voltage and of its current a week ago."""
+    long_ago = hours_before(0, DEVICES[:1], backs=[back for back in reference.HISTORY if back > 7])
+    since = hours_before(0, DEVICES[:1], gain=0.9, backs=[back for back in reference.HISTORY if back <= 7])
+    levels = reference_rows(pa.concat_tables([long_ago, since]), DAY, REGISTRY)["levels"][0].as_py()
+    expected = np.repeat(np.where(np.array(reference.HISTORY) <= 7, 0.9, 1.0), 2)
+    np.testing.assert_allclose(levels, expected, atol=0.01)
 
 
 def test_a_reference_does_not_depend_on_the_devices_beside_it_nor_on_the_order_of_hours():
     hours = hours_before(14)
     together = references_by_device(reference_rows(hours, DAY, REGISTRY))
     shuffled = hours.take(np.random.default_rng(0).permutation(len(hours)))
-    assert references_by_device(reference_rows(shuffled, DAY, REGISTRY)) == together
+    again = references_by_device(reference_rows(shuffled, DAY, REGISTRY))
+    assert list(again) == list(together) == sorted(DEVICES)
     for device in DEVICES:
         own = hours.filter(pc.equal(hours["deviceID"], device))
-        assert references_by_device(reference_rows(own, DAY, REGISTRY)) == {device: together[device]}
+        alone = references_by_device(reference_rows(own, DAY, REGISTRY))
+        assert list(alone) == [device]
+        np.testing.assert_array_equal(alone[device], together[device])
+        np.testing.assert_array_equal(again[device], together[device])
 
 
 def test_history_tells_the_ratings_of_an_unregistered_device():
@@ -166,7 +193,7 @@ def test_history_tells_the_ratings_of_an_unregistered_device():
         for registry, references in ((REGISTRY, known), (EMPTY_REGISTRY, known), (EMPTY_REGISTRY, None))
     ]
     beside = np.abs(images[0] - images[1]).reshape(64, 64, 4)
-    assert beside[..., [0, 1, 3]].max() == 0
+    assert beside[..., :2].max() == 0
     assert np.abs(images[0] - images[2]).reshape(64, 64, 4)[..., 1].max() > 10
 
 
@@ -176,13 +203,13 @@ def test_a_device_alone_has_the_rows_it_has_in_a_fleet(fleet, scalograms):
         assert scalogram_rows(own, DAY, REGISTRY).equals(scalograms.slice(24 * i, 24))
 
 
-def test_an_hour_alone_has_the_row_it_has_in_a_day(fleet, scalograms):
-    """The stream sees an hour at a time, the batch a day: bit for bit the same."""
+def test_an_hour_has_the_row_in_a_day_that_it_has_when_it_is_over(fleet, scalograms):
+    """A stream sees the day up to now, the batch all of it: bit for bit the same."""
     start = np.array([t.hour for t in fleet["timestamp"].to_pylist()])
     for hour in (5, 12, 19):
-        alone = scalogram_rows(fleet.filter(start == hour), DAY, REGISTRY)
+        so_far = scalogram_rows(fleet.filter(start <= hour), DAY, REGISTRY)
         for device in range(4):
-            assert alone.slice(24 * device + hour, 1).equals(scalograms.slice(24 * device + hour, 1))
+            assert so_far.slice(24 * device + hour, 1).equals(scalograms.slice(24 * device + hour, 1))
 
 
 def test_chunks_and_slices_of_a_table_do_not_matter(fleet, scalograms):
@@ -219,7 +246,8 @@ def test_an_unregistered_device_without_current_is_scored_and_has_no_current_in_
     assert all(image[..., channel].any() for channel in range(4))
     given = reference.typical_references(np.array([[1.0, SMALLEST_ESTIMATE]]))[0]
     # Nothing where something should be: 1 - asinh(20 * -0.94) / 4, on the last scale 1.7 at the window's edges.
-    dark = normalise(np.float32([[[700, 0, 40, 800]] * 180]), np.array([12]), given[None], np.ones((1, 2)))
+    nothing = reference.Background(given[None], np.full((1, reference.COURSE, 2), np.nan), np.full((1, 2), np.nan))
+    dark = normalise(np.float32([[[700, 0, 40, 800]] * 180]), np.array([12]), nothing)
     np.testing.assert_array_equal(image[..., 1], transform(dark)[0][..., 1])
 
 

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from pvfault.reference import TYPICAL, expect, learn_references, or_typical, ratings_of, typical_references
+from pvfault.reference import (
+    COURSE,
+    HISTORY,
+    HOURS_BEFORE,
+    TYPICAL,
+    background_of,
+    expect,
+    learn_references,
+    measure_levels,
+    or_typical,
+    ratings_of,
+    typical_references,
+)
 
 RATINGS = np.array([[600.0, 10.0]])
 
@@ -107,3 +119,59 @@ def test_what_is_expected_is_never_below_a_tenth():
     voltage, current = expected(wild, 25, 20)
     assert voltage == pytest.approx(0.1)
     assert current > 0
+
+
+def test_levels_are_energies_over_expected_energies():
+    """Of two days, one with nine tenths of the current from noon on; and of a day in the dark, which tells nothing."""
+    history = a_history(days=3)
+    history[:, 1, 12:, 1] *= 0.9
+    history[:, 2, :, 3] = 0.0
+    known = np.concatenate([[1.0, 0, 0, 0], [1.0, 0, 0, 0, 0, 0], [12.0]])[None] * [*[600] * 4, *[10] * 6, 1]
+    levels = measure_levels(history, known)[0]
+    light = history[0, 1, 6:18, 3]
+    light = np.where(light > 80, light, 0)
+    assert levels[0] == pytest.approx((1, 1))
+    assert levels[1] == pytest.approx((1, 1 - 0.1 * light[6:].sum() / light.sum()))
+    assert np.isnan(levels[2]).all()
+
+
+def test_the_course_runs_from_long_ago_to_the_hour_itself():
+    """Two devices, of which the second has lost 2 of its 20 modules a month ago and, at noon, one of its 4 strings."""
+    references = or_typical(np.full((2, 11), np.nan), ratings := RATINGS.repeat(2, axis=0) * [[1, 1], [0.5, 1]])
+    voltage, current = expect(
+        references, np.full((2, 24), 25.0), np.full((2, 24), 800.0), np.tile(np.arange(24.5)[:24], (2, 1))
+    )
+    means = np.stack([voltage, current, np.full((2, 24), 25.0), np.full((2, 24), 800.0)], axis=-1)
+    means[1, :, 0] *= 0.9
+    means[1, 12:, 1] *= 0.75
+    means[:, :6, 3] = 0.0
+    before = np.ones((2, len(HISTORY), 2))
+    before[1, np.array(HISTORY) <= 28, 0] = 0.9
+    layouts = np.array([[20.0, 4.0]] * 2)
+    found = background_of(np.array([0, 1, 1]), np.array([13, 13, 8]), means, before, references, ratings, layouts)
+    assert found.course.shape == (3, COURSE, 2)
+    np.testing.assert_array_equal(found.references, references[[0, 1, 1]])
+    np.testing.assert_allclose(found.surplus, [[0, 0], [-2, -1], [-2, 0]], atol=0.05)
+    known = HOURS_BEFORE - (13 - 6)  # hours before six are dark
+    np.testing.assert_allclose(
+        np.delete(found.course[0], range(len(HISTORY), len(HISTORY) + known), axis=0), 1, atol=3e-3
+    )
+    assert np.isnan(found.course[0, len(HISTORY) : len(HISTORY) + known]).all()
+    far = len(HISTORY) - sum(back <= 28 for back in HISTORY)
+    np.testing.assert_allclose(found.course[1, :far, 0], 1)
+    np.testing.assert_allclose(found.course[1, far : len(HISTORY), 0], 0.9)
+    np.testing.assert_allclose(found.course[1, -3:, 1], [1, 0.75, 0.75], atol=3e-3)
+    np.testing.assert_allclose(found.course[2, -1], [0.9, 1], atol=3e-3)
+
+
+def test_the_course_is_relative_to_the_ratings_and_the_surplus_is_not():
+    """A device that has always been 5 % better than its data sheet has nothing to lose by it."""
+    references = typical_references(RATINGS) * [*[1.05] * 4, *[1.05] * 6, 1]
+    voltage, current = expect(references, np.full((1, 24), 25.0), np.full((1, 24), 800.0), np.arange(0.5, 24)[None])
+    means = np.stack([voltage, current, np.full((1, 24), 25.0), np.full((1, 24), 800.0)], axis=-1)
+    here = np.array([0]), np.array([12])
+    unknown = np.full((1, len(HISTORY), 2), np.nan)
+    found = background_of(*here, means, unknown, references, RATINGS, np.array([[20.0, np.nan]]))
+    np.testing.assert_allclose(found.course[0, -1], 1.05)
+    assert found.surplus[0, 0] == pytest.approx(0, abs=1e-9)
+    assert np.isnan(found.surplus[0, 1])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import pywt
 
-from pvfault.reference import typical_references
+from pvfault.reference import COURSE, Background, typical_references
 from pvfault.scalogram import normalise, quantise, transform, transform_matrix
 
 MORLET_CENTRE = 5 / (2 * np.pi)  # cycles a sample at scale 1, from psi(t) = exp(-t**2 / 2) cos(5 t)
@@ -183,15 +183,29 @@ def one_hour(voltage=570.0, current=9.6, temperature=25.0, irradiance=1000.0):
     return np.tile(np.float32([voltage, current, temperature, irradiance]), (1, 180, 1))
 
 
-def channels(values, gains=(1.0, 1.0)):
-    ratings = np.array([[570.0, 10.0]])
-    return normalise(values, np.array([12]), typical_references(ratings * gains), ratings)[0]
+def a_background(course=1.0, surplus=np.nan):
+    return Background(
+        typical_references(np.array([[570.0, 10.0]])),
+        np.broadcast_to(np.asarray(course, float), (1, COURSE, 2)),
+        np.broadcast_to(np.asarray(surplus, float), (1, 2)),
+    )
+
+
+def channels(values, **background):
+    return normalise(values, np.array([12]), a_background(**background))[0]
+
+
+def envelope(wave):
+    """Amplitude of a wave of 4 slots, from two neighbours a quarter of it apart."""
+    return np.sqrt((wave[:-1] ** 2 + wave[1:] ** 2) / 2)
 
 
 def test_a_device_that_gives_what_it_should_is_flat_at_one():
     light = np.log(1000 / 800)
     voltage = 570 * (1 + 0.005 * light - 0.009 * light**2)
-    np.testing.assert_allclose(channels(one_hour(voltage)), [[1, 1, 1, 1]] * 180, atol=1e-6)
+    found = channels(one_hour(voltage))
+    np.testing.assert_allclose(found[:, [0, 1, 3]], [[1, 1, 1]] * 180, atol=1e-6)
+    np.testing.assert_allclose(envelope(found[:, 2]), 1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 0.99, 1.01, 1.5])
@@ -202,7 +216,7 @@ def test_a_deviation_is_compressed_around_one(share):
     np.testing.assert_allclose(found[:, 0], expected, atol=1e-4)
     found = channels(one_hour(current=share * 9.6))
     np.testing.assert_allclose(found[:, 1], 1 + math.asinh(20 * (share - 1) * 1000 / 1050) / 4, atol=1e-4)
-    assert found.min() > 0
+    assert found[:, :2].min() > 0
 
 
 def test_one_per_cent_changes_the_image_by_more_than_a_step():
@@ -211,12 +225,42 @@ def test_one_per_cent_changes_the_image_by_more_than_a_step():
     assert (images[0] - images[1])[..., 1].max() >= 2
 
 
-def test_the_reference_stands_beside_the_ratings_voltage_first():
-    found = channels(one_hour(), gains=(0.98, 1.05))[:, 2]
-    np.testing.assert_allclose(found[:90], 1 + math.asinh(20 * -0.02) / 4)
-    np.testing.assert_allclose(found[90:], 1 + math.asinh(20 * 0.05) / 4)
+def test_the_course_is_the_amplitude_of_a_wave_voltage_first():
+    """29 steps and the hour itself, of 3 slots each; what is not known is silent."""
+    course = np.ones((COURSE, 2))
+    course[:10] = np.nan
+    course[20:, 0], course[20:, 1] = 0.98, 1.05
+    wave = channels(one_hour(), course=course)[:, 2]
+    for first, expected in ((0, 0), (30, 1), (60, 1 + math.asinh(20 * -0.02) / 4)):
+        np.testing.assert_allclose(envelope(wave[first : first + 30]), expected, atol=1e-9)
+    for first, expected in ((90, 0), (120, 1), (150, 1 + math.asinh(20 * 0.05) / 4)):
+        np.testing.assert_allclose(envelope(wave[first : first + 30]), expected, atol=1e-9)
+
+
+def test_a_step_of_the_course_is_seen_in_the_image_where_it_is():
+    """A level would vanish from a wavelet's image; the wave's scale shows it, before and after the step."""
+    course = np.ones((COURSE, 2))
+    course[15:, 0] = 0.9
+    image = transform(channels(one_hour(), course=course)[None])[0, 2, :, 2].astype(float)
+    before, after = image[2 + 4 : 2 + 12].mean(), image[2 + 18 : 2 + 27].mean()
+    steps = 255 / math.log1p(8 * 256)
+    assert before - after == pytest.approx(-math.log(1 + math.asinh(20 * -0.1) / 4) * steps, abs=2)
+
+
+def test_an_open_string_looks_alike_in_arrays_of_any_size():
+    """One string less is one string less: e^-0.7 of the wave, on top of the light."""
+    found = channels(one_hour(), surplus=[0.0, -1.0])[:, 3] - 1
+    np.testing.assert_allclose(envelope(found[:90]), 1)
+    np.testing.assert_allclose(envelope(found[90:]), math.exp(-0.7))
+    np.testing.assert_allclose(channels(one_hour(), surplus=np.nan)[:, 3], 1)
+
+
+@pytest.mark.parametrize(("surplus", "shown"), [(-40.0, -6.0), (9.0, 1.5)])
+def test_a_surplus_beyond_all_bounds_is_shown_at_the_bound(surplus, shown):
+    found = channels(one_hour(), surplus=surplus)[:, 3] - 1
+    np.testing.assert_allclose(envelope(found[:90]), math.exp(0.7 * shown))
 
 
 def test_no_windows_are_normalised_to_none():
-    nothing = np.empty((0, 180, 4), np.float32), np.empty(0, int), np.empty((0, 11)), np.empty((0, 2))
-    assert normalise(*nothing).shape == (0, 180, 4)
+    nothing = Background(np.empty((0, 11)), np.empty((0, COURSE, 2)), np.empty((0, 2)))
+    assert normalise(np.empty((0, 180, 4), np.float32), np.empty(0, int), nothing).shape == (0, 180, 4)

@@ -268,9 +268,9 @@ def test_history_is_what_the_days_before_were():
                 device.sensors, noise=np.zeros(4), loss=0, outages=0, bursts=0, sticks=0, lag=np.zeros(4), jitter=0
             ),
         )
-        history = simulate_history(device, DAY, 2)
-        assert history.shape == (2, 24, 4)
         yesterday = DAY - timedelta(days=1)
+        history = simulate_history(device, [DAY - timedelta(days=100), yesterday])
+        assert history.shape == (2, 24, 4)
         day = simulate_day(device, yesterday, site_weather(fleet.seed, device.site, yesterday))
         hourly = day.readings.reshape(24, 180, 4).mean(axis=1)
         bright = hourly[:, 3] > 100
