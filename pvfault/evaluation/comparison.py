@@ -7,7 +7,6 @@ shown (`report.py`).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy.stats import chi2
@@ -22,7 +21,7 @@ from pvfault.evaluation.scores import (
 )
 from pvfault.faults import FAULTS, OPEN_CIRCUIT
 from pvfault.simulation.devices import CONFUSERS
-from pvfault.simulation.labelled import LabelledWindows, by_device_day
+from pvfault.simulation.labelled import LEAST_EFFECT, LabelledWindows, by_device_day
 from pvfault.windows import WINDOWS_PER_DAY
 
 DRAWS = 1000
@@ -30,10 +29,20 @@ CONFIDENCE = 0.95
 SHORTS = group_shorts(np.arange(N_CLASSES))
 FAULTY = (np.arange(N_CLASSES) > 0).astype(int)
 
-SEVERITIES = (0.0, 0.04, 0.08, 0.15, 0.3, 1.0)
-IRRADIANCES = (50, 150, 300, 600, 1500)  # W/m²
-STRINGS = (1, 2, 4, 7, 13)
-NOISES = (0.0, 0.005, 0.01, 0.02, 10.0)
+# Parts of a breakdown by where they begin, and whether healthy ones stand beside each part.
+_BREAKDOWNS = {
+    "severity": ({"0% to 4%": 0, "4% to 8%": 0.04, "8% to 15%": 0.08, "15% to 30%": 0.15, "30% to 100%": 0.3}, True),
+    "effect in the hour": ({"2% to 5%": LEAST_EFFECT, "5% to 10%": 0.05, "10% to 20%": 0.1, "20% and more": 0.2}, True),
+    "irradiance": (
+        {"50 to 150 W/m²": 50, "150 to 300 W/m²": 150, "300 to 600 W/m²": 300, "600 W/m² and more": 600},
+        False,
+    ),
+    "strings in parallel": ({"1": 1, "2 to 3": 2, "4 to 6": 4, "7 to 12": 7}, False),
+    "error of the sensors": (
+        {"0.0% to 0.5%": 0, "0.5% to 1.0%": 0.005, "1.0% to 2.0%": 0.01, "2.0% and more": 0.02},
+        False,
+    ),
+}
 
 # Of a string's power: what a short has to take to be counted as one that must be found soon.
 LEAST_OF_A_STRING = 0.10
@@ -293,7 +302,7 @@ def compare_sets(metric, sets, n_devices, seed=0) -> tuple[Estimate, Estimate]:
 
 
 def window_columns(windows: LabelledWindows, answers: list[Answers]) -> Iterator[Column]:
-    """Every column of one set of windows: all of them, then by severity, irradiance, strings and noise.
+    """Every column of one set of windows: all of them, then by severity, effect, irradiance, strings and noise.
 
     Parameters
     ----------
@@ -304,12 +313,17 @@ def window_columns(windows: LabelledWindows, answers: list[Answers]) -> Iterator
     Yields
     ------
     Column
-        A severity's column has all healthy windows beside the faulty ones of that severity.
+        A column of a severity or an effect has all healthy windows beside the faulty ones of it.
     """
     found = {answer.name: answer.probabilities.argmax(axis=1) for answer in answers}
-    for breakdown, name, which in _parts(
-        windows.severity, windows.irradiance, windows.strings, windows.noise, windows.label
-    ):
+    values = {
+        "severity": windows.severity,
+        "effect in the hour": windows.effect,
+        "irradiance": windows.irradiance,
+        "strings in parallel": windows.strings,
+        "error of the sensors": windows.noise,
+    }
+    for breakdown, name, which in _parts(values, windows.label):
         yield compare(
             breakdown, name, "windows", windows.device[which], windows.label[which],
             {judge: answer[which] for judge, answer in found.items()},
@@ -329,41 +343,22 @@ def day_columns(days: Days, verdicts: dict) -> Iterator[Column]:
     ------
     Column
     """
-    for breakdown, name, which in _parts(days.severity, None, days.strings, days.noise, days.truth):
+    values = {"severity": days.severity, "strings in parallel": days.strings, "error of the sensors": days.noise}
+    for breakdown, name, which in _parts(values, days.truth):
         yield compare(
             breakdown, name, "device-days", days.device[which], days.truth[which],
             {judge: verdict[which] for judge, verdict in verdicts.items()},
         )  # fmt: skip
 
 
-def _parts(severity, irradiance, strings, noise, truth):
+def _parts(values, truth):
     """Breakdowns with the parts of each: name of the breakdown, name of the part, mask."""
     yield "all", "all", np.ones(len(truth), bool)
-    for low, high in pairwise(SEVERITIES):
-        inside = (severity >= low) & ((severity < high) | (high == SEVERITIES[-1]))
-        yield "severity", f"{low:.0%} to {high:.0%}", (truth == 0) | inside
-    if irradiance is not None:
-        for low, high in pairwise(IRRADIANCES):
-            last = high == IRRADIANCES[-1]
-            yield (
-                "irradiance",
-                f"{low} W/m² and more" if last else f"{low} to {high} W/m²",
-                _between(irradiance, low, high),
-            )
-    for low, high in pairwise(STRINGS):
-        name = f"{low}" if high - low == 1 else f"{low} to {high - 1}"
-        yield "strings in parallel", name, _between(strings, low, high)
-    for low, high in pairwise(NOISES):
-        last = high == NOISES[-1]
-        yield (
-            "error of the sensors",
-            f"{low:.1%} and more" if last else f"{low:.1%} to {high:.1%}",
-            _between(noise, low, high),
-        )
-
-
-def _between(values, low, high):
-    return (values >= low) & (values < high)
+    for breakdown, column in values.items():
+        parts, beside_healthy = _BREAKDOWNS[breakdown]
+        for (name, low), high in zip(parts.items(), [*parts.values(), np.inf][1:], strict=True):
+            inside = (column >= low) & (column < high)
+            yield breakdown, name, (truth == 0) | ((truth > 0) & inside) if beside_healthy else inside
 
 
 def judge_by_count(probabilities, least):

@@ -55,7 +55,7 @@ def table_assets(days: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition
         """One row per device and hour: whether the hour can be judged and, if so, its Morlet scalogram.
 
         24 hours for each device that is registered or sent something; `missing` where nothing came. An image shows how
-        far a device is from what its 14 dates before, as far as they are made, say that it should give.
+        far a device is from what its dates before, as far as they are made, say that it should give, and since when.
         """
         yield from _make(context, spark, compute_scalograms)
 
