@@ -22,7 +22,6 @@ from pvfault.faults import FAULTS
 
 # Images for one call of the compiled network. Larger batches are hardly faster, smaller ones lose up to a tenth.
 BATCH = 256
-DROPOUT = 0.3
 VERSION_LENGTH = 12
 
 _REMEDY = "train one with `pvfault train`, or point PVFAULT_MODEL at another"
@@ -103,17 +102,18 @@ def start_deterministically(seed):
     return tf
 
 
-def build_network(mean=None, spread=None):
+def build_network(middle=None, spread=None):
     """LeNet-5 for scalograms, with untrained weights.
 
-    Rescaling comes first, inside the network: bytes to 0-1, and each pixel to zero mean and unit spread over the
-    training set. Filters are twice as many as in 1998, for four channels instead of one; behind each convolution the
-    batch is normalised, before the dense layers some neurons are left out in training.
+    Rescaling comes first, inside the network: bytes to 0-1, each pixel as its distance from what it is in healthy
+    windows, in units of their spread, and that through x / (1 + |x|), so that a slight fault is not drowned by what a
+    strong one does to a pixel. Filters are twice as many as in 1998, for four channels instead of one; behind each
+    convolution the batch is normalised.
 
     Parameters
     ----------
-    mean, spread : ndarray, shape (64, 64, 4), optional
-        Over the training set, of bytes over 255. Zero and one if not given.
+    middle, spread : ndarray, shape (64, 64, 4), optional
+        Of healthy windows, of bytes over 255. Zero and one if not given.
 
     Returns
     -------
@@ -123,43 +123,40 @@ def build_network(mean=None, spread=None):
     References
     ----------
     .. [1] Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document recognition",
-       Proceedings of the IEEE 86, 1998, 2278-2324 (LeNet-5; here with ReLU and maxima instead of tanh and means).
+       Proceedings of the IEEE 86, 1998, 2278-2324 (LeNet-5; here with ReLU instead of tanh).
     .. [2] S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
        covariate shift", ICML 2015.
-    .. [3] N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", Journal of Machine
-       Learning Research 15, 2014, 1929-1958.
     """
     layers = _tensorflow().keras.layers
     network = _sequence(
         [
             layers.Rescaling(1 / 255),
             layers.Reshape((scalogram.BYTES,)),
-            # In its frozen state, batch normalisation is the one layer that keeps mean and spread among the weights.
+            # In its frozen state, batch normalisation is the one layer that keeps middle and spread among the weights.
             layers.BatchNormalization(center=False, scale=False, epsilon=0.0, trainable=False, name="normalise"),
+            layers.Activation("softsign", name="compress"),
             layers.Reshape(scalogram.SHAPE),
             *_convolution(12, "C1", "S2"),
             *_convolution(32, "C3", "S4"),
             layers.Flatten(),
-            layers.Dropout(DROPOUT),
             layers.Dense(120, activation="relu", name="C5"),
-            layers.Dropout(DROPOUT),
             layers.Dense(84, activation="relu", name="F6"),
             layers.Dense(len(FAULTS), name="logits"),
             layers.Softmax(name="probabilities"),
         ],
         "lenet5",
     )
-    if mean is not None:
-        network.get_layer("normalise").set_weights([mean.ravel(), np.square(spread).ravel()])
+    if middle is not None:
+        network.get_layer("normalise").set_weights([middle.ravel(), np.square(spread).ravel()])
     return network
 
 
 def _convolution(filters, name, pool):
-    """A convolution and its maxima; normalised behind the maxima, where there is a quarter left to do."""
+    """A convolution and its means; normalised behind the means, where there is a quarter left to do."""
     layers = _tensorflow().keras.layers
     return [
         layers.Conv2D(filters, 5, use_bias=False, name=name),
-        layers.MaxPooling2D(name=pool),
+        layers.AveragePooling2D(2, name=pool),
         layers.BatchNormalization(momentum=0.95, name=f"{name}_normalise"),
         layers.ReLU(name=f"{name}_relu"),
     ]

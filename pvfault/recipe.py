@@ -20,6 +20,6 @@ class Recipe:
         The same seed gives the same weights.
     """
 
-    devices: int = 3_840
-    epochs: int = 16
+    devices: int = 7_680
+    epochs: int = 12
     seed: int = 1

@@ -11,11 +11,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from pvfault import lenet, scalogram
-from pvfault.faults import FAULTS
+from pvfault.faults import FAULTS, NONE
 from pvfault.simulation.labelled import LabelledWindows, check_classes
 
 BATCH = 128
-WEIGHT_DECAY = 1e-2
+WEIGHT_DECAY = 0.05
 
 
 def train_network(
@@ -51,7 +51,7 @@ def train_network(
     check_classes(training)
     tf = lenet.start_deterministically(seed)
     rng = np.random.default_rng(seed)
-    network = lenet.build_network(*_pixel_statistics(training.images, rng))
+    network = lenet.build_network(*_pixels_of_healthy_windows(training, rng))
     steps = -(-len(training) // BATCH)
     schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
@@ -102,11 +102,13 @@ def _training_step(tf, network, optimizer):
     return step
 
 
-def _pixel_statistics(images, rng):
-    """Mean and spread of each pixel over some thousand images."""
-    some = images[np.sort(rng.choice(len(images), min(len(images), 4000), replace=False))] / np.float32(255)
-    # Corners of the image that hardly change shall not be blown up.
-    return some.mean(axis=0), np.maximum(some.std(axis=0), 0.02)
+def _pixels_of_healthy_windows(training, rng):
+    """Median of each pixel over some thousand healthy windows, and what one standard deviation would be."""
+    healthy = np.flatnonzero(training.label == FAULTS.index(NONE))
+    some = training.images[np.sort(rng.choice(healthy, min(len(healthy), 4000), replace=False))]
+    low, middle, high = np.quantile(some, (0.16, 0.5, 0.84), axis=0) / 255
+    # Where healthy windows hardly differ, two steps of a byte are no deviation yet.
+    return middle, np.maximum((high - low) / 2, 2 / 255)
 
 
 def predict_logits(network, images):

@@ -21,13 +21,12 @@ import pywt
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from pvfault import scalogram
+from pvfault import reference, scalogram
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, SAMPLE_PERIOD_S, TIMESTAMP
-from pvfault.reference import typical_references
 from pvfault.registry import Registry
 from pvfault.tables import PREDICTIONS, READINGS, WINDOW_START
-from pvfault.windows import DARK_BELOW, SLOTS, WINDOW_S
+from pvfault.windows import DARK_BELOW, SLOTS, WINDOW_S, WINDOWS_PER_DAY
 from pvfault_bench.filling import DAY, device_names
 from spark_jobs import lake
 from spark_jobs.job import JobConfig
@@ -99,28 +98,34 @@ def time_original(spark: SparkSession, config: JobConfig, devices: int, folder: 
 def original_scalograms(spark: SparkSession, devices: list[str], registry: Registry, tasks: int) -> DataFrame:
     """Images of the lit windows of some devices."""
     readings = lake.read(spark, READINGS, DAY).where(f.col(DEVICE_ID).isin(devices))
-    ratings = dict(zip(devices, registry.ratings(devices).tolist(), strict=True))
     # A number of tasks that is asked for stays: Spark would take so small a sample into one.
     by_device = readings.repartition(tasks, DEVICE_ID).groupBy(DEVICE_ID)
-    return by_device.applyInPandas(partial(transform_device, ratings=ratings), _IMAGES)
+    return by_device.applyInPandas(partial(transform_device, registry=registry), _IMAGES)
 
 
-def transform_device(readings: pd.DataFrame, ratings: dict[str, list[float]]) -> pd.DataFrame:
+def transform_device(readings: pd.DataFrame, registry: Registry) -> pd.DataFrame:
     """One row for each lit hour of a device's readings."""
     device = readings[DEVICE_ID].iloc[0]
     readings = readings.sort_values(TIMESTAMP)
     second = (readings[TIMESTAMP] - pd.Timestamp(DAY)).dt.total_seconds().to_numpy()
     measurements = readings[list(MEASUREMENTS)].to_numpy()
-    rows = []
+    means, windows = np.full((1, WINDOWS_PER_DAY, len(MEASUREMENTS)), np.nan), {}
     for hour, start in enumerate(range(0, 86_400, WINDOW_S)):
         inside = (second >= start) & (second < start + WINDOW_S)
-        if not inside.any() or measurements[inside, 3].mean() < DARK_BELOW:
+        if not inside.any():
             continue
-        slots = start + np.arange(SLOTS) * SAMPLE_PERIOD_S
-        window = np.column_stack([np.interp(slots, second[inside], values[inside]) for values in measurements.T])
-        rated = np.array([ratings[device]])
-        window = scalogram.normalise(window[None], np.array([hour]), typical_references(rated), rated)[0]
-        rows.append((device, pd.Timestamp(DAY) + timedelta(hours=hour), transform_window(window).tobytes()))
+        means[0, hour] = measurements[inside].mean(axis=0)
+        if means[0, hour, 3] >= DARK_BELOW:
+            slots = start + np.arange(SLOTS) * SAMPLE_PERIOD_S
+            windows[hour] = [np.interp(slots, second[inside], values[inside]) for values in measurements.T]
+    rated, layout = registry.ratings([device]), registry.layouts([device])
+    given, before = reference.typical_references(rated), np.full((1, len(reference.HISTORY), 2), np.nan)
+    rows = []
+    for hour, window in windows.items():
+        here = np.array([0]), np.array([hour])
+        background = reference.background_of(*here, means, before, given, rated, layout)
+        signals = scalogram.normalise(np.array(window).T[None], here[1], background)[0]
+        rows.append((device, pd.Timestamp(DAY) + timedelta(hours=hour), transform_window(signals).tobytes()))
     return pd.DataFrame(rows, columns=[DEVICE_ID, WINDOW_START, "scalogram"])
 
 

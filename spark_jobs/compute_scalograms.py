@@ -7,7 +7,7 @@ images themselves.
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from pvfault import batches, scalogram
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP
-from pvfault.reference import HISTORY_DAYS, LEAST_LIGHT
+from pvfault.reference import LEAST_LIGHT
 from pvfault.registry import Registry
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
@@ -108,7 +108,7 @@ class Tally:
         self.blank += pc.sum(pc.equal(scalograms["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
 
 
-def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, list[float]]:
+def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, np.ndarray]:
     """What each device should give on a date, from its scalograms' hourly means of the dates before.
 
     Parameters
@@ -121,12 +121,13 @@ def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, 
     Returns
     -------
     dict
-        The reference of each device that had an hour in the light: 100 bytes each, held by every task.
+        As `batches.references_by_device` gives it, of each device that had an hour in the light: 400 bytes each, in
+        every task.
     """
     lit = hours.where(f.col("mean_irradiance") > LEAST_LIGHT).select(DEVICE_ID, WINDOW_START, *batches.HISTORY_COLUMNS)
     by_device = lit.repartition(hours.sparkSession.sparkContext.defaultParallelism, DEVICE_ID)
-    rows = by_device.mapInArrow(_to_references(day, registry), from_arrow_schema(batches.REFERENCE_SCHEMA)).collect()
-    return {row[DEVICE_ID]: list(row["reference"]) for row in rows}
+    rows = by_device.mapInArrow(_to_references(day, registry), from_arrow_schema(batches.REFERENCE_SCHEMA))
+    return batches.references_by_device(rows.toArrow())
 
 
 def _to_references(day: date, registry: Registry) -> Callable:
@@ -158,7 +159,7 @@ def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
-def to_scalograms(day: date, registry: Registry, references: Mapping[str, Sequence[float]]) -> Callable:
+def to_scalograms(day: date, registry: Registry, references: Mapping[str, np.ndarray]) -> Callable:
     """From a task's readings of a date to its scalograms.
 
     Parameters
@@ -203,7 +204,7 @@ def _is_in_order(readings: pa.Table) -> bool:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    before = lake.read(spark, SCALOGRAMS, day - timedelta(days=HISTORY_DAYS), days=HISTORY_DAYS)
+    before = lake.read(spark, SCALOGRAMS, *batches.history_dates(day))
     references = references_of(before, day, registry)
     written, tallies = _write_seen(spark, registry, references, day)
     seen = set().union(*(tally.devices for tally in tallies))
@@ -221,7 +222,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
 
 
 def _write_seen(
-    spark: SparkSession, registry: Registry, references: Mapping[str, Sequence[float]], day: date
+    spark: SparkSession, registry: Registry, references: Mapping[str, np.ndarray], day: date
 ) -> tuple[list[Written], list[Tally]]:
     """Write the windows of the devices that sent something."""
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import reduce
+from operator import or_
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -111,9 +113,9 @@ def name_of(table: Table) -> str:
     return f"{CATALOG}.{NAMESPACE}.{table.name}"
 
 
-def read(spark: SparkSession, table: Table, day: date, *, days: int = 1) -> DataFrame:
-    """The published rows of a date, or of so many from it on."""
-    return spark.table(name_of(table)).where(_is_of(table, day, days))
+def read(spark: SparkSession, table: Table, *days: date) -> DataFrame:
+    """The published rows of a date, or of several."""
+    return spark.table(name_of(table)).where(reduce(or_, (_is_of(table, day) for day in days)))
 
 
 def read_files(
@@ -431,11 +433,11 @@ def _settings(spark: SparkSession, settings: dict) -> Iterator[None]:
                 spark.conf.set(name, value)
 
 
-def _is_of(table: Table, day: date, days: int = 1):
-    """Whether a row is of a date, or of so many from it on, as a condition that Iceberg prunes files by."""
-    column, end = f.col(table.day_of), day + timedelta(days=days)
+def _is_of(table: Table, day: date):
+    """Whether a row is of a date, as a condition that Iceberg prunes files by."""
+    column, end = f.col(table.day_of), day + timedelta(days=1)
     if table.day_of == "date":
-        return (column >= f.lit(day)) & (column < f.lit(end))
+        return column == f.lit(day)
     return (column >= f.lit(str(day)).cast("timestamp")) & (column < f.lit(str(end)).cast("timestamp"))
 
 

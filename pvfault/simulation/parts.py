@@ -28,6 +28,7 @@ from pvfault.simulation.labelled import (
 )  # fmt: skip
 
 LEAST_DEVICES = 48
+TESTED_DEVICES = 1200
 PARTS = {split.name: split for split in (TRAINING, VALIDATION, TEST)}
 # What windows are made by; whatever else changes, they stay the same.
 _MAKERS = ("simulation/*.py", "hourly_statistics.py", "readings.py", "reference.py", "scalogram.py", "windows.py")
@@ -61,7 +62,7 @@ def plan_part(name: str, devices: int) -> tuple[int, dict]:
         TRAINING.name: (devices, {"thinned": True} | trained),
         VALIDATION.name: (max(devices // 10, LEAST_DEVICES), trained),
         # Fewer faulty devices than healthy ones, as in life: false alarms need many healthy days to be counted.
-        TEST.name: (max(devices // 4, LEAST_DEVICES), {"faulty": 0.5, "twins": False}),
+        TEST.name: (min(max(devices // 4, LEAST_DEVICES), TESTED_DEVICES), {"faulty": 0.5, "twins": False}),
     }[name]
 
 
