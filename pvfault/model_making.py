@@ -21,7 +21,7 @@ from pvfault.training import train_network
 
 
 def make_network(
-    parts: dict[str, LabelledWindows], recipe: Recipe, output: Path, *, command: str, begin: float,
+    parts: dict[str, LabelledWindows], recipe: Recipe, output: Path, *, command: str,
     tell: Callable[[str], None] = lambda _line: None,
 ) -> model_card.Scores:  # fmt: skip
     """Train a network, score it, and write its weights and, beside them, its model card.
@@ -35,8 +35,6 @@ def make_network(
         Of the weights.
     command : str
         That repeats it, for the card.
-    begin : float
-        When it all began, by `time.monotonic`. [s]
     tell : callable
         Called with a line after each epoch.
 
@@ -49,6 +47,7 @@ def make_network(
     PvfaultError
         If a class has no training window.
     """
+    begin = time.monotonic()
     training, validation, test = (parts[name] for name in PARTS)
     network = train_network(training, validation, epochs=recipe.epochs, seed=recipe.seed, report=tell)
     scores = model_card.score_network(network, test)

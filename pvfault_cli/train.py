@@ -1,7 +1,6 @@
 """`pvfault train`: simulate, train, score, and write weights and model card."""
 
 import shlex
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -36,15 +35,12 @@ def train(
     from pvfault.model_making import make_network
     from pvfault.simulation.parts import prepare_parts
 
-    begin = time.monotonic()
     console = Console(stderr=True)
     with _progress(console) as report:
         parts = prepare_parts(devices, read_settings().training, workers=workers, report=report)
     command = f"pvfault train -o {shlex.quote(str(output))} --devices {devices} --epochs {epochs} --seed {seed}"
     with console.status("Training"):
-        scores = make_network(
-            parts, Recipe(devices, epochs, seed), output, command=command, begin=begin, tell=console.print
-        )
+        scores = make_network(parts, Recipe(devices, epochs, seed), output, command=command, tell=console.print)
     typer.echo(
         f"{output}: macro-F1 {scores.days['macro_f1']:.3f} by device-day, "
         f"{scores.days['grouped_macro_f1']:.3f} with the shorts as one, "

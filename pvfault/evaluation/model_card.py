@@ -91,7 +91,7 @@ class. The network was fitted and chosen without the test windows. Device-days a
 
     {command}
 
-took {minutes} min on 2 cores, simulation included; the same seed gives the same weights on the same kind of machine.
+took {minutes} min on 2 cores without the simulation; the same seed gives the same weights on the same kind of machine.
 
 ## Limits
 
@@ -189,7 +189,7 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
         That repeats the training.
     training, validation, test : LabelledWindows
     minutes : float
-        The training took, simulation included.
+        Training and scoring took.
 
     Returns
     -------

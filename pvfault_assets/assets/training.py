@@ -5,7 +5,6 @@ Here: the simulated windows as an asset, training from them, and the network's s
 (`sources.py`).
 """
 
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -126,8 +125,7 @@ def train_model(settings: Settings, config: ModelConfig) -> None:
             f"PVFAULT_MODEL is {settings.model}, weights of a release, which stay as they are; train with "
             "`pvfault train`, and put the weights onto AWS with `pvfault deploy`"
         )
-    begin = time.monotonic()
     recipe = Recipe(kept_devices(settings.training), config.epochs, config.seed)
     parts = prepare_parts(recipe.devices, settings.training)
     command = f"pvfault train --devices {recipe.devices} --epochs {recipe.epochs} --seed {recipe.seed}"
-    make_network(parts, recipe, settings.model, command=command, begin=begin)
+    make_network(parts, recipe, settings.model, command=command)
