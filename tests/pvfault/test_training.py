@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pvfault import lenet
+from pvfault import lenet, scalogram
 from pvfault.errors import PvfaultError
 from pvfault.evaluation import model_card
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, group_probabilities, group_shorts, score
@@ -153,6 +153,19 @@ def test_a_tiny_training_learns_and_repeats_and_fills_a_card(windows, tmp_path):
     assert "version 0123456789ab" in card
     assert f"{scores.windows['macro_f1']:.3f}" in card
     assert "{" not in card
+
+
+def test_pixels_are_compared_with_those_of_healthy_windows(windows):
+    """Whatever the faulty ones are like: a strong fault must not set the scale on which a slight one is seen."""
+    network = train_network(windows, windows, epochs=0, seed=1)
+    middle, variance = network.get_layer("normalise").get_weights()
+    healthy = windows.images[windows.label == 0].reshape(-1, scalogram.BYTES) / 255
+    np.testing.assert_allclose(middle, np.median(healthy, axis=0), atol=1e-6)
+    inside = np.abs(healthy - middle) <= np.sqrt(variance) + 1e-6
+    # In two thirds of the windows, as for a normal distribution; in more, where a pixel hardly changes.
+    assert inside.mean() > 0.66
+    changing = variance > np.square(2.5 / 255)
+    assert 0.55 < inside[:, changing].mean() < 0.85
 
 
 def test_a_training_set_without_a_class_is_refused(windows):
