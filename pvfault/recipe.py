@@ -21,5 +21,5 @@ class Recipe:
     """
 
     devices: int = 7_680
-    epochs: int = 12
+    epochs: int = 6
     seed: int = 1
