@@ -28,7 +28,7 @@ def test_the_bill_by_hand():
     gb = 10_000 * 4_320 * 51 / 1e9 * 730 / 24
     assert lines["MSK Serverless", "written"].dollars == pytest.approx(gb * 0.10)
     assert lines["MSK Serverless", "cluster"].dollars == pytest.approx(547.50)
-    assert lines["EMR Serverless", "vCPU"].dollars == pytest.approx((5.5 + 5) / 60 * 730 / 24 * 8 * 0.052624)
+    assert lines["EMR Serverless", "vCPU"].dollars == pytest.approx((5.0 + 5) / 60 * 730 / 24 * 8 * 0.052624)
     assert sum(line.dollars for line in lines.values()) == pytest.approx(935, abs=1)
 
 
