@@ -47,7 +47,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     page, card = ((path).read_text() for path in (tmp_path / "report.html", weights.with_suffix(".md")))
     version = lenet.read_version(weights)
     assert f"Evaluation of network {version}" in page
-    assert len(re.findall("<svg", page)) == 10
+    assert len(re.findall("<svg", page)) == 11
     assert "{{" not in page
     assert re.search(r"A baseline scores higher than the model in \d+ comparisons", page)
     assert re.search(r"A baseline scores higher than the network in \d+ comparisons", card)
