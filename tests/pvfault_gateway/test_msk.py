@@ -119,7 +119,7 @@ def test_a_signature_that_the_cluster_refuses_is_told_with_its_words(msk, settin
     monkeypatch.setattr(topics_module, "CONNECT_TIMEOUT_S", 2)
     with pytest.raises(PvfaultError, match=r"Signature does not match.*kafka-cluster:Connect"):
         connect(replace(settings, broker=msk.servers, broker_iam_region=msk.region))
-    assert set(msk.gate.refused) == {"Signature does not match"}
+    assert set(msk.gate.refused) == {("OAUTHBEARER", "Signature does not match")}
     assert not msk.gate.accepted
 
 

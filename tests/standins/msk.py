@@ -73,7 +73,8 @@ class Gate:
         Where clients connect, and where the broker expects what came through.
     region : str
     accepted : list of SignIn
-    refused : list of str
+    refused : list of tuple of str
+        Mechanism and reason of each sign-in that was refused.
     """
 
     secrets: dict[str, str]
@@ -81,7 +82,7 @@ class Gate:
     behind: int
     region: str
     accepted: list[SignIn] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
 
     async def serve(self, certificate: Path, ready: threading.Event, stop: asyncio.Event) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -133,7 +134,7 @@ class Gate:
         try:
             signed_in, answer = self._check(mechanism, _auth_bytes(request, version))
         except SignInRefusedError as error:
-            self.refused.append(str(error))
+            self.refused.append((mechanism, str(error)))
             return None, _authenticated(version, AUTHENTICATION_FAILED, str(error), b"", 0)
         self.accepted.append(signed_in)
         lifetime_ms = int((signed_in.ends - datetime.now(UTC)).total_seconds() * 1000)
