@@ -176,7 +176,7 @@ def site_weather(seed, site, day):
 @lru_cache(maxsize=1024)
 def _coarse_weather(seed, site, day):
     """As `site_weather`, averaged as `simulate_coarsely` wants it."""
-    return simulate_weather(site, day, site.generator(seed, 1, day.toordinal())).average(HISTORY_STEP)
+    return site_weather(seed, site, day).average(HISTORY_STEP)
 
 
 def simulate_history(device, days):
