@@ -107,8 +107,9 @@ def build_network(middle=None, spread=None):
 
     Rescaling comes first, inside the network: bytes to 0-1, each pixel as its distance from what it is in healthy
     windows, in units of their spread, and that through x / (1 + |x|), so that a slight fault is not drowned by what a
-    strong one does to a pixel. Filters are twice as many as in 1998, for four channels instead of one; behind each
-    convolution the batch is normalised.
+    strong one does to a pixel; then the means of two by two pixels. Filters are twice as many as in 1998, for four
+    channels instead of one; the convolutions see the border of the image, where a level that stays leaves its trace;
+    behind each of them the batch is normalised.
 
     Parameters
     ----------
@@ -136,11 +137,13 @@ def build_network(middle=None, spread=None):
             layers.BatchNormalization(center=False, scale=False, epsilon=0.0, trainable=False, name="normalise"),
             layers.Activation("softsign", name="compress"),
             layers.Reshape(scalogram.SHAPE),
+            layers.AveragePooling2D(2, name="S0"),
             *_convolution(12, "C1", "S2"),
             *_convolution(32, "C3", "S4"),
+            *_convolution(64, "C5", "S6"),
             layers.Flatten(),
-            layers.Dense(120, activation="relu", name="C5"),
-            layers.Dense(84, activation="relu", name="F6"),
+            layers.Dense(120, activation="relu", name="F7"),
+            layers.Dense(84, activation="relu", name="F8"),
             layers.Dense(len(FAULTS), name="logits"),
             layers.Softmax(name="probabilities"),
         ],
@@ -155,7 +158,7 @@ def _convolution(filters, name, pool):
     """A convolution and its means; normalised behind the means, where there is a quarter left to do."""
     layers = _tensorflow().keras.layers
     return [
-        layers.Conv2D(filters, 5, use_bias=False, name=name),
+        layers.Conv2D(filters, 5, padding="same", use_bias=False, name=name),
         layers.AveragePooling2D(2, name=pool),
         layers.BatchNormalization(momentum=0.95, name=f"{name}_normalise"),
         layers.ReLU(name=f"{name}_relu"),

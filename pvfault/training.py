@@ -1,7 +1,8 @@
 """Training the network on simulated plants.
 
 Here: the training loop and calibration. Not here: the windows it is trained on (`simulation/labelled.py`), the layers
-(`lenet.py`), scores and the model card (`evaluation/`).
+(`lenet.py`), what the trees teach
+(`teacher.py`), scores and the model card (`evaluation/`).
 """
 
 import time
@@ -13,6 +14,7 @@ from scipy.optimize import minimize
 from pvfault import lenet, scalogram
 from pvfault.faults import FAULTS, NONE
 from pvfault.simulation.labelled import LabelledWindows, check_classes
+from pvfault.teacher import teach
 
 BATCH = 128
 WEIGHT_DECAY = 0.05
@@ -24,6 +26,7 @@ def train_network(
 ):  # fmt: skip
     """Train LeNet-5, keep its best epoch, and calibrate it.
 
+    It learns what boosted trees take the windows for as well as their labels (`teacher.py`).
     Adam with decoupled weight decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch
     with the least cross-entropy on the validation windows is kept.
 
@@ -52,6 +55,7 @@ def train_network(
     tf = lenet.start_deterministically(seed)
     rng = np.random.default_rng(seed)
     network = lenet.build_network(*_pixels_of_healthy_windows(training, rng))
+    target = teach(training, seed=seed)
     steps = -(-len(training) // BATCH)
     schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
@@ -61,10 +65,10 @@ def train_network(
     for epoch in range(epochs):
         if time.monotonic() - begin > seconds:
             break
-        losses = []
-        for chosen in np.array_split(rng.permutation(len(training)), steps):
-            label = training.label[chosen]
-            losses.append(step(training.images[chosen], label, weights[label]))
+        losses = [
+            step(training.images[chosen], target[chosen], weights[training.label[chosen]])
+            for chosen in np.array_split(rng.permutation(len(training)), steps)
+        ]
         loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
         report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation {loss:.3f}, right {accuracy:.1%}")
         if loss < best_loss:
@@ -84,17 +88,17 @@ def _class_weights(label):
 
 def _training_step(tf, network, optimizer):
     """One step of the optimizer, compiled."""
-    entropy = tf.keras.losses.SparseCategoricalCrossentropy()
+    entropy = tf.keras.losses.CategoricalCrossentropy()
     signature = [
         tf.TensorSpec((None, *scalogram.SHAPE), tf.uint8),
-        tf.TensorSpec((None,), tf.int64),
+        tf.TensorSpec((None, len(FAULTS)), tf.float32),
         tf.TensorSpec((None,), tf.float32),
     ]
 
     @tf.function(input_signature=signature)
-    def step(images, label, weight):
+    def step(images, target, weight):
         with tf.GradientTape() as tape:
-            loss = entropy(label, network(images, training=True), sample_weight=weight)
+            loss = entropy(target, network(images, training=True), sample_weight=weight)
         gradients = tape.gradient(loss, network.trainable_variables)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss

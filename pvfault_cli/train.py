@@ -23,7 +23,7 @@ def train(
 ):
     """Train the network on simulated plants and write its model card.
 
-    With the defaults it takes about 20 minutes on two cores, and 3 GB of memory. The simulated windows are
+    With the defaults it takes about 25 minutes on two cores, and 3 GB of memory. The simulated windows are
     kept in the state folder (2 GB) and used again, by this command and by `pvfault evaluate`.
 
     Example: `pvfault train -o models/lenet5.h5`

@@ -95,7 +95,7 @@ def fit_rule(validation: LabelledWindows) -> Judge:
 def fit_strong_boosting(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> Judge:
     """Fit the strongest of the ceiling's classifiers that is fast enough to be fitted several times."""
     check_classes(training)
-    return _fit(_strong(seed)[STRONG_BOOSTING], day_features, training, validation)
+    return _fit(strong_boosting(seed), day_features, training, validation)
 
 
 def fit_ceiling(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> tuple[dict[str, float], Judge]:
@@ -171,6 +171,11 @@ def _boosting(seed, **options):
     return HistGradientBoostingClassifier(max_iter=150, early_stopping=False, random_state=seed, **options)
 
 
+def strong_boosting(seed):
+    """Gradient boosting of many leaves for `day_features`, the strongest single classifier; not fitted yet."""
+    return _boosting(seed, max_leaf_nodes=63, l2_regularization=1.0)
+
+
 def _strong(seed):
     """The strong classifiers, by name."""
     fill = SimpleImputer(strategy="median", add_indicator=True)
@@ -178,7 +183,7 @@ def _strong(seed):
     perceptron = MLPClassifier((192, 96), alpha=1e-4, batch_size=512, early_stopping=True, n_iter_no_change=3,
                                max_iter=25, random_state=seed)  # fmt: skip
     return {
-        STRONG_BOOSTING: _boosting(seed, max_leaf_nodes=63, l2_regularization=1.0),
+        STRONG_BOOSTING: strong_boosting(seed),
         "extremely randomised trees": make_pipeline(fill, trees),
         "multilayer perceptron": make_pipeline(
             fill, QuantileTransformer(output_distribution="normal", random_state=seed), perceptron

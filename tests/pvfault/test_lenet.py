@@ -31,9 +31,9 @@ def images():
 
 def test_it_has_the_layers_of_lenet_5(network):
     """Trainable weights by hand: filters × 5 × 5 × channels, gain and shift of each, neurons × (inputs + 1)."""
-    convolutions = 12 * 25 * 4 + 32 * 25 * 12
-    normalised = 2 * (12 + 32)
-    count = convolutions + normalised + 120 * (13 * 13 * 32 + 1) + 84 * 121 + 6 * 85
+    convolutions = 12 * 25 * 4 + 32 * 25 * 12 + 64 * 25 * 32
+    normalised = 2 * (12 + 32 + 64)
+    count = convolutions + normalised + 120 * (4 * 4 * 64 + 1) + 84 * 121 + 6 * 85
     assert sum(np.prod(weights.shape) for weights in network.trainable_weights) == count
 
 
