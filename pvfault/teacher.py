@@ -5,6 +5,7 @@ Here: probabilities of windows by trees that have not seen their devices. Not he
 """
 
 import numpy as np
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from pvfault.evaluation.contenders import day_features, strong_boosting
 from pvfault.faults import FAULTS
@@ -21,6 +22,7 @@ def teach(windows: LabelledWindows, *, seed: int) -> np.ndarray:
     Parameters
     ----------
     windows : LabelledWindows
+        Every fault among them.
     seed : int
 
     Returns
@@ -35,15 +37,7 @@ def teach(windows: LabelledWindows, *, seed: int) -> np.ndarray:
     features = day_features(windows)
     # A device and its healthy twin are in the same fold.
     fold = np.random.default_rng(0).integers(0, FOLDS, windows.device.max() + 1)[windows.device]
-    probabilities = np.zeros((len(windows), len(FAULTS)), np.float32)
-    for number in range(FOLDS):
-        held_out = fold == number
-        if not held_out.any() or held_out.all():
-            continue
-        trees = strong_boosting(seed).fit(features[~held_out], windows.label[~held_out])
-        # A class that the other folds do not have stays at 0.
-        probabilities[np.ix_(held_out, trees.classes_)] = trees.predict_proba(features[held_out])
-    label = np.eye(len(FAULTS), dtype=np.float32)[windows.label]
-    untaught = probabilities.sum(axis=1) == 0
-    probabilities[untaught] = label[untaught]
-    return (SHARE * probabilities + (1 - SHARE) * label).astype(np.float32)
+    probabilities = cross_val_predict(
+        strong_boosting(seed), features, windows.label, cv=PredefinedSplit(fold), method="predict_proba"
+    ).astype(np.float32)
+    return SHARE * probabilities + (1 - SHARE) * np.eye(len(FAULTS), dtype=np.float32)[windows.label]

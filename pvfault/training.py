@@ -1,8 +1,7 @@
 """Training the network on simulated plants.
 
 Here: the training loop and calibration. Not here: the windows it is trained on (`simulation/labelled.py`), the layers
-(`lenet.py`), what the trees teach
-(`teacher.py`), scores and the model card (`evaluation/`).
+(`lenet.py`), what the trees teach (`teacher.py`), scores and the model card (`evaluation/`).
 """
 
 import time
@@ -26,9 +25,9 @@ def train_network(
 ):  # fmt: skip
     """Train LeNet-5, keep its best epoch, and calibrate it.
 
-    It learns what boosted trees take the windows for as well as their labels (`teacher.py`).
-    Adam with decoupled weight decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch
-    with the least cross-entropy on the validation windows is kept.
+    It learns what boosted trees take the windows for as well as their labels (`teacher.py`). Adam with decoupled weight
+    decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch with the least cross-entropy
+    on the validation windows is kept.
 
     Parameters
     ----------
