@@ -86,11 +86,15 @@ class ReadingProducer:
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        if kind is None:
-            self.finish()
-        else:
-            self._producer.purge()
-            self._producer.flush(1)
+        try:
+            if kind is None:
+                self.finish()
+            else:
+                self._producer.purge()
+                self._producer.flush(1)
+        finally:
+            # One that is only forgotten goes on signing in for as long as something, a traceback perhaps, refers to it.
+            self._producer.close()
 
     def send(self, readings: pa.Table) -> None:
         """Queue readings, in their order; what is queued is sent meanwhile.

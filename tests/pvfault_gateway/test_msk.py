@@ -160,24 +160,27 @@ def test_readings_older_than_a_new_topic_on_msk_would_keep_are_refused_before_it
     assert describe_topic(settings) is None
 
 
+def send_as_long_as_it_can_be_signed(settings, msk, monkeypatch):
+    times = (NOON + timedelta(seconds=20 * number) for number in range(1000))
+    with ReadingProducer(settings) as producer:
+        msk.gate.accepted.clear()
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            producer.send(make_readings([next(times)]))
+            sent = producer.finish()
+            time.sleep(0.2)
+        assert len({each.signature for each in msk.gate.accepted}) >= 2
+        assert count_records(connect(behind_the_gate(settings, msk)))[settings.topic] == sent
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        send_slowly(producer, times)
+
+
 def test_tokens_are_renewed_until_there_is_nothing_to_sign_with(api, msk, settings, monkeypatch):
     """A gateway runs for months on tokens of 15 minutes; if its role is taken away, it must say so."""
     monkeypatch.setattr(MSKAuthTokenProvider, "DEFAULT_TOKEN_EXPIRY_SECONDS", 3)
     monkeypatch.setattr(producer_module, "DELIVERY_TIMEOUT_S", 3)
     settings = find_brokers(settings)
     ensure_topic(settings)
-    producer = ReadingProducer(settings)
-    msk.gate.accepted.clear()
-    until = time.monotonic() + 6
-    times = (NOON + timedelta(seconds=20 * number) for number in range(1000))
-    while time.monotonic() < until:
-        producer.send(make_readings([next(times)]))
-        sent = producer.finish()
-        time.sleep(0.2)
-    assert len({each.signature for each in msk.gate.accepted}) >= 2
-    assert count_records(connect(behind_the_gate(settings, msk)))[settings.topic] == sent
-
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(PvfaultError, match=r"not confirmed by the broker.*Signing in to MSK.*needs AWS credentials"):
-        send_slowly(producer, times)
+        send_as_long_as_it_can_be_signed(settings, msk, monkeypatch)
