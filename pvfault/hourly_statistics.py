@@ -76,15 +76,24 @@ def _signals(values, ratings):
 def _relations(signals, steps):
     """How two signals go together, shape (n, 5)."""
     voltage, current, temperature, irradiance = (signals[..., k] for k in range(4))
-    slope = _slope(current, irradiance)
+    slope = slope_of(current, irradiance)
     level = current.mean(axis=1) - slope * irradiance.mean(axis=1)
     off = (current - slope[:, None] * irradiance - level[:, None]).std(axis=1)
     jumps = (steps[..., 0] > 0.05).mean(axis=1)  # share of slots in which the voltage moves by more than 5 %
-    return np.column_stack([slope, off, _slope(voltage, temperature), (current < 0.01).mean(axis=1), jumps])
+    return np.column_stack([slope, off, slope_of(voltage, temperature), (current < 0.01).mean(axis=1), jumps])
 
 
-def _slope(y, x):
-    """Slope of the line through y over x in each row; 0 where x hardly moves."""
+def slope_of(y, x):
+    """Slope of the least-squares line through y over x in each row; 0 where x hardly moves.
+
+    Parameters
+    ----------
+    y, x : ndarray, shape (n, m)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
     x = x - x.mean(axis=1, keepdims=True)
     spread = (x**2).mean(axis=1)
     return np.divide((x * y).mean(axis=1), spread, out=np.zeros(len(x)), where=spread > 1e-6)

@@ -1,17 +1,12 @@
 """The network: LeNet-5 on scalograms.
 
 Here: its layers, reading and checking its weights, and predicting with it. Not here: how it is trained
-(`training.py`), what an image is (`scalogram.py`), what becomes of its probabilities (`verdicts.py`).
-
-TensorFlow is imported by the first function that needs it, so that importing this module costs nothing.
+(`training.py`), what an image is (`scalogram.py`), what becomes of its probabilities (`verdicts.py`), how TensorFlow
+starts (`tensorflow_start.py`).
 """
 
-import contextlib
 import hashlib
-import logging
-import os
 import warnings
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +14,7 @@ import numpy as np
 from pvfault import scalogram
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
+from pvfault.tensorflow_start import limit_threads, start_tensorflow
 
 # Images for one call of the compiled network. Larger batches are hardly faster, smaller ones lose up to a tenth.
 BATCH = 256
@@ -31,77 +27,6 @@ class ModelError(PvfaultError):
     """The weights cannot be used."""
 
 
-@contextlib.contextmanager
-def _silence():
-    """Send what is written to standard error, also by C++, nowhere.
-
-    TensorFlow's start-up lines come before its own log levels count, so no setting turns them off.
-    """
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-@cache
-def _import_tensorflow():
-    """TensorFlow, before it has started its threads."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    with _silence(), warnings.catch_warnings():
-        # Deprecations inside TensorFlow are not for our users to mend.
-        warnings.simplefilter("ignore")
-        import tensorflow as tf
-    tf.get_logger().setLevel(logging.ERROR)
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    return tf
-
-
-@cache
-def _tensorflow():
-    """TensorFlow, started."""
-    tf = _import_tensorflow()
-    with _silence():
-        tf.constant(0)
-    return tf
-
-
-def limit_threads(threads):
-    """Let TensorFlow use only so many threads; without effect once it has computed something.
-
-    Parameters
-    ----------
-    threads : int
-    """
-    tf = _import_tensorflow()
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def start_deterministically(seed):
-    """Seed everything random in TensorFlow, and let it use only operations that repeat exactly.
-
-    Parameters
-    ----------
-    seed : int
-
-    Returns
-    -------
-    module
-        TensorFlow.
-    """
-    tf = _tensorflow()
-    tf.keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    return tf
-
-
 def build_network(middle=None, spread=None):
     """LeNet-5 for scalograms, with untrained weights.
 
@@ -109,7 +34,8 @@ def build_network(middle=None, spread=None):
     windows, in units of their spread, and that through x / (1 + |x|), so that a slight fault is not drowned by what a
     strong one does to a pixel; then the means of two by two pixels. Filters are twice as many as in 1998, for four
     channels instead of one; the convolutions see the border of the image, where a level that stays leaves its trace;
-    behind each of them the batch is normalised.
+    behind each of them the batch is normalised. A convolution finds a shape wherever it is, but what a mark says hangs
+    on its place; so the dense layers also see the means of blocks of 8 scales by 4 columns, the width of a mark.
 
     Parameters
     ----------
@@ -128,27 +54,35 @@ def build_network(middle=None, spread=None):
     .. [2] S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep network training by reducing internal
        covariate shift", ICML 2015.
     """
-    layers = _tensorflow().keras.layers
-    network = _sequence(
-        [
-            layers.Rescaling(1 / 255),
-            layers.Reshape((scalogram.BYTES,)),
-            # In its frozen state, batch normalisation is the one layer that keeps middle and spread among the weights.
-            layers.BatchNormalization(center=False, scale=False, epsilon=0.0, trainable=False, name="normalise"),
-            layers.Activation("softsign", name="compress"),
-            layers.Reshape(scalogram.SHAPE),
-            layers.AveragePooling2D(2, name="S0"),
-            *_convolution(12, "C1", "S2"),
-            *_convolution(32, "C3", "S4"),
-            *_convolution(64, "C5", "S6"),
-            layers.Flatten(),
-            layers.Dense(120, activation="relu", name="F7"),
-            layers.Dense(84, activation="relu", name="F8"),
-            layers.Dense(len(FAULTS), name="logits"),
-            layers.Softmax(name="probabilities"),
-        ],
-        "lenet5",
+    keras = start_tensorflow().keras
+    layers = keras.layers
+    image = keras.Input(scalogram.SHAPE, dtype="uint8", name="scalogram")
+    compressed = _in_a_row(
+        image,
+        layers.Rescaling(1 / 255),
+        layers.Reshape((scalogram.BYTES,)),
+        # In its frozen state, batch normalisation is the one layer that keeps middle and spread among the weights.
+        layers.BatchNormalization(center=False, scale=False, epsilon=0.0, trainable=False, name="normalise"),
+        layers.Activation("softsign", name="compress"),
+        layers.Reshape(scalogram.SHAPE),
+        layers.AveragePooling2D(2, name="S0"),
     )
+    shapes = _in_a_row(
+        compressed,
+        *_convolution(12, "C1", "S2"),
+        *_convolution(32, "C3", "S4"),
+        *_convolution(64, "C5", "S6"),
+        layers.Flatten(),
+    )
+    blocks = _in_a_row(compressed, layers.AveragePooling2D((4, 2), name="blocks"), layers.Flatten())
+    probabilities = _in_a_row(
+        layers.Concatenate()([shapes, blocks]),
+        layers.Dense(120, activation="relu", name="F7"),
+        layers.Dense(84, activation="relu", name="F8"),
+        layers.Dense(len(FAULTS), name="logits"),
+        layers.Softmax(name="probabilities"),
+    )
+    network = keras.Model(image, probabilities, name="lenet5")
     if middle is not None:
         network.get_layer("normalise").set_weights([middle.ravel(), np.square(spread).ravel()])
     return network
@@ -156,7 +90,7 @@ def build_network(middle=None, spread=None):
 
 def _convolution(filters, name, pool):
     """A convolution and its means; normalised behind the means, where there is a quarter left to do."""
-    layers = _tensorflow().keras.layers
+    layers = start_tensorflow().keras.layers
     return [
         layers.Conv2D(filters, 5, padding="same", use_bias=False, name=name),
         layers.AveragePooling2D(2, name=pool),
@@ -165,14 +99,11 @@ def _convolution(filters, name, pool):
     ]
 
 
-def _sequence(layers, name):
-    """A network of layers in a row, on uint8 images."""
-    keras = _tensorflow().keras
-    image = keras.Input(scalogram.SHAPE, dtype="uint8", name="scalogram")
-    value = image
+def _in_a_row(value, *layers):
+    """What some layers, one behind the other, make of a value."""
     for layer in layers:
         value = layer(value)
-    return keras.Model(image, value, name=name)
+    return value
 
 
 def save_network(network, path):
@@ -218,7 +149,7 @@ def load_network(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = _tensorflow().keras.models.load_model(path, compile=False)
+            network = start_tensorflow().keras.models.load_model(path, compile=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"model {path}: found an HDF5 file that Keras cannot read ({_first_line(error)}), "
@@ -280,7 +211,7 @@ class Classifier:
     """
 
     def __init__(self, network, version):
-        tf = _tensorflow()
+        tf = start_tensorflow()
         self.version = version
         # Of any number of images, so that TensorFlow traces it once and a small batch costs no more than it has.
         signature = [tf.TensorSpec((None, *scalogram.SHAPE), tf.uint8)]

@@ -20,6 +20,6 @@ class Recipe:
         The same seed gives the same weights.
     """
 
-    devices: int = 7_680
-    epochs: int = 6
+    devices: int = 15_360
+    epochs: int = 8
     seed: int = 1

@@ -49,7 +49,7 @@ _LEAST_VOLTAGE, _LEAST_CURRENT = 0.9, 0.85
 _SMOOTH = 0.004  # of the rated value: deviations below count by their square
 _STEPS = 12
 # A reference does not depend on the devices beside it, whatever the order of additions inside.
-_DIGITS = 9
+DIGITS = 9
 
 
 def learn_references(history, ratings):
@@ -93,7 +93,7 @@ def learn_references(history, ratings):
     ]
     fitted[0] = _at_least(_LEAST_VOLTAGE * _TYPICAL_VOLTAGE, fitted[0]) * scale[:, :1]
     fitted[1] = _at_least(_LEAST_CURRENT * _TYPICAL_CURRENT, fitted[1]) * scale[:, 1:]
-    learned = np.round(np.concatenate([*fitted, noon[:, None]], axis=1), _DIGITS)
+    learned = np.round(np.concatenate([*fitted, noon[:, None]], axis=1), DIGITS)
     learned[~lit.any(axis=1)] = np.nan
     return learned
 

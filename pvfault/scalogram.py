@@ -10,6 +10,7 @@ import numpy as np
 import pywt
 
 from pvfault import reference
+from pvfault.hourly_statistics import slope_of
 from pvfault.reference import COURSE, N_VOLTAGE
 from pvfault.windows import SLOTS
 
@@ -21,8 +22,16 @@ POOL = PADDED // COLUMNS
 CHANNELS = 4
 GAIN = 20.0
 SHIFT = 4.0
+# What stands in the image beside the irradiance: marks, each as wide as 4 of its columns.
+MARKS = (
+    "modules_surplus", "strings_surplus", "temperature", "irradiance", "current_on_irradiance",
+    "current_off_irradiance", "voltage_on_temperature", "without_current", "jumps", "voltage_step_mean",
+    "voltage_step_max", "current_step_mean", "voltage_min", "voltage_max",
+)  # fmt: skip
+MARK_SLOTS = 4 * POOL
 PER_UNIT = 0.7  # an image, which has 33 steps between 1 and e, tells a twentieth of a module or string
-LEAST_SURPLUS, MOST_SURPLUS = -6.0, 1.5
+LEAST_MARK, MOST_MARK = -6.0, 2.5
+JUMP = 0.05  # of the voltage, from a slot to the next
 DIM_LIGHT = 0.05  # of 1000 W/m²
 SHAPE = (len(SCALES), COLUMNS, CHANNELS)
 BYTES = int(np.prod(SHAPE))
@@ -52,7 +61,8 @@ def normalise(values, hour, background):
     A fault of 4 % is a small step in a measurement and a large one in its deviation. Deviations are compressed
     (inverse hyperbolic sine) so that 1 % and 100 % are both seen, and shifted, since the magnitude of the transform
     has no sign. The transform shows no level that stays; so what stays is given as the amplitude of a wave of 4 slots,
-    which it shows where it is. A step of the course is as wide as a column of the image.
+    which it shows where it is. A step of the course is as wide as a column of the image. Nor do magnitudes show how two
+    signals go together; marks, of which each has its place of 4 columns, do.
 
     Parameters
     ----------
@@ -68,8 +78,8 @@ def normalise(values, hour, background):
     ndarray of float64, shape (n, 180, 4)
         Deviation of the voltage; deviation of the current; the wave whose amplitude is the course of the voltage in the
         first half of the window and that of the current in the second, absent where nothing is known; irradiance over
-        1000 W/m², plus the wave whose amplitude is e to the power of 0.7 for each module (in the second half, each
-        string) of surplus.
+        1000 W/m², plus the wave whose amplitude is, in 12 slots for each of `MARKS`, e to the power of 0.7 times the
+        mark: modules and strings of surplus, then levels, slopes and steps.
     """
     voltage, current, temperature, irradiance = values.astype(np.float64).transpose(2, 0, 1)
     clock = hour[:, None] + np.arange(SLOTS) / SLOTS
@@ -82,9 +92,53 @@ def normalise(values, hour, background):
     signals[..., 1] = _compress((current - expected_current) / (expected_current + offset))
     course = np.nan_to_num(_compress(background.course - 1))
     signals[..., 2] = course.transpose(0, 2, 1).reshape(len(values), 2 * COURSE).repeat(POOL, axis=1) * _WAVE
-    surplus = np.nan_to_num(np.exp(PER_UNIT * np.clip(background.surplus, LEAST_SURPLUS, MOST_SURPLUS)))
-    signals[..., 3] = irradiance / 1000 + surplus.repeat(SLOTS // 2, axis=1) * _WAVE
+    per_light = current / references[:, N_VOLTAGE, None]
+    marks = _measure_marks(voltage / expected_voltage, per_light, temperature, irradiance / 1000, background.surplus)
+    amplitude = np.nan_to_num(np.exp(PER_UNIT * np.clip(marks, LEAST_MARK, MOST_MARK))).repeat(MARK_SLOTS, axis=1)
+    margin = (SLOTS - amplitude.shape[1]) // 2
+    wave = np.pad(amplitude * _WAVE[: amplitude.shape[1]], ((0, 0), (margin, margin)))
+    signals[..., 3] = irradiance / 1000 + wave
     return signals
+
+
+def _measure_marks(voltage, current, temperature, light, surplus):
+    """What the magnitudes of single channels do not show: how the signals go together, and what stays.
+
+    Parameters
+    ----------
+    voltage, current : ndarray, shape (n, 180)
+        Relative to that of a healthy device; the current to that at 1000 W/m².
+    temperature, light : ndarray, shape (n, 180)
+        [°C], [1000 W/m²]
+    surplus : ndarray, shape (n, 2)
+
+    Returns
+    -------
+    ndarray, shape (n, len(MARKS))
+        Scaled so that most windows lie within ±2; NaN where nothing is known.
+    """
+    steps, current_steps = np.abs(np.diff(voltage, axis=1)), np.abs(np.diff(current, axis=1))
+    slope = slope_of(current, light)
+    off = (current - slope[:, None] * light).std(axis=1)
+    marks = np.column_stack(
+        [
+            surplus,
+            (temperature.mean(axis=1) - 25) / 15,
+            1.5 * np.log(np.maximum(light.mean(axis=1), 0.02)),
+            np.arcsinh(10 * (slope - 1)),
+            0.8 * np.log((off + 1e-4) / 0.02),
+            np.arcsinh(300 * slope_of(voltage, temperature)),
+            6 * (current < 0.01).mean(axis=1) - 4,
+            np.log((steps > JUMP).mean(axis=1) + 0.005) + 1.5,
+            0.8 * np.log((steps.mean(axis=1) + 1e-4) / 0.005),
+            0.7 * np.log((steps.max(axis=1) + 1e-4) / 0.03),
+            0.8 * np.log((current_steps.mean(axis=1) + 1e-4) / 0.01),
+            np.arcsinh(GAIN * (voltage.min(axis=1) - 1)),
+            np.arcsinh(GAIN * (voltage.max(axis=1) - 1)),
+        ]
+    )
+    # Marks do not depend on the windows beside it, whatever the order of additions inside.
+    return np.round(marks, reference.DIGITS)
 
 
 def _compress(deviation):

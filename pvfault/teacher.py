@@ -1,17 +1,21 @@
-"""What boosted trees think of the training windows, for the network to learn from.
+"""What the network learns of the training windows beside their labels.
 
-Here: probabilities of windows by trees that have not seen their devices. Not here: how the network is trained with them
-(`training.py`), the trees and what they see (`evaluation/contenders.py`).
+Here: probabilities of windows by boosted trees that have not seen their devices, and the statistics that these trees
+decide by. Not here: how the network is trained with them (`training.py`), the trees and what they see
+(`evaluation/contenders.py`).
 """
 
 import numpy as np
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import QuantileTransformer
 
 from pvfault.evaluation.contenders import day_features, strong_boosting
 from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import LabelledWindows
 
-FOLDS = 3
+FOLDS = 2
 # Much of what a window shows cannot be named for sure; a probability says how much, which a label does not.
 SHARE = 0.7
 
@@ -41,3 +45,29 @@ def teach(windows: LabelledWindows, *, seed: int) -> np.ndarray:
         strong_boosting(seed), features, windows.label, cv=PredefinedSplit(fold), method="predict_proba"
     ).astype(np.float32)
     return SHARE * probabilities + (1 - SHARE) * np.eye(len(FAULTS), dtype=np.float32)[windows.label]
+
+
+def describe(windows: LabelledWindows) -> np.ndarray:
+    """Statistics of the windows, of their days and neighbours, for the network to tell from the image.
+
+    What the trees decide by is more than a label says of a window. A network that can tell these numbers has found in
+    the image what there is to decide by.
+
+    Parameters
+    ----------
+    windows : LabelledWindows
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_features)
+        `contenders.day_features`, each by its rank as a normal deviate within ±3; what is not known is in the middle.
+
+    References
+    ----------
+    .. [1] R. Caruana, "Multitask learning", Machine Learning 28, 1997, 41-75.
+    """
+    ranks = QuantileTransformer(
+        n_quantiles=min(1000, len(windows)), output_distribution="normal", subsample=50_000, random_state=0
+    )
+    fill = SimpleImputer(strategy="median", keep_empty_features=True)
+    return np.clip(make_pipeline(fill, ranks).fit_transform(day_features(windows)), -3, 3).astype(np.float32)

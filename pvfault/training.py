@@ -13,10 +13,13 @@ from scipy.optimize import minimize
 from pvfault import lenet, scalogram
 from pvfault.faults import FAULTS, NONE
 from pvfault.simulation.labelled import LabelledWindows, check_classes
-from pvfault.teacher import teach
+from pvfault.teacher import describe, teach
+from pvfault.tensorflow_start import start_deterministically
 
 BATCH = 128
 WEIGHT_DECAY = 0.05
+# Of the squared error of the statistics, beside the cross-entropy.
+STATISTICS_WEIGHT = 0.5
 
 
 def train_network(
@@ -25,7 +28,8 @@ def train_network(
 ):  # fmt: skip
     """Train LeNet-5, keep its best epoch, and calibrate it.
 
-    It learns what boosted trees take the windows for as well as their labels (`teacher.py`). Adam with decoupled weight
+    It learns what boosted trees take the windows for as well as their labels, and, by a layer beside the last one that
+    is not kept, to tell the statistics that the trees decide by (`teacher.py`). Adam with decoupled weight
     decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch with the least cross-entropy
     on the validation windows is kept.
 
@@ -51,21 +55,21 @@ def train_network(
         If a class has no training window.
     """
     check_classes(training)
-    tf = lenet.start_deterministically(seed)
+    tf = start_deterministically(seed)
     rng = np.random.default_rng(seed)
     network = lenet.build_network(*_pixels_of_healthy_windows(training, rng))
-    target = teach(training, seed=seed)
+    target, statistics = teach(training, seed=seed), describe(training)
     steps = -(-len(training) // BATCH)
     schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
-    step = _training_step(tf, network, optimizer)
+    step = _training_step(tf, network, optimizer, statistics.shape[1])
     weights = _class_weights(training.label)
     best, best_loss, begin = network.get_weights(), np.inf, time.monotonic()
     for epoch in range(epochs):
         if time.monotonic() - begin > seconds:
             break
         losses = [
-            step(training.images[chosen], target[chosen], weights[training.label[chosen]])
+            step(training.images[chosen], target[chosen], weights[training.label[chosen]], statistics[chosen])
             for chosen in np.array_split(rng.permutation(len(training)), steps)
         ]
         loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
@@ -85,21 +89,26 @@ def _class_weights(label):
     return weights.astype(np.float32)
 
 
-def _training_step(tf, network, optimizer):
+def _training_step(tf, network, optimizer, n_statistics):
     """One step of the optimizer, compiled."""
+    told = tf.keras.layers.Dense(n_statistics)(network.get_layer("F8").output)
+    pupil = tf.keras.Model(network.input, [network.output, told])
     entropy = tf.keras.losses.CategoricalCrossentropy()
     signature = [
         tf.TensorSpec((None, *scalogram.SHAPE), tf.uint8),
         tf.TensorSpec((None, len(FAULTS)), tf.float32),
         tf.TensorSpec((None,), tf.float32),
+        tf.TensorSpec((None, n_statistics), tf.float32),
     ]
 
     @tf.function(input_signature=signature)
-    def step(images, target, weight):
+    def step(images, target, weight, statistics):
         with tf.GradientTape() as tape:
-            loss = entropy(target, network(images, training=True), sample_weight=weight)
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+            probabilities, told = pupil(images, training=True)
+            loss = entropy(target, probabilities, sample_weight=weight)
+            whole = loss + STATISTICS_WEIGHT * tf.reduce_mean(tf.square(statistics - told))
+        gradients = tape.gradient(whole, pupil.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, pupil.trainable_variables, strict=True))
         return loss
 
     return step

@@ -166,7 +166,8 @@ def _predict(model: str, batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFra
 @cache
 def _network(model: str):
     """The network, loaded once in a worker."""
-    from pvfault.lenet import limit_threads, load_network
+    from pvfault.lenet import load_network
+    from pvfault.tensorflow_start import limit_threads
 
     limit_threads(1)
     return load_network(model)

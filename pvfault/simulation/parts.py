@@ -18,6 +18,7 @@ from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import (
     TEST,
+    TRAINED_ARRAYS,
     TRAINED_CADENCES,
     TRAINED_HISTORIES,
     TRAINING,
@@ -59,7 +60,7 @@ def plan_part(name: str, devices: int) -> tuple[int, dict]:
     """
     trained = {"cadences": TRAINED_CADENCES, "histories": TRAINED_HISTORIES, "unknown_layouts": UNKNOWN_LAYOUTS}
     return {
-        TRAINING.name: (devices, {"thinned": True} | trained),
+        TRAINING.name: (devices, {"thinned": True, "arrays": TRAINED_ARRAYS} | trained),
         VALIDATION.name: (max(devices // 10, LEAST_DEVICES), trained),
         # Fewer faulty devices than healthy ones, as in life: false alarms need many healthy days to be counted.
         TEST.name: (min(max(devices // 4, LEAST_DEVICES), TESTED_DEVICES), {"faulty": 0.5, "twins": False}),

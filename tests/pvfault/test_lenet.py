@@ -7,6 +7,7 @@ import pytest
 from pvfault import lenet, scalogram
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
+from pvfault.tensorflow_start import start_deterministically
 from tests.conftest import PROJECT
 
 RELEASED = PROJECT / "models" / "lenet5.h5"
@@ -14,7 +15,7 @@ RELEASED = PROJECT / "models" / "lenet5.h5"
 
 @pytest.fixture(scope="module")
 def network():
-    lenet.start_deterministically(1)
+    start_deterministically(1)
     return lenet.build_network()
 
 
@@ -30,10 +31,13 @@ def images():
 
 
 def test_it_has_the_layers_of_lenet_5(network):
-    """Trainable weights by hand: filters × 5 × 5 × channels, gain and shift of each, neurons × (inputs + 1)."""
+    """Trainable weights by hand: filters × 5 × 5 × channels, gain and shift of each, neurons × (inputs + 1).
+
+    The first dense layer sees 64 shapes in 4 × 4 places, and 4 channels of 8 × 16 blocks.
+    """
     convolutions = 12 * 25 * 4 + 32 * 25 * 12 + 64 * 25 * 32
     normalised = 2 * (12 + 32 + 64)
-    count = convolutions + normalised + 120 * (4 * 4 * 64 + 1) + 84 * 121 + 6 * 85
+    count = convolutions + normalised + 120 * (4 * 4 * 64 + 8 * 16 * 4 + 1) + 84 * 121 + 6 * 85
     assert sum(np.prod(weights.shape) for weights in network.trainable_weights) == count
 
 
@@ -42,7 +46,7 @@ def test_each_pixel_is_compared_with_healthy_windows_and_compressed(images):
     middle, spread = random.uniform(0.2, 0.8, scalogram.SHAPE), random.uniform(0.01, 0.5, scalogram.SHAPE)
     distance = (images[:3] / 255 - middle) / spread
     network = lenet.build_network(middle, spread)
-    first = lenet.start_deterministically(1).keras.Model(network.input, network.get_layer("compress").output)
+    first = start_deterministically(1).keras.Model(network.input, network.get_layer("compress").output)
     found = first(images[:3]).numpy().reshape(distance.shape)
     np.testing.assert_allclose(found, distance / (1 + np.abs(distance)), atol=1e-4)
 
@@ -109,7 +113,7 @@ def test_hdf5_without_a_network_is_refused(path):
 
 
 def test_a_network_of_another_shape_is_refused(tmp_path):
-    keras = lenet.start_deterministically(1).keras
+    keras = start_deterministically(1).keras
     image = keras.Input((32, 32, 4), dtype="uint8")
     other = keras.Model(image, keras.layers.Dense(6)(keras.layers.Flatten()(keras.layers.Rescaling(1.0)(image))))
     lenet.save_network(other, tmp_path / "other.h5")

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 import pywt
+from scipy.stats import linregress
 
 from pvfault.reference import COURSE, Background, typical_references
-from pvfault.scalogram import normalise, quantise, transform, transform_matrix
+from pvfault.scalogram import MARKS, normalise, quantise, transform, transform_matrix
 
 MORLET_CENTRE = 5 / (2 * np.pi)  # cycles a sample at scale 1, from psi(t) = exp(-t**2 / 2) cos(5 t)
 
@@ -204,7 +205,7 @@ def test_a_device_that_gives_what_it_should_is_flat_at_one():
     light = np.log(1000 / 800)
     voltage = 570 * (1 + 0.005 * light - 0.009 * light**2)
     found = channels(one_hour(voltage))
-    np.testing.assert_allclose(found[:, [0, 1, 3]], [[1, 1, 1]] * 180, atol=1e-6)
+    np.testing.assert_allclose(found[:, :2], [[1, 1]] * 180, atol=1e-6)
     np.testing.assert_allclose(envelope(found[:, 2]), 1)
 
 
@@ -247,18 +248,69 @@ def test_a_step_of_the_course_is_seen_in_the_image_where_it_is():
     assert before - after == pytest.approx(-math.log(1 + math.asinh(20 * -0.1) / 4) * steps, abs=2)
 
 
+def marks(values, **background):
+    """The marks of a window, read from the wave on top of its light: 6 slots of margin, then 12 slots each."""
+    wave = channels(values, **background)[:, 3] - values[0, :, 3].astype(float) / 1000
+    assert not wave[:6].any()
+    assert not wave[-6:].any()
+    amplitude = np.array([envelope(wave[first : first + 12]).mean() for first in range(6, 174, 12)])
+    with np.errstate(divide="ignore"):  # what is absent is minus infinity
+        return dict(zip(MARKS, np.log(amplitude) / 0.7, strict=True))
+
+
 def test_an_open_string_looks_alike_in_arrays_of_any_size():
     """One string less is one string less: e^-0.7 of the wave, on top of the light."""
-    found = channels(one_hour(), surplus=[0.0, -1.0])[:, 3] - 1
-    np.testing.assert_allclose(envelope(found[:90]), 1)
-    np.testing.assert_allclose(envelope(found[90:]), math.exp(-0.7))
-    np.testing.assert_allclose(channels(one_hour(), surplus=np.nan)[:, 3], 1)
+    found = marks(one_hour(), surplus=[0.0, -1.0])
+    assert found["modules_surplus"] == pytest.approx(0, abs=1e-9)
+    assert found["strings_surplus"] == pytest.approx(-1)
+    absent = marks(one_hour(), surplus=np.nan)
+    assert absent["modules_surplus"] == absent["strings_surplus"] == -np.inf
 
 
-@pytest.mark.parametrize(("surplus", "shown"), [(-40.0, -6.0), (9.0, 1.5)])
+@pytest.mark.parametrize(("surplus", "shown"), [(-40.0, -6.0), (9.0, 2.5)])
 def test_a_surplus_beyond_all_bounds_is_shown_at_the_bound(surplus, shown):
-    found = channels(one_hour(), surplus=surplus)[:, 3] - 1
-    np.testing.assert_allclose(envelope(found[:90]), math.exp(0.7 * shown))
+    assert marks(one_hour(), surplus=surplus)["modules_surplus"] == pytest.approx(shown)
+
+
+def test_marks_say_how_the_signals_go_together():
+    """Against SciPy's regression, and the window's own extremes and steps."""
+    rng = np.random.default_rng(3)
+    light = 1000 * (0.6 + 0.3 * np.sin(np.arange(180) / 15))
+    temperature = 25 + 8 * np.cos(np.arange(180) / 30)
+    values = one_hour()
+    values[0, :, 2:] = np.column_stack([temperature, light])
+    values[0, :, 0] -= 2 * (temperature - 25) + rng.normal(0, 2, 180)
+    values[0, 40:46, 0] = 300
+    values[0, :, 1] = 0.7 * 9.6 * light / 1000 + 1.5 + rng.normal(0, 0.05, 180)
+    values[0, 100:118, 1] = 0
+    found = marks(values)
+    voltage, current, temperature, light = values[0].astype(float).T
+    from_800 = np.log(light / 800)
+    share = voltage / 570 / (1 - 0.0035 * (temperature - 25) + 0.005 * from_800 - 0.009 * from_800**2)
+    per_light = current / 9.6
+    fit = linregress(light / 1000, per_light)
+    beside = np.std(per_light - fit.intercept - fit.slope * light / 1000)
+    assert found["temperature"] == pytest.approx((temperature.mean() - 25) / 15, abs=1e-6)
+    assert found["irradiance"] == pytest.approx(1.5 * math.log(light.mean() / 1000), abs=1e-6)
+    assert found["current_on_irradiance"] == pytest.approx(math.asinh(10 * (fit.slope - 1)), abs=1e-6)
+    assert found["current_off_irradiance"] == pytest.approx(0.8 * math.log((beside + 1e-4) / 0.02), abs=1e-6)
+    assert found["without_current"] == pytest.approx(6 * 18 / 180 - 4, abs=1e-6)
+    assert found["jumps"] == pytest.approx(math.log(2 / 179 + 0.005) + 1.5, abs=1e-6)
+    steps = np.abs(np.diff(per_light)).mean()
+    assert found["current_step_mean"] == pytest.approx(0.8 * math.log((steps + 1e-4) / 0.01), abs=1e-6)
+    assert found["voltage_min"] == pytest.approx(math.asinh(20 * (share.min() - 1)), abs=1e-6)
+    assert found["voltage_max"] == pytest.approx(math.asinh(20 * (share.max() - 1)), abs=1e-6)
+    jump = np.abs(np.diff(share)).max()
+    assert found["voltage_step_max"] == pytest.approx(0.7 * math.log((jump + 1e-4) / 0.03), abs=1e-6)
+
+
+def test_a_mark_stands_in_the_image_in_its_four_columns():
+    images = [transform(channels(one_hour(temperature=t))[None])[0, ..., 3].astype(int) for t in (25.0, 40.0)]
+    changed = np.abs(images[1] - images[0])[2]
+    third = 2 + 2 + 4 * MARKS.index("temperature")  # columns of zeros, of margin, of marks before it
+    steps = 255 / math.log1p(8 * 256)
+    assert images[1][2, third + 1] - images[0][2, third + 1] == pytest.approx(0.7 * steps, abs=2)
+    assert changed[third + 8 : third + 28].max() < 0.2 * steps
 
 
 def test_no_windows_are_normalised_to_none():

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm, rankdata
 
+from pvfault.evaluation.contenders import day_features
 from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import TRAINING, simulate_windows
-from pvfault.teacher import SHARE, teach
+from pvfault.teacher import SHARE, describe, teach
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +35,17 @@ def test_targets_are_probabilities_that_lean_towards_the_label(windows):
     assert (target >= 0).all()
     assert (target[np.arange(len(windows)), windows.label] >= 1 - SHARE - 1e-6).all()
     np.testing.assert_array_equal(target, teach(windows, seed=1))
+
+
+def test_statistics_are_told_by_their_ranks(windows):
+    """Of a statistic without ties: the quantile of the normal distribution at its rank."""
+    told, features = describe(windows), day_features(windows)
+    assert told.shape == features.shape
+    assert np.isfinite(told).all()
+    column = np.argmax([len(np.unique(values)) if np.isfinite(values).all() else 0 for values in features.T])
+    share = (rankdata(features[:, column]) - 1) / (len(windows) - 1)
+    np.testing.assert_allclose(told[:, column], np.clip(norm.ppf(share), -3, 3), atol=0.02)
+    unknown = np.isnan(features)
+    assert unknown.any()
+    for told_of_one, unknown_of_one in zip(told.T, unknown.T, strict=True):
+        assert len(np.unique(told_of_one[unknown_of_one])) <= 1

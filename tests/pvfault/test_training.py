@@ -103,6 +103,14 @@ def test_a_slower_cadence_leaves_out_readings_and_nothing_else():
     assert every_minute.images.shape == (len(every_minute), 0)
 
 
+def test_fleets_have_the_kinds_of_arrays_in_turn():
+    windows = simulate_windows(TRAINING, 49, arrays=("any", "reference"), images=False)
+    of_literature = (windows.modules == 5) & (windows.strings == 3)
+    second = (windows.device >= 24) & (windows.device < 48)
+    assert of_literature[second].all()
+    assert not of_literature[~second].all()
+
+
 def test_what_is_known_of_the_days_before_changes_the_images_and_nothing_else(windows):
     """Without them the dates of the course are silent, in the first columns of either half of the third channel."""
     unknown = simulate_windows(TRAINING, 24, histories=(0,))

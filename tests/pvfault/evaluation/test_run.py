@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pvfault import lenet
+from pvfault.evaluation.comparison import count_false_alarms
 from pvfault.evaluation.measured import JUDGEMENTS, MeasuredDay, read_judgements, worst_days
-from pvfault.evaluation.run import extrapolate
+from pvfault.evaluation.run import choose_day_rules, extrapolate
+from pvfault.tensorflow_start import start_deterministically
 from pvfault_cli.main import app
 
 SMALL = ["--devices", "24", "--training-devices", "48", "--workers", "1"]
@@ -27,7 +29,7 @@ def evaluate(tmp_path_factory):
 def weights(tmp_path_factory):
     """An untrained network, which any baseline must beat."""
     path = tmp_path_factory.mktemp("model") / "lenet5.h5"
-    lenet.start_deterministically(1)
+    start_deterministically(1)
     lenet.save_network(lenet.build_network(), path)
     return path
 
@@ -104,3 +106,19 @@ def test_a_learning_curve_goes_on_as_it_went():
     assert all(low < high for low, high in pairwise(scores))
     assert extrapolate([(1, 0.8), (2, 0.9), (4, 0.89)], 8) == pytest.approx([0.89])
     assert extrapolate(curve[:2]) == []
+
+
+def test_days_are_judged_within_the_false_alarms_that_are_allowed():
+    """Healthy hours that look faulty by accident: counting one of them is best but for the alarms."""
+    rng = np.random.default_rng(4)
+    truth = np.repeat([0, 1, 3, 4, 5], (1600, 100, 100, 100, 100))
+    looks = np.where((rng.random((2000, 24)) < 0.1) & (truth[:, None] == 0), 5, 0)
+    shows = rng.random((2000, 24)) < np.where(truth == 5, 0.1, 0.5)[:, None]
+    looks = np.where((truth[:, None] > 0) & shows, truth[:, None], looks)
+    days = np.full((2000, 24, 6), 0.01) + 0.94 * np.eye(6)[looks]
+    days[:, :6] = days[:, 18:] = np.nan
+    quiet, free = choose_day_rules(truth, days)
+    assert count_false_alarms(truth, quiet(days)).a_year <= 1
+    assert count_false_alarms(truth, free(days)).a_year > 1
+    hits = [(np.maximum(rule(days), 0) == truth)[truth > 0].mean() for rule in (quiet, free)]
+    assert 0.3 < hits[0] < hits[1]
