@@ -60,7 +60,8 @@ def hourly_statistics(values, ratings):
         signals[:, half:].mean(axis=1) - signals[:, :half].mean(axis=1),
     ]
     by_signal = np.stack(summaries, axis=-1).reshape(len(signals), -1)
-    return np.column_stack([by_signal, _relations(signals, steps)]).astype(np.float32)
+    relations = relate(*np.moveaxis(signals[..., :4], -1, 0))
+    return np.column_stack([by_signal, relations]).astype(np.float32)
 
 
 def _signals(values, ratings):
@@ -73,27 +74,31 @@ def _signals(values, ratings):
     return np.stack([voltage, current, temperature, irradiance, power, power_ratio, current / light], axis=-1)
 
 
-def _relations(signals, steps):
-    """How two signals go together, shape (n, 5)."""
-    voltage, current, temperature, irradiance = (signals[..., k] for k in range(4))
-    slope = slope_of(current, irradiance)
-    level = current.mean(axis=1) - slope * irradiance.mean(axis=1)
-    off = (current - slope[:, None] * irradiance - level[:, None]).std(axis=1)
-    jumps = (steps[..., 0] > 0.05).mean(axis=1)  # share of slots in which the voltage moves by more than 5 %
-    return np.column_stack([slope, off, slope_of(voltage, temperature), (current < 0.01).mean(axis=1), jumps])
-
-
-def slope_of(y, x):
-    """Slope of the least-squares line through y over x in each row; 0 where x hardly moves.
+def relate(voltage, current, temperature, irradiance):
+    """How the signals of windows go together.
 
     Parameters
     ----------
-    y, x : ndarray, shape (n, m)
+    voltage, current : ndarray, shape (n, m)
+        Relative to rated or expected ones.
+    temperature, irradiance : ndarray, shape (n, m)
+        [°C], [1000 W/m²]
 
     Returns
     -------
-    ndarray, shape (n,)
+    ndarray, shape (n, len(RELATIONS))
+        In the order of `RELATIONS`.
     """
+    slope = _slope(current, irradiance)
+    level = current.mean(axis=1) - slope * irradiance.mean(axis=1)
+    off = (current - slope[:, None] * irradiance - level[:, None]).std(axis=1)
+    # Share of slots in which the voltage moves by more than 5 %.
+    jumps = (np.abs(np.diff(voltage, axis=1)) > 0.05).mean(axis=1)
+    return np.column_stack([slope, off, _slope(voltage, temperature), (current < 0.01).mean(axis=1), jumps])
+
+
+def _slope(y, x):
+    """Slope of the line through y over x in each row; 0 where x hardly moves."""
     x = x - x.mean(axis=1, keepdims=True)
     spread = (x**2).mean(axis=1)
     return np.divide((x * y).mean(axis=1), spread, out=np.zeros(len(x)), where=spread > 1e-6)

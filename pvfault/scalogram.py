@@ -10,7 +10,7 @@ import numpy as np
 import pywt
 
 from pvfault import reference
-from pvfault.hourly_statistics import slope_of
+from pvfault.hourly_statistics import relate
 from pvfault.reference import COURSE, N_VOLTAGE
 from pvfault.windows import SLOTS
 
@@ -31,7 +31,6 @@ MARKS = (
 MARK_SLOTS = 4 * POOL
 PER_UNIT = 0.7  # an image, which has 33 steps between 1 and e, tells a twentieth of a module or string
 LEAST_MARK, MOST_MARK = -6.0, 2.5
-JUMP = 0.05  # of the voltage, from a slot to the next
 DIM_LIGHT = 0.05  # of 1000 W/m²
 SHAPE = (len(SCALES), COLUMNS, CHANNELS)
 BYTES = int(np.prod(SHAPE))
@@ -118,8 +117,7 @@ def _measure_marks(voltage, current, temperature, light, surplus):
         Scaled so that most windows lie within ±2; NaN where nothing is known.
     """
     steps, current_steps = np.abs(np.diff(voltage, axis=1)), np.abs(np.diff(current, axis=1))
-    slope = slope_of(current, light)
-    off = (current - slope[:, None] * light).std(axis=1)
+    slope, off, by_temperature, without_current, jumps = relate(voltage, current, temperature, light).T
     marks = np.column_stack(
         [
             surplus,
@@ -127,9 +125,9 @@ def _measure_marks(voltage, current, temperature, light, surplus):
             1.5 * np.log(np.maximum(light.mean(axis=1), 0.02)),
             np.arcsinh(10 * (slope - 1)),
             0.8 * np.log((off + 1e-4) / 0.02),
-            np.arcsinh(300 * slope_of(voltage, temperature)),
-            6 * (current < 0.01).mean(axis=1) - 4,
-            np.log((steps > JUMP).mean(axis=1) + 0.005) + 1.5,
+            np.arcsinh(300 * by_temperature),
+            6 * without_current - 4,
+            np.log(jumps + 0.005) + 1.5,
             0.8 * np.log((steps.mean(axis=1) + 1e-4) / 0.005),
             0.7 * np.log((steps.max(axis=1) + 1e-4) / 0.03),
             0.8 * np.log((current_steps.mean(axis=1) + 1e-4) / 0.01),
