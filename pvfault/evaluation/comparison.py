@@ -361,27 +361,6 @@ def _parts(values, truth):
             yield breakdown, name, (truth == 0) | ((truth > 0) & inside) if beside_healthy else inside
 
 
-def judge_by_count(probabilities, least):
-    """Call a day faulty if enough of its hours are, and name it after most of them.
-
-    Parameters
-    ----------
-    probabilities : ndarray, shape (n_days, 24, 6)
-        NaN where there is no window.
-    least : int
-        Faulty hours that are enough.
-
-    Returns
-    -------
-    ndarray of int, shape (n_days,)
-    """
-    usable = np.isfinite(probabilities).all(axis=-1)
-    found = np.where(usable, np.nan_to_num(probabilities).argmax(axis=-1), 0)
-    counts = (found[..., None] == np.arange(N_CLASSES)).sum(axis=1)
-    counts[:, 0] = 0
-    return np.where(counts.sum(axis=1) >= least, counts.argmax(axis=1), 0)
-
-
 @dataclass(frozen=True)
 class FalseAlarms:
     """Healthy device-days that were called faulty.

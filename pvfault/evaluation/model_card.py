@@ -17,7 +17,15 @@ from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, score
 from pvfault.faults import FAULTS, NONE
 from pvfault.lenet import Classifier
 from pvfault.simulation.faults import LEAST_SEVERITY
-from pvfault.simulation.labelled import LEAST_EFFECT, TEST, TRAINING, VALIDATION, by_device_day
+from pvfault.simulation.labelled import (
+    LEAST_EFFECT,
+    TEST,
+    TRAINED_ARRAYS,
+    TRAINING,
+    VALIDATION,
+    by_device_day,
+)
+from pvfault.teacher import SHARE
 from pvfault.verdicts import combine_windows
 
 SEVERITIES = (0.04, 0.08, 0.15, 0.3, 1.0)
@@ -74,9 +82,9 @@ Not evaluated yet beside baselines and ceiling: `pvfault evaluate`.
 Simulated (docs/simulation.md): arrays of 4 to 24 modules × 1 to 12 strings at sub-string level, with what is no fault
 and looks like one: clouds, fog, snow, dirt, clipping, curtailment, trips, sensors that are shaded, misaligned, distant,
 drifting or stuck, lost readings. The three parts share no device, no site and no date. In training and validation each
-faulty device-day stands beside its healthy twin; in training, healthy windows are thinned out, and a sixth of the
-devices have the array of five modules by three strings that published classifiers are compared on. Half of the test
-devices are faulty.
+faulty device-day stands beside its healthy twin; in training, healthy windows are thinned out, and {reference_share}
+of the devices have the array of five modules by three strings that published classifiers are compared on. Half of the
+test devices are faulty.
 
 A window is labelled faulty if the fault changes voltage and current in it by at least {least_effect} (mean absolute
 changes, added): not before its onset, nor while a shadow or an arc is absent. A device-day is faulty if one of its
@@ -85,11 +93,11 @@ larger one. Onsets, severities and sensors follow the same rule for every fault.
 
 ## Protocol
 
-Cross-entropy, in which rarer faults weigh more, to the label (0.3) and to what boosted trees that were fitted on other
-devices take the window for (0.7), and the squared error of the statistics that these trees see; Adam with weight decay,
-cosine learning rate. The epoch with the least loss on the validation windows is kept, and its probabilities are
-calibrated there by a temperature and a shift for each class. The network was fitted and chosen without the test
-windows. Device-days are judged by `pvfault.verdicts.combine_windows`.
+Cross-entropy, in which rarer faults weigh more, to the label ({label_share}) and to what boosted trees that were fitted
+on other devices take the window for ({trees_share}), and the squared error of the statistics that these trees see; Adam
+with weight decay, cosine learning rate. The epoch with the least loss on the validation windows is kept, and its
+probabilities are calibrated there by a temperature and a shift for each class. The network was fitted and chosen
+without the test windows. Device-days are judged by `pvfault.verdicts.combine_windows`.
 
     {command}
 
@@ -223,6 +231,9 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
         ),
         least_effect=f"{LEAST_EFFECT:.0%}",
         least_severity=f"{LEAST_SEVERITY:.0%}",
+        reference_share=f"{np.mean([arrays != 'any' for arrays in TRAINED_ARRAYS]):.0%}",
+        label_share=f"{1 - SHARE:.1f}",
+        trees_share=f"{SHARE:.1f}",
         command=command,
         minutes=f"{minutes:.0f}",
     )

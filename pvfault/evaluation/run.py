@@ -1,7 +1,8 @@
 """One evaluation: test sets, everybody's answers, and what they are worth.
 
 Here: which devices are simulated for what, who answers, and which answers are kept between runs. Not here: how a score
-is computed (`comparison.py`), who the judges are (`contenders.py`), the report (`report.py`).
+is computed (`comparison.py`), who the judges are (`contenders.py`), how they judge days (`day_rules.py`), the report
+(`report.py`).
 """
 
 import hashlib
@@ -9,7 +10,6 @@ import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,9 @@ from pvfault.evaluation.comparison import (
     FalseAlarms,
     compare,
     compare_sets,
-    count_by_device,
     count_false_alarms,
     day_columns,
     detection_delay,
-    judge_by_count,
     must_be_found_soon,
     window_columns,
 )
@@ -40,7 +38,8 @@ from pvfault.evaluation.contenders import (
     fit_strong_boosting,
     grouped_macro_f1,
 )
-from pvfault.evaluation.scores import MOST_FALSE_ALARMS, calibration_error, confusion_matrix, f1_scores
+from pvfault.evaluation.day_rules import choose_day_rules, combine, describe_without_limit
+from pvfault.evaluation.scores import calibration_error
 from pvfault.simulation.labelled import (
     TEST,
     TRAINING,
@@ -50,7 +49,7 @@ from pvfault.simulation.labelled import (
     simulate_windows,
 )
 from pvfault.simulation.parts import keep_windows, plan_part, prepare_parts
-from pvfault.verdicts import combine_windows, expected_power
+from pvfault.verdicts import expected_power
 
 MODEL, BOOSTING, RULE, CEILING = "model", "gradient boosting", "expected-power rule", "ceiling"
 BASELINES = (BOOSTING, RULE)
@@ -60,7 +59,6 @@ CADENCES = {EVERY_20_S: 20, "1 min": 60, "5 min": 300}
 FLEET_PART, VALIDATION_PART, TRUTH = "fleet", "validation", "truth"
 FAULTY_SHARE = 0.5
 OTHER_DEVICES = 384
-FAULT_PRIORS = tuple(float(prior) for prior in np.geomspace(1e-12, 0.5, 40))
 
 
 @dataclass(frozen=True)
@@ -198,9 +196,9 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
         parts = {}
         for name, part in windows.items():
             rest = [Answers(judge, answers[name], day_rules[judge][0]) for judge, answers in others.items()]
-            parts[name] = Part.of(part, [Answers(MODEL, probabilities[name], _combine), *rest])
+            parts[name] = Part.of(part, [Answers(MODEL, probabilities[name], combine), *rest])
         parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_other_devices(plan))
-        return _score(plan, classifier.version, parts, [*notes, _without_limit(parts[FLEET_PART], day_rules)])
+        return _score(plan, classifier.version, parts, [*notes, _note_without_limit(parts[FLEET_PART], day_rules)])
 
 
 def _tests(plan):
@@ -350,59 +348,14 @@ def extrapolate(curve, times=10):
     return [float(last + gain * share * (1 - share**doublings) / (1 - share))]
 
 
-def _combine(arranged, **options):
-    """The rule of the product for a day."""
-    return combine_windows(arranged, **options).fault
-
-
-def choose_day_rules(truth, arranged):
-    """Choose how one of the others judges days, on the validation days, where everything is chosen.
-
-    Parameters
-    ----------
-    truth : ndarray of int, shape (n,)
-        Of the validation days.
-    arranged : ndarray, shape (n, 24, 6)
-        The judge's probabilities for their hours.
-
-    Returns
-    -------
-    quiet, free : callable
-        The rule of the product with some prior, or a number of faulty hours: the best of those that keep to the false
-        alarms that the product may give (or give the fewest), and the best however many it gives.
-    """
-    candidates = [partial(_combine, fault_prior=prior) for prior in FAULT_PRIORS]
-    candidates += [partial(judge_by_count, least=least) for least in range(1, 13)]
-    found = [np.maximum(rule(arranged), 0) for rule in candidates]
-    alarms = np.array([count_false_alarms(truth, days).a_year for days in found])
-    scores = np.array([_grouped_by_day(truth, days) for days in found])
-    quiet = np.where(alarms <= max(MOST_FALSE_ALARMS, alarms.min()), scores, -1.0)
-    return candidates[quiet.argmax()], candidates[scores.argmax()]
-
-
-def _grouped_by_day(truth, found):
-    """Macro-F1 of days, shorts as one."""
-    confusion = count_by_device(np.zeros(len(truth), int), truth, found)[0]
-    return GROUPED.compute(confusion, confusion)
-
-
-def _without_limit(part, rules):
+def _note_without_limit(part, day_rules):
     """What the others' days would be worth if they could give as many false alarms as they like."""
-    said = []
-    for answer in part.answers:
-        if answer.name in rules:
-            found = np.maximum(rules[answer.name][1](by_device_day(answer.probabilities, part.windows)), 0)
-            alarms = count_false_alarms(part.days.truth, found).a_year
-            truly = f1_scores(confusion_matrix(part.days.truth > 0, found > 0, 2))[1]
-            said.append(
-                f"{answer.name} {_grouped_by_day(part.days.truth, found):.3f} and {truly:.3f} with {alarms:.1f} false "
-                "alarms a device-year"
-            )
-    return (
-        f"Everybody's days are judged so that, on the validation days, at most {MOST_FALSE_ALARMS:g} false alarm a "
-        "device-year is given, or as few as the judge can give. Without that limit, macro-F1 with the shorts as one "
-        f"and F1 of faulty against healthy by device-day: {'; '.join(said)}."
-    )
+    verdicts = {
+        answer.name: day_rules[answer.name][1](by_device_day(answer.probabilities, part.windows))
+        for answer in part.answers
+        if answer.name in day_rules
+    }
+    return describe_without_limit(part.days.truth, verdicts)
 
 
 def _score(plan, version, parts, notes):

@@ -17,9 +17,9 @@ from pvfault.evaluation.comparison import (
     count_by_device,
     count_false_alarms,
     detection_delay,
-    judge_by_count,
     must_be_found_soon,
 )
+from pvfault.evaluation.day_rules import judge_by_count
 from pvfault.evaluation.scores import group_shorts
 from pvfault.faults import FAULTS
 from pvfault.simulation.devices import CONFUSERS

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from pvfault import lenet
 from pvfault.evaluation.comparison import count_false_alarms
+from pvfault.evaluation.day_rules import choose_day_rules
 from pvfault.evaluation.measured import JUDGEMENTS, MeasuredDay, read_judgements, worst_days
-from pvfault.evaluation.run import choose_day_rules, extrapolate
+from pvfault.evaluation.run import extrapolate
 from pvfault.tensorflow_start import start_deterministically
 from pvfault_cli.main import app
 
