@@ -69,8 +69,8 @@ def combine_windows(probabilities, fault_prior=FAULT_PRIOR) -> Verdicts:
     which of the two it is, the products of their shares tell.
 
     Windows count as independent, which they are not: they share sky and sensors. On 3,016 simulated device-days of the
-    validation sites, counting them as half as many found 55.6 % of the faulty days instead of 67.5 %, for 1 instead of 3
-    false alarms in 1,621 healthy days.
+    validation sites, counting them as half as many found 55.6 % of the faulty days instead of 67.5 %, for 1 instead of
+    3 false alarms in 1,621 healthy days.
 
     Parameters
     ----------
