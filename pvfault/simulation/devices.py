@@ -35,6 +35,11 @@ CELL_RISE = 3.0
 DARK = 1.0  # W/m²: below, nothing is solved
 CALIBRATION_DAYS = 730  # of irradiance sensors: every second year, IEC 61724-1:2021
 HISTORY_STEP = 90  # slots: the days before are solved every 30 min
+# How far (share of the voltage) and how long [s] trackers depart from the maximum. Of a measured inverter, the voltage
+# has a standard deviation of 1.3 % in calm hours, and an autocorrelation of 0.56, 0.46, 0.22 and 0.07 after 1, 2, 5 and
+# 10 min (docs/real_data.md); others are steadier.
+WANDER = (0.0005, 0.025)
+WANDER_S = (60.0, 600.0)
 MOST_VOLTS = 1000.0  # of the open array at standard test conditions and 25 K less; the usual limit on roofs
 
 
@@ -156,6 +161,7 @@ def draw_device(name, site, seed, rng, *, shape=None, cadences=CADENCES[:1]):
     Device
     """
     shape = shape or draw_shape(rng)
+    tracker = np.random.default_rng([*seed, 2])
     rated = (shape.module.voltage * shape.in_series, shape.module.current * shape.in_parallel)
     power = rated[0] * rated[1]
     facing = 180 if site.latitude > 0 else 0
@@ -175,8 +181,10 @@ def draw_device(name, site, seed, rng, *, shape=None, cadences=CADENCES[:1]):
             limit=power * (rng.uniform(0.7, 0.95) if rng.random() < 0.25 else 1.5),
             start=power * rng.uniform(0.003, 0.01),
             scans=bool(rng.random() < 0.5),
-            inertia=rng.uniform(0.02, 0.5),
+            inertia=0.02 + 0.83 * rng.uniform() ** 2,  # most follow within 20 s, the slowest within two minutes
             dither=rng.uniform(0.002, 0.012),
+            wander=float(np.exp(tracker.uniform(*np.log(WANDER)))),
+            wander_s=float(np.exp(tracker.uniform(*np.log(WANDER_S)))),
             wait=int(rng.integers(1, 16)),  # 20 s to 5 min, as grid codes ask for before feeding in
         ),
         habits=draw_habits(site, rng),
@@ -263,9 +271,9 @@ def simulate_day(device, day, weather):
         Before its onset, a fault changes no reading: all random numbers are those of the healthy twin.
     """
     sensor, tracker = (np.random.default_rng([*device.seed, day.toordinal(), part]) for part in (1, 0))
-    steps = tracker.choice([-1.0, 0.0, 1.0], READINGS_PER_DAY)
+    departures = device.inverter.draw_departures(READINGS_PER_DAY, tracker)
     passed = _pass_day(device, day, weather)
-    electrical = _work(device, [passed], device.inverter, steps)
+    electrical = _work(device, [passed], device.inverter, departures)
     truth = np.column_stack([electrical, passed.temperature, passed.total])
     seen = np.column_stack([electrical, *_at_sensors(device, weather, passed)])
     readings, received, stuck = measure(device.sensors, seen, device.drifted(day), sensor)
@@ -297,7 +305,7 @@ def simulate_coarsely(device, days, weathers):
         Voltage, current, temperature, irradiance, hours of the solar day; as measured. [V], [A], [°C], [W/m²]
     """
     # A tracker is where it wants to be long before the next step.
-    inverter = replace(device.inverter, inertia=0.0, dither=0.0, wait=1)
+    inverter = replace(device.inverter, inertia=0.0, wait=1)
     passed = [_pass_day(device, day, weather) for day, weather in zip(days, weathers, strict=True)]
     electrical = _work(device, passed, inverter, np.zeros(sum(len(each.total) for each in passed)))
     means = np.empty((len(days), 24, 4), np.float32)
@@ -363,7 +371,7 @@ def _pass_day(device, day, weather):
     return _PassedDay(hour[slots], total, effective, temperature, covered, state, depth, allowed[slots], names)
 
 
-def _work(device, passed, inverter, steps):
+def _work(device, passed, inverter, departures):
     """Voltage and current of the device through some days, shape (n, 2)."""
     effective, temperature, covered, state, depth, allowed = (
         np.concatenate([getattr(each, name) for each in passed])
@@ -375,7 +383,7 @@ def _work(device, passed, inverter, steps):
         cells = temperature[lit] + CELL_RISE * effective[lit] / 1000
         conditions = (depth[lit], effective[lit], cells, np.where(covered[lit] < 1, covered[lit], 0))
         limit = allowed[lit] * device.rated_voltage * device.rated_current
-        electrical[lit] = _solve(device, state[lit], conditions, inverter, steps[lit], limit)
+        electrical[lit] = _solve(device, state[lit], conditions, inverter, departures[lit], limit)
     return electrical
 
 
@@ -412,7 +420,7 @@ def _standing_confusers(device):
     return {name for name, present in standing.items() if present}
 
 
-def _solve(device, state, conditions, inverter, steps, limit):
+def _solve(device, state, conditions, inverter, departures, limit):
     """Voltage and current of the lit slots."""
     depth, irradiance, temperature, snow = conditions
     current, open_voltage = np.empty((len(state), len(SHARES)), np.float32), np.empty(len(state))
@@ -424,7 +432,7 @@ def _solve(device, state, conditions, inverter, steps, limit):
             current[rows], open_voltage[rows] = read_curves(
                 table, which, depth[rows], irradiance[rows], temperature[rows]
             )
-    voltage, drawn = operate(inverter, current, open_voltage, steps, limit)
+    voltage, drawn = operate(inverter, current, open_voltage, departures, limit)
     # The electronics of an input take some milliamperes: in the last light they pull the voltage down.
     voltage = voltage * device.stretch * np.where(drawn > 0, 1, -np.expm1(-irradiance / 8))
     if device.fault is not None and device.fault.dead_input:

@@ -199,6 +199,7 @@ def simulate_history(device, days):
 def simulate_fleet(
     devices: int, dates: list[date], seed: int, *, sites: tuple[Site, ...] = TEST_SITES, faulty: float = FAULTY_SHARE,
     cadences: tuple[int, ...] = CADENCES[:1], shape: ArrayShape | None = None, draw: Callable = draw_fault,
+    clean: bool = False,
 ) -> Fleet:  # fmt: skip
     """Simulate a fleet in which some devices are, or become, faulty.
 
@@ -220,6 +221,8 @@ def simulate_fleet(
         Of every array; else each is drawn.
     draw : callable
         As `draw_fault`, which draws the faults.
+    clean : bool
+        Whether the sensors make no errors and lose nothing; all else is the same as with their errors.
 
     Returns
     -------
@@ -254,7 +257,7 @@ def simulate_fleet(
         )
         if fault:
             device = strike(device, fault, dates, np.random.default_rng([seed, 4, number]), draw)
-        drawn.append(device)
+        drawn.append(device.with_clean_sensors() if clean else device)
     return Fleet(tuple(drawn), seed)
 
 

@@ -1,6 +1,6 @@
 """Where on the curve of its array an inverter works.
 
-Here: start-up, maximum-power tracking with its lag, its dither and its preference among local maxima, clipping, and
+Here: start-up, maximum-power tracking with its lag, its departures and its preference among local maxima, clipping, and
 obeying a limit. Not here: the curve (`array.py`), when somebody sets a limit (`losses.py`), how voltage and current are
 measured (`sensors.py`).
 """
@@ -11,6 +11,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 from scipy.signal import lfilter
 
+from pvfault.readings import SAMPLE_PERIOD_S
 from pvfault.simulation.array import EVEN_FROM, SHARES
 
 
@@ -31,6 +32,11 @@ class Inverter:
         Share of its last voltage that it keeps from one reading to the next, 0 to 1.
     dither : float
         Size of its steps around the maximum, as a share of the voltage.
+    wander : float
+        Standard deviation of its slow departures from the maximum, as a share of the voltage: a tracker steps on in the
+        wrong direction while the light changes, or because of noise.
+    wander_s : float
+        How long such departures last. [s]
     wait : int
         Readings for which there must be enough power before it starts.
     """
@@ -40,10 +46,31 @@ class Inverter:
     scans: bool
     inertia: float
     dither: float
+    wander: float = 0.0
+    wander_s: float = 60.0
     wait: int = 1
 
+    def draw_departures(self, n, rng):
+        """Draw by how much it misses the maximum in consecutive readings.
 
-def operate(inverter, current, open_voltage, steps, limit=np.inf):
+        Parameters
+        ----------
+        n : int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            As shares of the voltage: steps to either side, and an autoregressive process of first order.
+        """
+        steps = rng.choice([-1.0, 0.0, 1.0], n)
+        keep = np.exp(-SAMPLE_PERIOD_S / self.wander_s)
+        noise = np.sqrt(1 - keep**2) * rng.standard_normal(n)
+        noise[0] /= np.sqrt(1 - keep**2)  # as wide in the beginning as ever after
+        return self.dither * steps + self.wander * lfilter([1], [1, -keep], noise)
+
+
+def operate(inverter, current, open_voltage, departures, limit=np.inf):
     """Voltage and current at which an inverter holds its array.
 
     Parameters
@@ -53,8 +80,9 @@ def operate(inverter, current, open_voltage, steps, limit=np.inf):
         Curves of consecutive readings at `SHARES` of `open_voltage`. [A]
     open_voltage : ndarray, shape (n,)
         [V]
-    steps : ndarray, shape (n,)
-        Steps of the tracker, -1 to 1.
+    departures : ndarray, shape (n,)
+        By how much the tracker misses the maximum, as `Inverter.draw_departures` gives them; where the power is
+        limited, it does not.
     limit : float or ndarray, shape (n,)
         Power that somebody allows; 0 is an inverter that is off. [W]
 
@@ -73,8 +101,10 @@ def operate(inverter, current, open_voltage, steps, limit=np.inf):
     share, best = _refine(power, peak)
     on = _has_started(best > inverter.start, inverter.wait)
     limit = np.broadcast_to(np.minimum(inverter.limit, limit), best.shape)
-    share = np.where(best > limit, _clip(power, peak, limit), share)
-    share = _follow(share * open_voltage, inverter, steps) / open_voltage
+    limited = best > limit
+    share = np.where(limited, _clip(power, peak, limit), share)
+    # What searches the maximum may miss it; a limit is held.
+    share = _follow(share * open_voltage, inverter.inertia, np.where(limited, 0.0, departures)) / open_voltage
     idle = _open_share(current)
     # Whatever the tracker asks for, an array gives no more than its open-circuit voltage.
     share = np.where(on & (limit > 0), np.minimum(share, idle), idle)
@@ -117,11 +147,10 @@ def _clip(power, peak, limit):
     return SHARES[last] + part * (SHARES[last + 1] - SHARES[last])
 
 
-def _follow(voltage, inverter, steps):
-    """Follow the maximum: behind it by a first-order lag, and a step to one side of it."""
-    keep = inverter.inertia
+def _follow(voltage, keep, departures):
+    """Follow the maximum: behind it by a first-order lag, and beside it."""
     lagged = lfilter([1 - keep], [1, -keep], voltage, zi=[keep * voltage[0]])[0]
-    return lagged * (1 + inverter.dither * steps)
+    return lagged * (1 + departures)
 
 
 def _open_share(current):

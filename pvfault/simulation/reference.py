@@ -133,10 +133,8 @@ def simulate_reference_fleet(
 
     Parameters
     ----------
-    devices, dates, seed, sites, faulty, cadences
+    devices, dates, seed, sites, faulty, cadences, clean
         As for `simulate_fleet`.
-    clean : bool
-        Whether the sensors make no errors and lose nothing; else they have all errors of a fleet's.
 
     Returns
     -------
@@ -148,10 +146,7 @@ def simulate_reference_fleet(
     >>> {(device.shape.in_series, device.shape.in_parallel) for device in fleet.devices}
     {(5, 3)}
     """
-    fleet = simulate_fleet(
+    return simulate_fleet(
         devices, dates, seed, sites=sites, faulty=faulty, cadences=cadences,
-        shape=reference_shape(), draw=draw_reference_fault,
+        shape=reference_shape(), draw=draw_reference_fault, clean=clean,
     )  # fmt: skip
-    if not clean:
-        return fleet
-    return Fleet(tuple(device.with_clean_sensors() for device in fleet.devices), seed)

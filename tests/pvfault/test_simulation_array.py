@@ -198,3 +198,24 @@ def test_a_module_warms_up_to_the_temperature_of_faiman():
 def test_an_array_without_strings_is_refused(series, parallel):
     with pytest.raises(PvfaultError, match="at least one module in series and one string"):
         ArrayShape(CRYSTALLINE, series, parallel)
+
+
+def test_a_tracker_departs_from_the_maximum_by_steps_and_for_minutes():
+    """Variance of three equal steps, and autocorrelation of a process of first order, against both formulas."""
+    inverter = Inverter(limit=1e9, start=1.0, scans=True, inertia=0.0, dither=0.01, wander=0.02, wander_s=120.0)
+    rng = np.random.default_rng(1)
+    found = np.stack([inverter.draw_departures(20, rng) for _ in range(5000)])
+    np.testing.assert_allclose(found.var(axis=0), 0.01**2 * 2 / 3 + 0.02**2, rtol=0.1)
+    np.testing.assert_allclose(np.mean(found[:, 6:] * found[:, :-6]), 0.02**2 / np.e, rtol=0.1)  # two minutes later
+
+
+def test_departures_move_the_voltage_but_for_where_the_power_is_limited():
+    shape = ArrayShape(CRYSTALLINE, 12, 2)
+    table = tabulate(shape, [healthy(shape)])
+    current, open_voltage = read_curves(table, np.zeros(4, int), np.ones(4), np.full(4, 800.0), np.full(4, 25.0))
+    departures = np.array([0.0, 0.02, -0.03, 0.01])
+    free = Inverter(limit=1e9, start=1.0, scans=True, inertia=0.0, dither=0.0)
+    voltage, _ = operate(free, current, open_voltage, departures)
+    np.testing.assert_allclose(voltage, voltage[0] * (1 + departures))
+    half = 0.5 * np.prod(operate(free, current, open_voltage, np.zeros(4)), axis=0)[0]
+    np.testing.assert_allclose(np.prod(operate(free, current, open_voltage, departures, half), axis=0), half, rtol=0.01)
