@@ -3,7 +3,7 @@
 Here: readings → scalograms → predictions → device_days, for any number of whole devices of one date, and hourly means
 of the dates before → what each device should give. Spark jobs and `pvfault classify` call the same functions, so that
 the same readings get the same verdict either way. Not here: the science itself (`windows.py`, `reference.py`,
-`scalogram.py`, `lenet.py`, `verdicts.py`), and where rows come from or go to.
+`marks.py`, `scalogram.py`, `lenet.py`, `verdicts.py`), and where rows come from or go to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from pvfault import reference, scalogram
 from pvfault.faults import FAULTS
+from pvfault.marks import measure_marks
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry, estimate_ratings
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS, WINDOW_START
@@ -96,7 +97,7 @@ def scalogram_rows(
     ----------
     readings : pa.Table
         Readings of `day` (UTC), sorted by deviceID and timestamp, each pair once; all of a device's readings, since
-        the ratings of an unregistered device are estimated from them.
+        an hour is compared with those before it, and the ratings of an unregistered device are estimated from all.
     day : date
     registry : Registry
     references : mapping, optional
@@ -120,7 +121,9 @@ def scalogram_rows(
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
     background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
-    images = scalogram.transform(scalogram.normalise(windows.values, hour, background))
+    deviations = reference.deviate(windows.values, hour, background.references)
+    marks = measure_marks(windows.values, deviations, owner, hour, background)
+    images = scalogram.transform(scalogram.normalise(deviations, windows.values[..., 3], marks))
     return _scalogram_table(devices, day, windows, images)
 
 

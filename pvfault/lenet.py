@@ -35,7 +35,8 @@ def build_network(middle=None, spread=None):
     strong one does to a pixel; then the means of two by two pixels. Filters are twice as many as in 1998, for four
     channels instead of one; the convolutions see the border of the image, where a level that stays leaves its trace;
     behind each of them the batch is normalised. A convolution finds a shape wherever it is, but what a mark says hangs
-    on its place; so the dense layers also see the means of blocks of 8 scales by 4 columns, the width of a mark.
+    on its place; so the dense layers also see the means of the first 16 scales, where the marks are, without a
+    convolution. There are more neurons than in 1998, for 2,048 inputs instead of 120.
 
     Parameters
     ----------
@@ -74,11 +75,11 @@ def build_network(middle=None, spread=None):
         *_convolution(64, "C5", "S6"),
         layers.Flatten(),
     )
-    blocks = _in_a_row(compressed, layers.AveragePooling2D((4, 2), name="blocks"), layers.Flatten())
+    marks = _in_a_row(compressed, layers.Cropping2D(((0, 24), (0, 0)), name="marks"), layers.Flatten())
     probabilities = _in_a_row(
-        layers.Concatenate()([shapes, blocks]),
-        layers.Dense(120, activation="relu", name="F7"),
-        layers.Dense(84, activation="relu", name="F8"),
+        layers.Concatenate()([shapes, marks]),
+        layers.Dense(512, activation="relu", name="F7"),
+        layers.Dense(256, activation="relu", name="F8"),
         layers.Dense(len(FAULTS), name="logits"),
         layers.Softmax(name="probabilities"),
     )

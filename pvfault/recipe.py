@@ -20,6 +20,6 @@ class Recipe:
         The same seed gives the same weights.
     """
 
-    devices: int = 15_360
-    epochs: int = 8
+    devices: int = 20_480
+    epochs: int = 10
     seed: int = 1

@@ -1,17 +1,15 @@
 """Images of windows: the Morlet scalogram.
 
 Here: the four channels, the transform as one matrix, pooling and quantisation. Not here: what a window is
-(`windows.py`), what an image is taken for (`lenet.py`).
+(`windows.py`), what its marks are (`marks.py`), what an image is taken for (`lenet.py`).
 """
 
 from functools import cache
 
 import numpy as np
 import pywt
+from scipy.ndimage import uniform_filter1d
 
-from pvfault import reference
-from pvfault.hourly_statistics import relate
-from pvfault.reference import COURSE, N_VOLTAGE
 from pvfault.windows import SLOTS
 
 WAVELET = "morl"
@@ -22,16 +20,10 @@ POOL = PADDED // COLUMNS
 CHANNELS = 4
 GAIN = 20.0
 SHIFT = 4.0
-# What stands in the image beside the irradiance: marks, each as wide as 4 of its columns.
-MARKS = (
-    "modules_surplus", "strings_surplus", "temperature", "irradiance", "current_on_irradiance",
-    "current_off_irradiance", "voltage_on_temperature", "without_current", "jumps", "voltage_step_mean",
-    "voltage_step_max", "current_step_mean", "voltage_min", "voltage_max",
-)  # fmt: skip
-MARK_SLOTS = 4 * POOL
-PER_UNIT = 0.7  # an image, which has 33 steps between 1 and e, tells a twentieth of a module or string
-LEAST_MARK, MOST_MARK = -6.0, 2.5
-DIM_LIGHT = 0.05  # of 1000 W/m²
+# In each of two channels: how many marks, of how many slots, and the period of their wave in slots.
+BANDS = ((30, 6, 3), (15, 12, 9))
+PER_UNIT = 0.4  # an image, which has 33 steps between 1 and e, tells a thirteenth of a unit
+CLOUD_SLOTS = 21  # 7 min: what passes faster would lie over the marks
 SHAPE = (len(SCALES), COLUMNS, CHANNELS)
 BYTES = int(np.prod(SHAPE))
 
@@ -40,108 +32,61 @@ BYTES = int(np.prod(SHAPE))
 FLOOR = 1 / 256
 CEILING = 8.0
 
-# Of unit amplitude; its scale in the transform is 3.25, at which the transform sees three or four slots at once.
-_WAVE = np.sqrt(2) * np.cos(np.pi / 2 * (np.arange(SLOTS) + 0.5))
-
 # No sensor and no ratio comes near; beyond it, float32 would overflow.
 _LARGEST_SIGNAL = 2.0**20
 
 # Windows for one matrix product, always as many: BLAS adds up a product in an order that may depend on its size, on the
-# number of threads, and on whether a row stands at an edge that no whole tile of its kernel covers. With 192 rows and
-# 12,288 columns, both multiples of every tile (4, 6, 8, 12, 16, 24, 32, 48, 64), all rows take the same way, so that a
-# window has the same image in a stream and in a batch. With products of any size, 3 pixels of 1.6 million differed.
-# 192 rows of 12,288 float32 are 9 MB; fewer cost more (48: 1.3 times the time), more gain 5 %.
+# number of threads, and on whether a row stands at an edge that no whole tile of its kernel covers. 192 rows and 12,288
+# columns are multiples of every tile (4, 6, 8, 12, 16, 24, 32, 48, 64). OpenBLAS' kernel for Haswell and Zen takes rows
+# by twelve, as two times six that it does not treat alike; so a window has its first two channels in the first six and
+# the others in the last, wherever it stands. A window thus has the same image in a stream and in a batch; without all
+# this, 3 pixels of 1.6 million differed. 192 rows of 12,288 float32 are 9 MB; fewer cost more (48: 1.3 times the time),
+# more gain 5 %.
 _CHUNK = 48
+_ROWS = (_CHUNK // 3, 2, 3, 2)  # twelves, sixes, windows, channels
 
 
-def normalise(values, hour, background):
-    """Bring the measurements of windows to order one, as deviations from what their devices should give.
+def normalise(deviations, irradiance, marks):
+    """Bring what is known of windows to order one, as four signals.
 
     A fault of 4 % is a small step in a measurement and a large one in its deviation. Deviations are compressed
     (inverse hyperbolic sine) so that 1 % and 100 % are both seen, and shifted, since the magnitude of the transform
-    has no sign. The transform shows no level that stays; so what stays is given as the amplitude of a wave of 4 slots,
-    which it shows where it is. A step of the course is as wide as a column of the image. Nor do magnitudes show how two
-    signals go together; marks, of which each has its place of 4 columns, do.
+    has no sign. The transform shows no level that stays, nor do magnitudes show how two signals go together; so marks
+    are given as the amplitude of a wave, which it shows where it is: 30 beside each other as a wave of 3 slots, 15 more
+    as one of 9 slots, at scales (2.4 and 7.3) at which neither sees the other.
 
     Parameters
     ----------
-    values : ndarray, shape (n, 180, 4)
-        Voltage [V], current [A], temperature [°C], irradiance [W/m²].
-    hour : ndarray of int, shape (n,)
-        Hour of the day at which each window begins, UTC.
-    background : Background
-        What `pvfault.reference` knows of the windows.
+    deviations : ndarray, shape (n, 180, 2)
+        Of voltage and current, as `reference.deviate` gives them.
+    irradiance : ndarray, shape (n, 180)
+        [W/m²]
+    marks : ndarray, shape (n, len(MARKS))
+        As `measure_marks` gives them.
 
     Returns
     -------
     ndarray of float64, shape (n, 180, 4)
-        Deviation of the voltage; deviation of the current; the wave whose amplitude is the course of the voltage in the
-        first half of the window and that of the current in the second, absent where nothing is known; irradiance over
-        1000 W/m², plus the wave whose amplitude is, in 12 slots for each of `MARKS`, e to the power of 0.7 times the
-        mark: modules and strings of surplus, then levels, slopes and steps.
+        Deviation of the voltage; deviation of the current; waves of the first half of the marks; irradiance over
+        1000 W/m², smoothed, plus waves of the second half. Their amplitude is e to the power of 0.4 times the mark;
+        what is not known is absent.
     """
-    voltage, current, temperature, irradiance = values.astype(np.float64).transpose(2, 0, 1)
-    clock = hour[:, None] + np.arange(SLOTS) / SLOTS
-    references = background.references
-    expected_voltage, expected_current = reference.expect(references, temperature, irradiance, clock)
-    signals = np.empty(values.shape)
-    signals[..., 0] = _compress((voltage - expected_voltage) / expected_voltage)
-    # In dim light the error of the irradiance sensor is larger than the current: it shall not look like a fault.
-    offset = DIM_LIGHT * references[:, N_VOLTAGE, None]
-    signals[..., 1] = _compress((current - expected_current) / (expected_current + offset))
-    course = np.nan_to_num(_compress(background.course - 1))
-    signals[..., 2] = course.transpose(0, 2, 1).reshape(len(values), 2 * COURSE).repeat(POOL, axis=1) * _WAVE
-    per_light = current / references[:, N_VOLTAGE, None]
-    marks = _measure_marks(voltage / expected_voltage, per_light, temperature, irradiance / 1000, background.surplus)
-    amplitude = np.nan_to_num(np.exp(PER_UNIT * np.clip(marks, LEAST_MARK, MOST_MARK))).repeat(MARK_SLOTS, axis=1)
-    margin = (SLOTS - amplitude.shape[1]) // 2
-    wave = np.pad(amplitude * _WAVE[: amplitude.shape[1]], ((0, 0), (margin, margin)))
-    signals[..., 3] = irradiance / 1000 + wave
+    signals = np.empty((*irradiance.shape, CHANNELS))
+    # 0.05 more a per cent near 0, and above 0 even for a deviation of -1.
+    signals[..., :2] = 1 + np.arcsinh(GAIN * deviations) / SHIFT
+    amplitudes = np.nan_to_num(np.exp(PER_UNIT * marks)).reshape(len(marks), 2, sum(band[0] for band in BANDS))
+    signals[..., 2:] = sum(_draw(band, amplitudes) for band in range(len(BANDS))).transpose(0, 2, 1)
+    light = irradiance.astype(np.float64) / 1000
+    signals[..., 3] += uniform_filter1d(light, CLOUD_SLOTS, axis=1, mode="nearest")
     return signals
 
 
-def _measure_marks(voltage, current, temperature, light, surplus):
-    """What the magnitudes of single channels do not show: how the signals go together, and what stays.
-
-    Parameters
-    ----------
-    voltage, current : ndarray, shape (n, 180)
-        Relative to that of a healthy device; the current to that at 1000 W/m².
-    temperature, light : ndarray, shape (n, 180)
-        [°C], [1000 W/m²]
-    surplus : ndarray, shape (n, 2)
-
-    Returns
-    -------
-    ndarray, shape (n, len(MARKS))
-        Scaled so that most windows lie within ±2; NaN where nothing is known.
-    """
-    steps, current_steps = np.abs(np.diff(voltage, axis=1)), np.abs(np.diff(current, axis=1))
-    slope, off, by_temperature, without_current, jumps = relate(voltage, current, temperature, light).T
-    marks = np.column_stack(
-        [
-            surplus,
-            (temperature.mean(axis=1) - 25) / 15,
-            1.5 * np.log(np.maximum(light.mean(axis=1), 0.02)),
-            np.arcsinh(10 * (slope - 1)),
-            0.8 * np.log((off + 1e-4) / 0.02),
-            np.arcsinh(300 * by_temperature),
-            6 * without_current - 4,
-            np.log(jumps + 0.005) + 1.5,
-            0.8 * np.log((steps.mean(axis=1) + 1e-4) / 0.005),
-            0.7 * np.log((steps.max(axis=1) + 1e-4) / 0.03),
-            0.8 * np.log((current_steps.mean(axis=1) + 1e-4) / 0.01),
-            np.arcsinh(GAIN * (voltage.min(axis=1) - 1)),
-            np.arcsinh(GAIN * (voltage.max(axis=1) - 1)),
-        ]
-    )
-    # Marks do not depend on the windows beside it, whatever the order of additions inside.
-    return np.round(marks, reference.DIGITS)
-
-
-def _compress(deviation):
-    """A relative deviation as a level about 1: 0.05 more a per cent near 0, and above 0 even for -1."""
-    return 1 + np.arcsinh(GAIN * deviation) / SHIFT
+def _draw(band, amplitudes):
+    """Waves of one band, shape (n, 2, 180)."""
+    first = sum(marks for marks, _, _ in BANDS[:band])
+    marks, slots, period = BANDS[band]
+    wave = np.sqrt(2) * np.cos(2 * np.pi / period * (np.arange(SLOTS) + 0.5))
+    return amplitudes[..., first : first + marks].repeat(slots, axis=-1) * wave
 
 
 def transform(windows):
@@ -170,14 +115,17 @@ def transform(windows):
         raise ValueError("a window with values that are not finite has no scalogram")
     images = np.empty((len(windows), *SHAPE), np.uint8)
     signals = np.zeros((_CHUNK, CHANNELS, SLOTS), np.float32)
+    rows = np.empty((*_ROWS, SLOTS), np.float32)
     coefficients = np.empty((_CHUNK * CHANNELS, transform_matrix().shape[1]), np.float32)
     for first in range(0, len(windows), _CHUNK):
         chunk = windows[first : first + _CHUNK].transpose(0, 2, 1)
         # What the last chunk does not fill keeps the signals of the one before it, and is not looked at.
         np.clip(chunk, -_LARGEST_SIGNAL, _LARGEST_SIGNAL, out=signals[: len(chunk)], casting="same_kind")
-        np.matmul(signals.reshape(-1, SLOTS), transform_matrix(), out=coefficients)
-        level = quantise(_pool(coefficients[: len(chunk) * CHANNELS]))
-        images[first : first + _CHUNK] = level.reshape(len(chunk), CHANNELS, *SHAPE[:2]).transpose(0, 2, 3, 1)
+        rows[:] = signals.reshape(-1, 3, 2, 2, SLOTS).transpose(0, 2, 1, 3, 4)
+        np.matmul(rows.reshape(-1, SLOTS), transform_matrix(), out=coefficients)
+        level = quantise(_pool(coefficients)).reshape(*_ROWS, *SHAPE[:2])
+        image = level.transpose(0, 2, 4, 5, 1, 3).reshape(_CHUNK, *SHAPE)
+        images[first : first + _CHUNK] = image[: len(chunk)]
     return images
 
 

@@ -23,6 +23,7 @@ from pyspark.sql import functions as f
 
 from pvfault import reference, scalogram
 from pvfault.faults import FAULTS
+from pvfault.marks import measure_marks
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, SAMPLE_PERIOD_S, TIMESTAMP
 from pvfault.registry import Registry
 from pvfault.tables import PREDICTIONS, READINGS, WINDOW_START
@@ -120,12 +121,16 @@ def transform_device(readings: pd.DataFrame, registry: Registry) -> pd.DataFrame
             windows[hour] = [np.interp(slots, second[inside], values[inside]) for values in measurements.T]
     rated, layout = registry.ratings([device]), registry.layouts([device])
     given, before = reference.typical_references(rated), np.full((1, len(reference.HISTORY), 2), np.nan)
-    rows = []
-    for hour, window in windows.items():
-        here = np.array([0]), np.array([hour])
-        background = reference.background_of(*here, means, before, given, rated, layout)
-        signals = scalogram.normalise(np.array(window).T[None], here[1], background)[0]
-        rows.append((device, pd.Timestamp(DAY) + timedelta(hours=hour), transform_window(signals).tobytes()))
+    hours = np.array(list(windows), int)
+    here = np.zeros(len(hours), int), hours
+    values = np.array(list(windows.values())).reshape(-1, len(MEASUREMENTS), SLOTS).transpose(0, 2, 1)
+    background = reference.background_of(*here, means, before, given, rated, layout)
+    deviations = reference.deviate(values, hours, background.references)
+    signals = scalogram.normalise(deviations, values[..., 3], measure_marks(values, deviations, *here, background))
+    rows = [
+        (device, pd.Timestamp(DAY) + timedelta(hours=int(hour)), transform_window(window).tobytes())
+        for hour, window in zip(hours, signals, strict=True)
+    ]
     return pd.DataFrame(rows, columns=[DEVICE_ID, WINDOW_START, "scalogram"])
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import pvfault
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
-from pvfault.simulation.labelled import (
+from pvfault.simulation.labelled import LabelledWindows
+from pvfault.simulation.labelling import (
     TEST,
     TRAINED_ARRAYS,
     TRAINED_CADENCES,
@@ -24,15 +25,23 @@ from pvfault.simulation.labelled import (
     TRAINING,
     UNKNOWN_LAYOUTS,
     VALIDATION,
-    LabelledWindows,
     simulate_windows,
-)  # fmt: skip
+)
 
 LEAST_DEVICES = 48
 TESTED_DEVICES = 1200
 PARTS = {split.name: split for split in (TRAINING, VALIDATION, TEST)}
 # What windows are made by; whatever else changes, they stay the same.
-_MAKERS = ("simulation/*.py", "hourly_statistics.py", "readings.py", "reference.py", "scalogram.py", "windows.py")
+_MAKERS = (
+    "simulation/*.py",
+    "hourly_statistics.py",
+    "marks.py",
+    "readings.py",
+    "reference.py",
+    "registry.py",
+    "scalogram.py",
+    "windows.py",
+)
 
 Report = Callable[[str, int, int], None]
 """Called with the name of a part, how many devices it has, and how many of them are done."""

@@ -23,6 +23,7 @@ from pvfault.batches import (
 )
 from pvfault.classify import classify_readings
 from pvfault.faults import FAULTS
+from pvfault.marks import MARKS, measure_marks
 from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, SMALLEST_ESTIMATE, Registry
 from pvfault.scalogram import normalise, transform
@@ -113,15 +114,17 @@ def test_images_are_those_of_the_readings_beside_what_their_own_device_should_gi
     given = np.stack([known, reference.typical_references(np.array([[550.0, 9.0]]))[0]])
     before = np.stack([levels, NO_LEVELS]).reshape(2, -1, 2)
     rated, layouts = np.array([[600.0, 10.0], [550.0, 9.0]]), np.array([[20.0, 1.0], [np.nan, np.nan]])
-    means = np.stack([values[device].reshape(24, 180, 4).mean(axis=1) for device in DEVICES[:2]])
+    windows = np.concatenate([values[device].reshape(24, 180, 4) for device in DEVICES[:2]])
+    device, hour = np.divmod(np.arange(48), 24)
+    means = windows.mean(axis=1).reshape(2, 24, 4)
+    background = reference.background_of(device, hour, means, before, given, rated, layouts)
+    deviations = reference.deviate(windows, hour, given[device])
+    marks = measure_marks(windows, deviations, device, hour, background)
+    expected = transform(normalise(deviations, windows[..., 3], marks))
     for window in (0, 13, 24, 47):
-        device, hour = (np.array([value]) for value in divmod(window, 24))
-        background = reference.background_of(device, hour, means, before, given, rated, layouts)
-        own = values[DEVICES[device[0]]][hour[0] * 180 : (hour[0] + 1) * 180][None]
-        expected = transform(normalise(own, hour, background))[0]
         found = np.frombuffer(rows[window]["scalogram"], np.uint8).reshape(64, 64, 4)
-        assert np.abs(found.astype(int) - expected).max() <= 1
-        assert (found != expected).mean() < 1e-3
+        assert np.abs(found.astype(int) - expected[window]).max() <= 1
+        assert (found != expected[window]).mean() < 1e-3
 
 
 def hours_before(days, devices=DEVICES, gain=1.0, backs=None):
@@ -246,8 +249,8 @@ def test_an_unregistered_device_without_current_is_scored_and_has_no_current_in_
     assert all(image[..., channel].any() for channel in range(4))
     given = reference.typical_references(np.array([[1.0, SMALLEST_ESTIMATE]]))[0]
     # Nothing where something should be: 1 - asinh(20 * -0.94) / 4, on the last scale 1.7 at the window's edges.
-    nothing = reference.Background(given[None], np.full((1, reference.COURSE, 2), np.nan), np.full((1, 2), np.nan))
-    dark = normalise(np.float32([[[700, 0, 40, 800]] * 180]), np.array([12]), nothing)
+    window, hour = np.float32([[[700, 0, 40, 800]] * 180]), np.array([12])
+    dark = normalise(reference.deviate(window, hour, given[None]), window[..., 3], np.full((1, len(MARKS)), np.nan))
     np.testing.assert_array_equal(image[..., 1], transform(dark)[0][..., 1])
 
 

@@ -9,6 +9,7 @@ from pvfault.reference import (
     HOURS_BEFORE,
     TYPICAL,
     background_of,
+    deviate,
     expect,
     learn_references,
     measure_levels,
@@ -175,3 +176,27 @@ def test_the_course_is_relative_to_the_ratings_and_the_surplus_is_not():
     np.testing.assert_allclose(found.course[0, -1], 1.05)
     assert found.surplus[0, 0] == pytest.approx(0, abs=1e-9)
     assert np.isnan(found.surplus[0, 1])
+
+
+def test_deviations_are_shares_of_what_is_expected_and_small_in_dim_light():
+    """10 % less voltage and half the current; of the current, what 50 W/m² more would give is the whole."""
+    references = np.repeat(typical_references(RATINGS), 2, axis=0)
+    light = np.array([[800.0], [50.0]]) * np.ones(180)
+    hour = np.array([12, 7])
+    voltage, current = expect(references, np.full((2, 180), 40.0), light, hour[:, None] + np.arange(180) / 180)
+    values = np.stack([0.9 * voltage, 0.5 * current, np.full((2, 180), 40.0), light], axis=-1)
+    found = deviate(values, hour, references)
+    assert found.shape == (2, 180, 2)
+    np.testing.assert_allclose(found[..., 0], -0.1)
+    np.testing.assert_allclose(found[..., 1], [[-0.5 * 800 / 850] * 180, [-0.5 * 50 / 100] * 180])
+
+
+def test_an_irradiance_sensor_in_the_evening_shade_does_not_raise_the_ratings_of_an_unregistered_device():
+    """In a third of its hours, all of them dim, the sensor shows a third of the light that the array gets."""
+    history = a_history(10)
+    shaded = (np.arange(24) >= 14)[None, None] & (history[..., 3] > 0)
+    history[..., 3] = np.where(shaded, history[..., 3] / 3, history[..., 3])
+    learned = learn_references(history, np.full((1, 2), np.nan))
+    clean = learn_references(a_history(10), np.full((1, 2), np.nan))
+    at_noon = [expected(own, 45.0, 800.0)[1] for own in (learned, clean)]
+    assert at_noon[0] == pytest.approx(at_noon[1], rel=0.05)

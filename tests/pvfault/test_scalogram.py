@@ -8,10 +8,9 @@ import sys
 import numpy as np
 import pytest
 import pywt
-from scipy.stats import linregress
 
-from pvfault.reference import COURSE, Background, typical_references
-from pvfault.scalogram import MARKS, normalise, quantise, transform, transform_matrix
+from pvfault.marks import MARKS
+from pvfault.scalogram import normalise, quantise, transform, transform_matrix
 
 MORLET_CENTRE = 5 / (2 * np.pi)  # cycles a sample at scale 1, from psi(t) = exp(-t**2 / 2) cos(5 t)
 
@@ -179,140 +178,79 @@ def test_bytes_follow_the_logarithm(dtype):
     assert level.max() == 255
 
 
-def one_hour(voltage=570.0, current=9.6, temperature=25.0, irradiance=1000.0):
-    """A steady hour of an array rated 570 V and 10 A, which is typical without deviation but for the light."""
-    return np.tile(np.float32([voltage, current, temperature, irradiance]), (1, 180, 1))
+def signals(deviations=0.0, irradiance=0.0, marks=np.nan):
+    """The four signals of one window."""
+    deviations = np.broadcast_to(np.asarray(deviations, float), (1, 180, 2))
+    irradiance = np.broadcast_to(np.asarray(irradiance, float), (1, 180))
+    return normalise(deviations, irradiance, np.broadcast_to(np.asarray(marks, float), (1, len(MARKS))))[0]
 
 
-def a_background(course=1.0, surplus=np.nan):
-    return Background(
-        typical_references(np.array([[570.0, 10.0]])),
-        np.broadcast_to(np.asarray(course, float), (1, COURSE, 2)),
-        np.broadcast_to(np.asarray(surplus, float), (1, 2)),
-    )
+def image_of(**what):
+    return transform(signals(**what)[None])[0].astype(int)
 
 
-def channels(values, **background):
-    return normalise(values, np.array([12]), a_background(**background))[0]
-
-
-def envelope(wave):
-    """Amplitude of a wave of 4 slots, from two neighbours a quarter of it apart."""
-    return np.sqrt((wave[:-1] ** 2 + wave[1:] ** 2) / 2)
+def one_mark(position, value=0.0, others=np.nan):
+    marks = np.full(len(MARKS), others)
+    marks[position] = value
+    return marks
 
 
 def test_a_device_that_gives_what_it_should_is_flat_at_one():
-    light = np.log(1000 / 800)
-    voltage = 570 * (1 + 0.005 * light - 0.009 * light**2)
-    found = channels(one_hour(voltage))
-    np.testing.assert_allclose(found[:, :2], [[1, 1]] * 180, atol=1e-6)
-    np.testing.assert_allclose(envelope(found[:, 2]), 1)
+    np.testing.assert_allclose(signals()[:, :2], 1)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.9, 0.99, 1.01, 1.5])
-def test_a_deviation_is_compressed_around_one(share):
-    """asinh(20 x) / 4 of the deviation x; the current's is relative to what 50 W/m² more would give."""
-    expected = 1 + math.asinh(20 * (share - 1)) / 4
-    found = channels(one_hour(voltage=share * 570 * (1 + 0.005 * 0.22314 - 0.009 * 0.22314**2)))
-    np.testing.assert_allclose(found[:, 0], expected, atol=1e-4)
-    found = channels(one_hour(current=share * 9.6))
-    np.testing.assert_allclose(found[:, 1], 1 + math.asinh(20 * (share - 1) * 1000 / 1050) / 4, atol=1e-4)
-    assert found[:, :2].min() > 0
+@pytest.mark.parametrize("deviation", [-1.0, -0.5, -0.1, -0.01, 0.01, 0.5])
+def test_a_deviation_is_compressed_around_one(deviation):
+    """asinh(20 x) / 4 of the deviation x."""
+    found = signals(deviations=[deviation, 2 * deviation])
+    np.testing.assert_allclose(found[:, 0], 1 + math.asinh(20 * deviation) / 4)
+    np.testing.assert_allclose(found[:, 1], 1 + math.asinh(40 * deviation) / 4)
+    assert found[:, :1].min() > 0
 
 
 def test_one_per_cent_changes_the_image_by_more_than_a_step():
     """The image of the level itself, whose steps are 3 %, could not show it."""
-    images = [transform(channels(one_hour(current=current))[None]).astype(int) for current in (9.6, 9.504)]
-    assert (images[0] - images[1])[..., 1].max() >= 2
+    assert (image_of() - image_of(deviations=[0.0, -0.01]))[..., 1].max() >= 2
 
 
-def test_the_course_is_the_amplitude_of_a_wave_voltage_first():
-    """29 steps and the hour itself, of 3 slots each; what is not known is silent."""
-    course = np.ones((COURSE, 2))
-    course[:10] = np.nan
-    course[20:, 0], course[20:, 1] = 0.98, 1.05
-    wave = channels(one_hour(), course=course)[:, 2]
-    for first, expected in ((0, 0), (30, 1), (60, 1 + math.asinh(20 * -0.02) / 4)):
-        np.testing.assert_allclose(envelope(wave[first : first + 30]), expected, atol=1e-9)
-    for first, expected in ((90, 0), (120, 1), (150, 1 + math.asinh(20 * 0.05) / 4)):
-        np.testing.assert_allclose(envelope(wave[first : first + 30]), expected, atol=1e-9)
+def test_light_stays_what_it_is_but_for_what_passes_within_minutes():
+    light = 600 + 200 * np.sin(np.arange(180) / 40)
+    ripple = 100 * np.sin(2 * np.pi * np.arange(180) / 7)  # three waves in the 21 slots of the mean
+    plain, rippled = (signals(irradiance=values)[30:-30, 3] for values in (light, light + ripple))
+    np.testing.assert_allclose(plain, light[30:-30] / 1000, atol=0.01)
+    np.testing.assert_allclose(rippled, plain, atol=1e-9)
 
 
-def test_a_step_of_the_course_is_seen_in_the_image_where_it_is():
-    """A level would vanish from a wavelet's image; the wave's scale shows it, before and after the step."""
-    course = np.ones((COURSE, 2))
-    course[15:, 0] = 0.9
-    image = transform(channels(one_hour(), course=course)[None])[0, 2, :, 2].astype(float)
-    before, after = image[2 + 4 : 2 + 12].mean(), image[2 + 18 : 2 + 27].mean()
+@pytest.mark.parametrize(("position", "channel", "first", "slots", "period"), [
+    (0, 2, 0, 6, 3), (29, 2, 174, 6, 3), (30, 2, 0, 12, 9), (44, 2, 168, 12, 9),
+    (45, 3, 0, 6, 3), (77, 3, 24, 12, 9), (89, 3, 168, 12, 9),
+])  # fmt: skip
+def test_a_mark_is_the_amplitude_of_a_wave_at_its_place(position, channel, first, slots, period):
+    """Of unit power for 0, e^0.4 times as high for each unit more; what is not known is absent."""
+    silent = signals()
+    for value in (0.0, 1.0, -2.0):
+        found = signals(marks=one_mark(position, value))
+        wave = found[first : first + slots, channel]
+        tone = np.cos(2 * np.pi / period * (np.arange(first, first + slots) + 0.5))
+        np.testing.assert_allclose(wave, np.sqrt(2) * np.exp(0.4 * value) * tone, atol=1e-12)
+        found[first : first + slots, channel] = 0
+        np.testing.assert_array_equal(found, silent)
+
+
+@pytest.mark.parametrize("position", [3, 17, 33, 41, 50, 80])
+def test_a_mark_shows_in_the_image_where_it_stands_and_hardly_beside_it(position):
+    """All marks are there at once, and one is a unit higher: e^0.4, of which a step is 3 %."""
+    change = image_of(marks=one_mark(position, 1.0, others=0.0)) - image_of(marks=np.zeros(len(MARKS)))
     steps = 255 / math.log1p(8 * 256)
-    assert before - after == pytest.approx(-math.log(1 + math.asinh(20 * -0.1) / 4) * steps, abs=2)
-
-
-def marks(values, **background):
-    """The marks of a window, read from the wave on top of its light: 6 slots of margin, then 12 slots each."""
-    wave = channels(values, **background)[:, 3] - values[0, :, 3].astype(float) / 1000
-    assert not wave[:6].any()
-    assert not wave[-6:].any()
-    amplitude = np.array([envelope(wave[first : first + 12]).mean() for first in range(6, 174, 12)])
-    with np.errstate(divide="ignore"):  # what is absent is minus infinity
-        return dict(zip(MARKS, np.log(amplitude) / 0.7, strict=True))
-
-
-def test_an_open_string_looks_alike_in_arrays_of_any_size():
-    """One string less is one string less: e^-0.7 of the wave, on top of the light."""
-    found = marks(one_hour(), surplus=[0.0, -1.0])
-    assert found["modules_surplus"] == pytest.approx(0, abs=1e-9)
-    assert found["strings_surplus"] == pytest.approx(-1)
-    absent = marks(one_hour(), surplus=np.nan)
-    assert absent["modules_surplus"] == absent["strings_surplus"] == -np.inf
-
-
-@pytest.mark.parametrize(("surplus", "shown"), [(-40.0, -6.0), (9.0, 2.5)])
-def test_a_surplus_beyond_all_bounds_is_shown_at_the_bound(surplus, shown):
-    assert marks(one_hour(), surplus=surplus)["modules_surplus"] == pytest.approx(shown)
-
-
-def test_marks_say_how_the_signals_go_together():
-    """Against SciPy's regression, and the window's own extremes and steps."""
-    rng = np.random.default_rng(3)
-    light = 1000 * (0.6 + 0.3 * np.sin(np.arange(180) / 15))
-    temperature = 25 + 8 * np.cos(np.arange(180) / 30)
-    values = one_hour()
-    values[0, :, 2:] = np.column_stack([temperature, light])
-    values[0, :, 0] -= 2 * (temperature - 25) + rng.normal(0, 2, 180)
-    values[0, 40:46, 0] = 300
-    values[0, :, 1] = 0.7 * 9.6 * light / 1000 + 1.5 + rng.normal(0, 0.05, 180)
-    values[0, 100:118, 1] = 0
-    found = marks(values)
-    voltage, current, temperature, light = values[0].astype(float).T
-    from_800 = np.log(light / 800)
-    share = voltage / 570 / (1 - 0.0035 * (temperature - 25) + 0.005 * from_800 - 0.009 * from_800**2)
-    per_light = current / 9.6
-    fit = linregress(light / 1000, per_light)
-    beside = np.std(per_light - fit.intercept - fit.slope * light / 1000)
-    assert found["temperature"] == pytest.approx((temperature.mean() - 25) / 15, abs=1e-6)
-    assert found["irradiance"] == pytest.approx(1.5 * math.log(light.mean() / 1000), abs=1e-6)
-    assert found["current_on_irradiance"] == pytest.approx(math.asinh(10 * (fit.slope - 1)), abs=1e-6)
-    assert found["current_off_irradiance"] == pytest.approx(0.8 * math.log((beside + 1e-4) / 0.02), abs=1e-6)
-    assert found["without_current"] == pytest.approx(6 * 18 / 180 - 4, abs=1e-6)
-    assert found["jumps"] == pytest.approx(math.log(2 / 179 + 0.005) + 1.5, abs=1e-6)
-    steps = np.abs(np.diff(per_light)).mean()
-    assert found["current_step_mean"] == pytest.approx(0.8 * math.log((steps + 1e-4) / 0.01), abs=1e-6)
-    assert found["voltage_min"] == pytest.approx(math.asinh(20 * (share.min() - 1)), abs=1e-6)
-    assert found["voltage_max"] == pytest.approx(math.asinh(20 * (share.max() - 1)), abs=1e-6)
-    jump = np.abs(np.diff(share)).max()
-    assert found["voltage_step_max"] == pytest.approx(0.7 * math.log((jump + 1e-4) / 0.03), abs=1e-6)
-
-
-def test_a_mark_stands_in_the_image_in_its_four_columns():
-    images = [transform(channels(one_hour(temperature=t))[None])[0, ..., 3].astype(int) for t in (25.0, 40.0)]
-    changed = np.abs(images[1] - images[0])[2]
-    third = 2 + 2 + 4 * MARKS.index("temperature")  # columns of zeros, of margin, of marks before it
-    steps = 255 / math.log1p(8 * 256)
-    assert images[1][2, third + 1] - images[0][2, third + 1] == pytest.approx(0.7 * steps, abs=2)
-    assert changed[third + 8 : third + 28].max() < 0.2 * steps
+    fine = position % 45 < 30
+    scale, width, place = (2, 2, position % 45) if fine else (7, 4, position % 45 - 30)
+    middle = 2 + width * place + width // 2
+    own = change[scale - 1, :, 2 + position // 45]
+    assert own[middle - 1 : middle + 1].mean() > 0.5 * 0.4 * steps
+    beside = np.delete(own, np.arange(middle - 2 * width, middle + 2 * width))
+    assert np.abs(beside).max() <= 0.1 * 0.4 * steps
 
 
 def test_no_windows_are_normalised_to_none():
-    nothing = Background(np.empty((0, 11)), np.empty((0, COURSE, 2)), np.empty((0, 2)))
-    assert normalise(np.empty((0, 180, 4), np.float32), np.empty(0, int), nothing).shape == (0, 180, 4)
+    nothing = np.empty((0, 180, 2)), np.empty((0, 180)), np.empty((0, len(MARKS)))
+    assert normalise(*nothing).shape == (0, 180, 4)

@@ -7,7 +7,7 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.simulation import parts
-from pvfault.simulation.labelled import TRAINING, simulate_windows
+from pvfault.simulation.labelling import TRAINING, simulate_windows
 
 
 @pytest.fixture

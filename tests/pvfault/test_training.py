@@ -10,19 +10,17 @@ from pvfault.evaluation import model_card
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, group_probabilities, group_shorts, score
 from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
-from pvfault.simulation.labelled import (
-    DAY_STATISTICS,
-    DEVIATIONS,
+from pvfault.simulation.labelled import by_device_day
+from pvfault.simulation.labelling import (
     HEALTHY_SHARE,
-    NEIGHBOUR_STATISTICS,
     TEST,
     TRAINING,
     VALIDATION,
-    by_device_day,
     measure_effect,
     simulate_windows,
     thin,
 )
+from pvfault.simulation.surroundings import DAY_STATISTICS, DEVIATIONS, NEIGHBOUR_STATISTICS
 from pvfault.training import train_network
 from pvfault.windows import DARK_BELOW
 
@@ -111,15 +109,29 @@ def test_fleets_have_the_kinds_of_arrays_in_turn():
     assert not of_literature[~second].all()
 
 
+def test_a_fleet_without_errors_of_sensors_is_the_same_fleet(windows):
+    """Its hours are those of the same devices with the same faults, and what is measured is what is there."""
+    fleets = [simulate_windows(TRAINING, 24, arrays=(arrays,), images=False) for arrays in ("any", "any, clean")]
+    hours = [
+        dict(zip(zip(w.device_day, w.hour, strict=True), zip(w.label, w.effect, strict=True), strict=True))
+        for w in fleets
+    ]
+    common = set(hours[0]) & set(hours[1])
+    assert len(common) > 0.9 * len(hours[0])
+    assert all(hours[0][key] == hours[1][key] for key in common)
+    assert np.nanmedian(fleets[1].noise) < 0.1 * np.nanmedian(fleets[0].noise)
+
+
 def test_what_is_known_of_the_days_before_changes_the_images_and_nothing_else(windows):
-    """Without them the dates of the course are silent, in the first columns of either half of the third channel."""
+    """Without them the marks of dates are silent: nine of each signal, of two columns each, in the third channel."""
     unknown = simulate_windows(TRAINING, 24, histories=(0,))
     known = windows.select(slice(len(unknown)))
     np.testing.assert_array_equal(known.label, unknown.label)
     np.testing.assert_array_equal(known.statistics, unknown.statistics)
-    dates = unknown.images[:, 2, 4:16, 2], known.images[:, 2, 4:16, 2]
-    assert dates[0].max() < 30
-    assert np.median(dates[1]) > 150
+    for first in (2 + 2, 2 + 2 * 15 + 2):  # behind the margin; of the voltage, then of the current
+        dates = unknown.images[:, 1, first : first + 14, 2], known.images[:, 1, first : first + 14, 2]
+        assert np.median(dates[0]) < 30
+        assert np.median(dates[1]) > 150
 
 
 def test_effect_is_the_relative_change_of_voltage_and_current():
