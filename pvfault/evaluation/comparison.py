@@ -21,7 +21,8 @@ from pvfault.evaluation.scores import (
 )
 from pvfault.faults import FAULTS, OPEN_CIRCUIT
 from pvfault.simulation.devices import CONFUSERS
-from pvfault.simulation.labelled import LEAST_EFFECT, LabelledWindows, by_device_day
+from pvfault.simulation.labelled import LabelledWindows, by_device_day
+from pvfault.simulation.labelling import LEAST_EFFECT
 from pvfault.windows import WINDOWS_PER_DAY
 
 DRAWS = 1000
@@ -29,6 +30,7 @@ CONFIDENCE = 0.95
 SHORTS = group_shorts(np.arange(N_CLASSES))
 FAULTY = (np.arange(N_CLASSES) > 0).astype(int)
 
+STRINGS = {"1": 1, "2 to 3": 2, "4 to 6": 4, "7 to 12": 7}
 # Parts of a breakdown by where they begin, and whether healthy ones stand beside each part.
 _BREAKDOWNS = {
     "severity": ({"0% to 4%": 0, "4% to 8%": 0.04, "8% to 15%": 0.08, "15% to 30%": 0.15, "30% to 100%": 0.3}, True),
@@ -37,7 +39,7 @@ _BREAKDOWNS = {
         {"50 to 150 W/m²": 50, "150 to 300 W/m²": 150, "300 to 600 W/m²": 300, "600 W/m² and more": 600},
         False,
     ),
-    "strings in parallel": ({"1": 1, "2 to 3": 2, "4 to 6": 4, "7 to 12": 7}, False),
+    "strings in parallel": (STRINGS, False),
     "error of the sensors": (
         {"0.0% to 0.5%": 0, "0.5% to 1.0%": 0.005, "1.0% to 2.0%": 0.01, "2.0% and more": 0.02},
         False,
@@ -356,9 +358,14 @@ def _parts(values, truth):
     yield "all", "all", np.ones(len(truth), bool)
     for breakdown, column in values.items():
         parts, beside_healthy = _BREAKDOWNS[breakdown]
-        for (name, low), high in zip(parts.items(), [*parts.values(), np.inf][1:], strict=True):
-            inside = (column >= low) & (column < high)
+        for name, inside in in_parts(parts, column):
             yield breakdown, name, (truth == 0) | ((truth > 0) & inside) if beside_healthy else inside
+
+
+def in_parts(parts: dict[str, float], values) -> Iterator[tuple[str, np.ndarray]]:
+    """Which values lie in which part: each begins at its number and ends where the next one begins."""
+    for (name, low), high in zip(parts.items(), [*parts.values(), np.inf][1:], strict=True):
+        yield name, (values >= low) & (values < high)
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,14 @@ from pvfault.evaluation.scores import GROUP_NAMES, confusion_matrix, f1_scores, 
 from pvfault.faults import FAULTS, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.hourly_statistics import STATISTICS
 from pvfault.registry import VOLTAGE_TEMPERATURE_COEFFICIENT
-from pvfault.simulation.labelled import DAY_STATISTICS, NEIGHBOUR_STATISTICS, LabelledWindows, check_classes
+from pvfault.simulation.labelled import LabelledWindows, check_classes
+from pvfault.simulation.surroundings import DAY_STATISTICS, NEIGHBOUR_STATISTICS
 from pvfault.verdicts import STC_IRRADIANCE, STC_TEMPERATURE, expected_power
 
 Judge = Callable[[LabelledWindows], np.ndarray]
 
 STRONG_BOOSTING = "gradient boosting with the day and the neighbours"
+IMAGE_BOOSTING = "gradient boosting of what an image can show"
 
 
 def fit_boosting(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> Judge:
@@ -98,12 +100,14 @@ def fit_strong_boosting(training: LabelledWindows, validation: LabelledWindows, 
     return _fit(strong_boosting(seed), day_features, training, validation)
 
 
-def fit_ceiling(training: LabelledWindows, validation: LabelledWindows, *, seed: int) -> tuple[dict[str, float], Judge]:
-    """The best of several strong classifiers, given every statistic there is.
+def fit_ceiling(
+    training: LabelledWindows, validation: LabelledWindows, *, seed: int
+) -> tuple[dict[str, float], dict[str, Judge]]:
+    """Fit several strong classifiers, given every statistic there is; the ceiling is the best of them.
 
     Gradient boosting, extremely randomised trees, a multilayer perceptron, and the mean of their probabilities. They
     see the statistics of the hour, of the whole day, of the days before and of the neighbours under the same sky; one
-    sees the hour alone.
+    sees the hour alone, and one what is known of the device when the hour is over, which is what an image can show.
 
     Parameters
     ----------
@@ -114,17 +118,20 @@ def fit_ceiling(training: LabelledWindows, validation: LabelledWindows, *, seed:
     -------
     scores : dict of str to float
         Macro-F1 on the validation windows, line-line and line-ground as one, by classifier.
-    judge : callable
-        The best of them: from `LabelledWindows` to probabilities, shape (n, 6).
+    judges : dict of str to callable
+        From `LabelledWindows` to probabilities, shape (n, 6).
     """
     check_classes(training)
-    judges = {"gradient boosting of the hour alone": fit_boosting(training, validation, seed=seed)}
-    for name, classifier in _strong(seed).items():
+    judges = {
+        "gradient boosting of the hour alone": fit_boosting(training, validation, seed=seed),
+        IMAGE_BOOSTING: _fit(strong_boosting(seed), image_features, training, validation),
+    }
+    for name, classifier in _strong(len(training), seed).items():
         judges[name] = _fit(classifier, day_features, training, validation)
     parts = tuple(judges.values())
     judges["mean of them"] = lambda windows: np.mean([judge(windows) for judge in parts], axis=0)
     scores = {name: grouped_macro_f1(judge(validation), validation.label) for name, judge in judges.items()}
-    return scores, judges[max(scores, key=scores.get)]
+    return scores, judges
 
 
 def grouped_macro_f1(probabilities, label):
@@ -138,28 +145,26 @@ def hour_features(windows):
     return np.column_stack([windows.statistics, np.log(windows.modules), np.log(windows.strings)])
 
 
+def image_features(windows):
+    """What is known of a device when an hour is over, shape (n, n_features); NaN where there is nothing.
+
+    To `hour_features` come the hours of the day before it and the days before, and how the hour differs from them.
+    """
+    own = _columns(windows, DAY_STATISTICS)
+    before, earlier, _, _ = np.split(windows.day_statistics, 4, axis=1)
+    return np.column_stack([hour_features(windows), windows.hour, windows.deviations, before, own - earlier])
+
+
 def day_features(windows):
     """What is known of an hour, its day and its neighbours, shape (n, n_features); NaN where there is nothing.
 
-    To `hour_features` come the other hours of the day, the days before and the neighbours, and how the hour differs
-    from them.
+    To `image_features` come the whole day and the neighbours, and how the hour differs from them.
     """
     own = _columns(windows, DAY_STATISTICS)
-    before, earlier, middle, spread = np.split(windows.day_statistics, 4, axis=1)
+    _, _, middle, spread = np.split(windows.day_statistics, 4, axis=1)
     beside = windows.neighbours
-    return np.column_stack(
-        [
-            hour_features(windows),
-            windows.hour,
-            windows.deviations,
-            before,
-            own - earlier,
-            own - middle,
-            spread,
-            beside,
-            _columns(windows, NEIGHBOUR_STATISTICS) - beside,
-        ]
-    ).astype(np.float32)
+    differs = _columns(windows, NEIGHBOUR_STATISTICS) - beside
+    return np.column_stack([image_features(windows), own - middle, spread, beside, differs]).astype(np.float32)
 
 
 def _columns(windows, names):
@@ -176,18 +181,19 @@ def strong_boosting(seed):
     return _boosting(seed, max_leaf_nodes=63, l2_regularization=1.0)
 
 
-def _strong(seed):
+def _strong(n_windows, seed):
     """The strong classifiers, by name."""
     fill = SimpleImputer(strategy="median", add_indicator=True)
+    ranks = QuantileTransformer(n_quantiles=min(1000, n_windows), output_distribution="normal", random_state=seed)
     trees = ExtraTreesClassifier(120, min_samples_leaf=4, max_features=0.25, n_jobs=-1, random_state=seed)
-    perceptron = MLPClassifier((192, 96), alpha=1e-4, batch_size=512, early_stopping=True, n_iter_no_change=3,
-                               max_iter=25, random_state=seed)  # fmt: skip
+    perceptron = MLPClassifier(
+        (192, 96), alpha=1e-4, batch_size=min(512, n_windows // 2), early_stopping=True, n_iter_no_change=3,
+        max_iter=25, random_state=seed,
+    )  # fmt: skip
     return {
         STRONG_BOOSTING: strong_boosting(seed),
         "extremely randomised trees": make_pipeline(fill, trees),
-        "multilayer perceptron": make_pipeline(
-            fill, QuantileTransformer(output_distribution="normal", random_state=seed), perceptron
-        ),
+        "multilayer perceptron": make_pipeline(fill, ranks, perceptron),
     }
 
 

@@ -11,20 +11,14 @@ import numpy as np
 
 from pvfault.evaluation.comparison import GROUPED, METRICS, FalseAlarms, count_false_alarms
 from pvfault.evaluation.measured import MeasuredDay, worst_days
-from pvfault.evaluation.report import baselines_ahead, goals
-from pvfault.evaluation.run import Evaluation
+from pvfault.evaluation.report import WOULD_HELP, baselines_ahead, goals
+from pvfault.evaluation.run import CEILING, Evaluation
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, score
 from pvfault.faults import FAULTS, NONE
 from pvfault.lenet import Classifier
 from pvfault.simulation.faults import LEAST_SEVERITY
-from pvfault.simulation.labelled import (
-    LEAST_EFFECT,
-    TEST,
-    TRAINED_ARRAYS,
-    TRAINING,
-    VALIDATION,
-    by_device_day,
-)
+from pvfault.simulation.labelled import by_device_day
+from pvfault.simulation.labelling import LEAST_EFFECT, TEST, TRAINED_ARRAYS, TRAINING, VALIDATION
 from pvfault.teacher import SHARE
 from pvfault.verdicts import combine_windows
 
@@ -81,7 +75,8 @@ Not evaluated yet beside baselines and ceiling: `pvfault evaluate`.
 
 Simulated (docs/simulation.md): arrays of 4 to 24 modules × 1 to 12 strings at sub-string level, with what is no fault
 and looks like one: clouds, fog, snow, dirt, clipping, curtailment, trips, sensors that are shaded, misaligned, distant,
-drifting or stuck, lost readings. The three parts share no device, no site and no date. In training and validation each
+drifting or stuck, lost readings, trackers that depart from the maximum. The three parts share no device, no site and
+no date. In training and validation each
 faulty device-day stands beside its healthy twin; in training, healthy windows are thinned out, and {reference_share}
 of the devices have the array of five modules by three strings that published classifiers are compared on. Half of the
 test devices are faulty.
@@ -274,10 +269,15 @@ def _evaluation_paragraphs(evaluation, command, days):
         f"baselines and a ceiling (docs/evaluation.md says what these are). In brackets, 95 % confidence over devices."
     )
     yield f"    {command}"
+    with_ceiling = ["the ceiling has"] if CEILING in evaluation.false_alarms else []
     yield _table(
-        ["to reach", "found", ""],
-        [[g.text, g.found, "reached" if g.reached else "not reached"] for g in goals(evaluation)],
+        ["to reach", "found", *with_ceiling, ""],
+        [
+            [g.text, g.found, *([g.ceiling] if with_ceiling else []), "reached" if g.reached else "not reached"]
+            for g in goals(evaluation)
+        ],
     )
+    yield from _limits_paragraphs(evaluation.limits)
     for column in evaluation.columns:
         if column.breakdown == "all":
             judges = list(column.scores[GROUPED.name])
@@ -304,6 +304,30 @@ def _evaluation_paragraphs(evaluation, command, days):
     yield from evaluation.notes
     if days:
         yield from _measured_paragraphs(days)
+
+
+def _limits_paragraphs(limits):
+    """What the card says of what limits the scores."""
+    yield (
+        f"One healthy hour in twenty differs from what is expected of it by more than {limits.usual:.0%} of voltage "
+        f"and current together (sensors, snow, curtailment); in {limits.hidden:.0%} of the faulty hours the fault "
+        "changes less than that. F1 of faulty against healthy and macro-F1 with the shorts as one, by window, of all "
+        "healthy hours and of the faulty ones in which voltage and current together change so much or more:"
+    )
+    judges = list(limits.by_least_effect[0][2])
+    yield _table(
+        ["change", "faulty hours", *judges],
+        [
+            [f"{least:.0%}", f"{n:,}", *(" / ".join(f"{value:.3f}" for value in scores[judge]) for judge in judges)]
+            for least, n, scores in limits.by_least_effect
+        ],
+    )
+    yield "Open strings and shorts of 10 % of a string that are found within 2 h of daylight:"
+    yield _table(
+        ["strings in parallel", "device-days", *judges],
+        [[name, str(n), *(f"{shares[judge]:.0%}" for judge in judges)] for name, n, shares in limits.soon_by_strings],
+    )
+    yield "What would separate the rest: " + "; ".join(what[0].lower() + what[1:] for what, _ in WOULD_HELP) + "."
 
 
 def _measured_paragraphs(days):

@@ -31,6 +31,7 @@ from pvfault.evaluation.comparison import (
     window_columns,
 )
 from pvfault.evaluation.contenders import (
+    IMAGE_BOOSTING,
     STRONG_BOOSTING,
     fit_boosting,
     fit_ceiling,
@@ -39,15 +40,11 @@ from pvfault.evaluation.contenders import (
     grouped_macro_f1,
 )
 from pvfault.evaluation.day_rules import choose_day_rules, combine, describe_without_limit
+from pvfault.evaluation.limits import Limits, find_limits
 from pvfault.evaluation.scores import calibration_error
-from pvfault.simulation.labelled import (
-    TEST,
-    TRAINING,
-    VALIDATION,
-    LabelledWindows,
-    by_device_day,
-    simulate_windows,
-)
+from pvfault.faults import FAULTS
+from pvfault.simulation.labelled import LabelledWindows, by_device_day
+from pvfault.simulation.labelling import TEST, TRAINING, VALIDATION, simulate_windows
 from pvfault.simulation.parts import keep_windows, plan_part, prepare_parts
 from pvfault.verdicts import expected_power
 
@@ -56,6 +53,7 @@ BASELINES = (BOOSTING, RULE)
 EVERY_20_S = "20 s"
 REFERENCE = {"reference, clean": "reference, clean", "reference, noisy": "reference"}
 CADENCES = {EVERY_20_S: 20, "1 min": 60, "5 min": 300}
+CLEAN = "20 s, no errors"
 FLEET_PART, VALIDATION_PART, TRUTH = "fleet", "validation", "truth"
 FAULTY_SHARE = 0.5
 OTHER_DEVICES = 384
@@ -138,7 +136,7 @@ class Evaluation:
     version : str
         Of the weights.
     parts : dict of str to Part
-        The fleet, its first half at each cadence, the reference array.
+        The fleet; its first devices at each cadence, and with sensors without errors; the reference array.
     columns : list of Column
     false_alarms : dict of str to FalseAlarms
         By judge, on the fleet.
@@ -148,6 +146,9 @@ class Evaluation:
         Expected calibration error on the fleet's windows, of judges that give probabilities.
     slower : dict of str to Estimate
         By how much the model's macro-F1 by window changes at a slower cadence, by its name.
+    clean : Estimate
+        By how much it changes with sensors without errors.
+    limits : Limits
     notes : list of str
         What was fitted on how much, and how the ceiling grew with it.
     """
@@ -160,6 +161,8 @@ class Evaluation:
     delays: dict[str, np.ndarray]
     calibration: dict[str, float]
     slower: dict[str, Estimate]
+    clean: Estimate
+    limits: Limits
     notes: list[str]
 
 
@@ -206,13 +209,14 @@ def _tests(plan):
     common = {"faulty": FAULTY_SHARE, "twins": False}
     slower = {name: common | {"cadences": (seconds,)} for name, seconds in CADENCES.items() if name != EVERY_20_S}
     reference = {name: common | {"arrays": (arrays,)} for name, arrays in REFERENCE.items()}
+    others = slower | {CLEAN: common | {"arrays": ("any, clean",)}} | reference
     return {FLEET_PART: (plan.devices, common)} | {
-        name: (_other_devices(plan), options) for name, options in (slower | reference).items()
+        name: (_other_devices(plan), options) for name, options in others.items()
     }
 
 
 def _other_devices(plan):
-    """Devices of all tests but that of the fleet: at slower cadences, the first ones of the fleet."""
+    """Devices of all tests but that of the fleet: the first ones of the fleet, or as many reference arrays."""
     return min(plan.devices, OTHER_DEVICES)
 
 
@@ -252,9 +256,12 @@ def _other_answers(plan, windows, folder, progress):
 def _fingerprint(plan, windows):
     """What the others' answers depend on: test windows, training data as planned, and the judges' code."""
     known = hashlib.sha256(repr((plan.training_devices, plan.ceiling, plan.seed, TRAINING, VALIDATION)).encode())
-    known.update(inspect.getsource(contenders).encode() + inspect.getsource(expected_power).encode())
+    for code in (contenders, expected_power, _fit_others, _fit_ceiling):
+        known.update(inspect.getsource(code).encode())
     for part in windows.values():
-        for values in (part.statistics, part.neighbours, part.label, part.device_day):
+        for values in (
+            part.statistics, part.day_statistics, part.deviations, part.neighbours, part.label, part.device_day,
+        ):  # fmt: skip
             known.update(np.ascontiguousarray(values))
     return known.hexdigest()[:16]
 
@@ -269,7 +276,7 @@ def _fit_others(plan, windows, folder, progress):
     with progress.step(f"{RULE} fitted on {len(validation):,} windows"):
         judges[RULE] = fit_rule(validation)
     if plan.ceiling:
-        judges[CEILING], notes = _fit_ceiling(plan, training, validation, progress)
+        judges[CEILING], notes = _fit_ceiling(plan, training, validation, windows[FLEET_PART], progress)
     with progress.step("Their answers"):
         answers = {f"{judge}/{name}": ask(part) for judge, ask in judges.items() for name, part in windows.items()}
         for judge, ask in judges.items():
@@ -286,7 +293,7 @@ def _parts(plan, folder, progress):
     )  # fmt: skip
 
 
-def _fit_ceiling(plan, training, validation, progress):
+def _fit_ceiling(plan, training, validation, fleet, progress):
     """The best of the strong classifiers on ever more data, with notes on how the score grew with it."""
     if plan.ceiling > 1:
         devices, options = plan_part(TRAINING.name, plan.training_devices * plan.ceiling)
@@ -296,16 +303,18 @@ def _fit_ceiling(plan, training, validation, progress):
                 report=lambda done: progress.tell(f"{done:,}"), **options,
             )  # fmt: skip
     curve = []
-    for times in (1, 2, 4, 8):
-        if times < plan.ceiling:
-            part = training.select(training.device < plan.training_devices * times)
-            with progress.step(f"{STRONG_BOOSTING} fitted on {len(part):,} windows"):
-                judge = fit_strong_boosting(part, validation, seed=plan.seed)
-            curve.append((times, grouped_macro_f1(judge(validation), validation.label)))
+    for times in (plan.ceiling / 8, plan.ceiling / 4, plan.ceiling / 2):
+        part = training.select(training.device < plan.training_devices * times)
+        if len(np.unique(part.label)) < len(FAULTS):
+            continue
+        with progress.step(f"{STRONG_BOOSTING} fitted on {len(part):,} windows"):
+            judge = fit_strong_boosting(part, validation, seed=plan.seed)
+        curve.append((times, grouped_macro_f1(judge(validation), validation.label)))
     with progress.step(f"{CEILING} fitted on {len(training):,} windows"):
-        scores, judge = fit_ceiling(training, validation, seed=plan.seed)
+        scores, judges = fit_ceiling(training, validation, seed=plan.seed)
     curve.append((plan.ceiling, scores[STRONG_BOOSTING]))
     best = max(scores, key=scores.get)
+    known = grouped_macro_f1(judges[IMAGE_BOOSTING](fleet), fleet.label)
     notes = [
         f"The ceiling is {best}, fitted on {len(training):,} windows of "
         f"{plan.ceiling * plan.training_devices:,} faulty devices and their healthy twins, {plan.ceiling}× the "
@@ -313,11 +322,14 @@ def _fit_ceiling(plan, training, validation, progress):
         + ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
         + ".",
         f"{STRONG_BOOSTING.capitalize()} by the amount of data: "
-        + ", ".join(f"{times}× {score:.3f}" for times, score in curve)
+        + ", ".join(f"{times:g}× {score:.3f}" for times, score in curve)
         + "".join(f"; continued to 10× by its own gains: {score:.3f}" for score in extrapolate(curve))
         + ".",
+        f"Where the gap to the ceiling is: {IMAGE_BOOSTING}, without later hours of the day and without the "
+        f"neighbours, has macro-F1 {known:.3f} on the fleet's windows. What it lacks to the ceiling is what an hour's "
+        "image does not know; what the network lacks to it is what a network makes of as many windows.",
     ]
-    return judge, notes
+    return judges[best], notes
 
 
 def extrapolate(curve, times=10):
@@ -325,7 +337,7 @@ def extrapolate(curve, times=10):
 
     Parameters
     ----------
-    curve : list of (int, float)
+    curve : list of (float, float)
         How many times the data, each twice the one before, and the score.
     times : int
 
@@ -369,7 +381,7 @@ def _score(plan, version, parts, notes):
         if answer.name != RULE:  # its answers are 0 and 1
             calibration[answer.name] = calibration_error(answer.probabilities, fleet.windows.label)
     columns = [*window_columns(fleet.windows, fleet.answers), *day_columns(fleet.days, fleet.verdicts)]
-    for breakdown, names in (("cadence", CADENCES), ("reference array", REFERENCE)):
+    for breakdown, names in (("cadence and errors", (*CADENCES, CLEAN)), ("reference array", REFERENCE)):
         for name in names:
             columns += _whole_columns(breakdown, name, parts[name])
     return Evaluation(
@@ -382,7 +394,9 @@ def _score(plan, version, parts, notes):
         },
         delays=delays,
         calibration=calibration,
-        slower={name: _compare_cadence(plan, parts, name) for name in CADENCES if name != EVERY_20_S},
+        slower={name: _compare_set(plan, parts, name) for name in CADENCES if name != EVERY_20_S},
+        clean=_compare_set(plan, parts, CLEAN),
+        limits=find_limits(fleet, delays),
         notes=notes,
     )
 
@@ -394,8 +408,8 @@ def _whole_columns(breakdown, name, part):
     yield compare(breakdown, name, "device-days", part.days.device, part.days.truth, part.verdicts)
 
 
-def _compare_cadence(plan, parts, name):
-    """What the model gains (or, below 0, loses) by window at a slower cadence, on the same devices."""
+def _compare_set(plan, parts, name):
+    """What the model gains (or, below 0, loses) by window in another set of the same devices."""
     sets = [
         (part.windows.device, part.windows.label, part.answers[0].probabilities.argmax(axis=1))
         for part in (parts[EVERY_20_S], parts[name])

@@ -7,16 +7,20 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.evaluation.contenders import (
+    IMAGE_BOOSTING,
+    STRONG_BOOSTING,
+    day_features,
     find_temperature,
     fit_boosting,
     fit_ceiling,
     fit_rule,
     grouped_macro_f1,
+    image_features,
     soften,
 )
 from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
-from pvfault.simulation.labelled import TRAINING, simulate_windows
+from pvfault.simulation.labelling import TRAINING, simulate_windows
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +50,21 @@ def test_the_rule_names_what_falls_short(windows):
 def test_boosting_and_ceiling_learn_what_they_are_shown(windows):
     """On their own windows they must be nearly right, and their probabilities must be probabilities."""
     boosting = fit_boosting(windows, windows, seed=1)(windows)
-    scores, judge = fit_ceiling(windows, windows, seed=1)
-    ceiling = judge(windows)
-    assert max(scores.values()) == pytest.approx(grouped_macro_f1(ceiling, windows.label))
-    for probabilities in (boosting, ceiling):
+    scores, judges = fit_ceiling(windows, windows, seed=1)
+    ceiling = {name: judge(windows) for name, judge in judges.items()}
+    assert scores == {name: grouped_macro_f1(found, windows.label) for name, found in ceiling.items()}
+    for probabilities in (boosting, ceiling[STRONG_BOOSTING], ceiling[IMAGE_BOOSTING]):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)
         assert grouped_macro_f1(probabilities, windows.label) > 0.95
+
+
+def test_an_image_shows_no_later_hour_and_no_neighbour(windows):
+    """Columns of `day_statistics`: the hour before, the hours before, the whole day and its range."""
+    later = windows.day_statistics.copy()
+    later[:, later.shape[1] // 2 :] += 1
+    other = replace(windows, day_statistics=later, neighbours=windows.neighbours + 1)
+    np.testing.assert_array_equal(image_features(other), image_features(windows))
+    assert (day_features(other) != day_features(windows)).any()
 
 
 def test_a_training_set_without_a_class_is_refused(windows):

@@ -72,6 +72,15 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     again_card = weights.with_suffix(".md").read_text()
     assert len(re.findall("<!-- pvfault evaluate -->", again_card)) == 1
     assert "Measured days" not in again_card
+    assert "the ceiling has" not in page + again_card
+
+    done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 1, *SMALL)
+    assert done.exit_code == 0, done.output
+    for text in ((tmp_path / "report.html").read_text(), weights.with_suffix(".md").read_text()):
+        assert "the ceiling has" in text
+        assert re.search(r"The ceiling is .*, fitted on [\d,]+ windows of 48 faulty devices", text)
+        assert re.search(r"Where the gap to the ceiling is: .* has macro-F1 0\.\d{3} on the fleet", text)
+        assert re.search(r"One healthy hour in twenty differs from what is expected of it by more than \d+", text)
 
 
 def test_a_report_that_could_not_be_read_is_refused_before_the_work(evaluate, weights):
