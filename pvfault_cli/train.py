@@ -23,8 +23,8 @@ def train(
 ):
     """Train the network on simulated plants and write its model card.
 
-    With the defaults it takes about half an hour on two cores, and 6 GB of memory. The simulated windows are
-    kept in the state folder (4 GB) and used again, by this command and by `pvfault evaluate`.
+    With the defaults it takes about half an hour on two cores, and 10 GB of memory. The simulated windows are
+    kept in the state folder (5 GB) and used again, by this command and by `pvfault evaluate`.
 
     Example: `pvfault train -o models/lenet5.h5`
     """
