@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 
 from pvfault import reference, scalogram
 from pvfault.faults import FAULTS
-from pvfault.marks import measure_marks
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry, estimate_ratings
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS, WINDOW_START
@@ -121,9 +120,7 @@ def scalogram_rows(
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
     background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
-    deviations = reference.deviate(windows.values, hour, background.references)
-    marks = measure_marks(windows.values, deviations, owner, hour, background)
-    images = scalogram.transform(scalogram.normalise(deviations, windows.values[..., 3], marks))
+    images = scalogram.transform(scalogram.signals_of(windows.values, owner, hour, background))
     return _scalogram_table(devices, day, windows, images)
 
 

@@ -47,7 +47,6 @@ def hourly_statistics(values, ratings):
     """
     signals = _signals(np.asarray(values, np.float64), np.asarray(ratings, np.float64))
     steps = np.abs(np.diff(signals, axis=1))
-    half = signals.shape[1] // 2
     summaries = [
         signals.mean(axis=1),
         signals.std(axis=1),
@@ -57,7 +56,7 @@ def hourly_statistics(values, ratings):
         steps.mean(axis=1),
         steps.max(axis=1),
         steps.std(axis=1),
-        signals[:, half:].mean(axis=1) - signals[:, :half].mean(axis=1),
+        drift(signals),
     ]
     by_signal = np.stack(summaries, axis=-1).reshape(len(signals), -1)
     relations = relate(*np.moveaxis(signals[..., :4], -1, 0))
@@ -72,6 +71,12 @@ def _signals(values, ratings):
     light = np.maximum(irradiance, LEAST_IRRADIANCE)
     power_ratio = power / expected_power(light * STC_IRRADIANCE, temperature, 1.0)
     return np.stack([voltage, current, temperature, irradiance, power, power_ratio, current / light], axis=-1)
+
+
+def drift(signals):
+    """Mean of the second half of the slots, the second axis, less that of the first."""
+    half = signals.shape[1] // 2
+    return signals[:, half:].mean(axis=1) - signals[:, :half].mean(axis=1)
 
 
 def relate(voltage, current, temperature, irradiance):

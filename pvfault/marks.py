@@ -1,4 +1,4 @@
-"""What an image says in numbers beside the course of its signals: marks.
+"""What an image says in numbers beside its deviations: marks.
 
 Here: which marks there are, how they are measured, on which scale they stand. Not here: how an image shows them
 (`scalogram.py`), what the days before let expect (`reference.py`), statistics for judges without an image
@@ -8,10 +8,10 @@ Here: which marks there are, how they are measured, on which scale they stand. N
 import numpy as np
 
 from pvfault import reference
-from pvfault.hourly_statistics import LEAST_IRRADIANCE, RELATIONS, relate
+from pvfault.hourly_statistics import LEAST_IRRADIANCE, RELATIONS, drift, relate
 from pvfault.reference import HISTORY, N_VOLTAGE, Background
 from pvfault.verdicts import STC_IRRADIANCE
-from pvfault.windows import SLOTS, WINDOWS_PER_DAY
+from pvfault.windows import WINDOWS_PER_DAY
 
 BOUND = 2.5
 
@@ -27,10 +27,10 @@ _STEPS = (
 
 # Of the hour itself. Voltage and current as deviations from what is expected, power as that of both.
 _SUMMARIES = ("mean", "std", "min", "q10", "q50", "q90", "max", "step_mean", "step_max", "drift")
-_SIZE = ("modules_surplus", "strings_surplus", "modules", "strings")
+_ARRAY = ("modules_surplus", "strings_surplus", "modules", "strings")
 _LIGHT = ("irradiance", "irradiance_std", "irradiance_step_mean", "irradiance_drift")
 _HOUR = (
-    *_SIZE, "temperature", "from_noon", *_LIGHT, *(f"voltage_{summary}" for summary in _SUMMARIES),
+    *_ARRAY, "temperature", "from_noon", *_LIGHT, *(f"voltage_{summary}" for summary in _SUMMARIES),
     *(f"current_{summary}" for summary in _SUMMARIES), "power_min", "power_q50", "power_max", *RELATIONS,
 )  # fmt: skip
 
@@ -68,8 +68,9 @@ _SIZES = (
     "irradiance_std", "irradiance_step_mean", "current_off_irradiance", "jumps",
 )  # fmt: skip
 # Deviations from which on a mark grows by their logarithm.
-_UNITS = {"voltage": 0.003, "current": 0.008, "power": 0.008, "irradiance": 0.008} | {
-    "current_on_irradiance": 0.015, "voltage_on_temperature": 0.0005,
+_UNITS = {
+    "voltage": 0.003, "current": 0.008, "power": 0.008, "irradiance": 0.008, "current_on_irradiance": 0.015,
+    "voltage_on_temperature": 0.0005,
 }  # fmt: skip
 _COURSE_UNIT = 0.01
 _LEAST_SIZE = 0.0005
@@ -132,7 +133,7 @@ def _measure_hours(values, deviations, hour, background):
         "irradiance": np.log(np.maximum(light.mean(axis=1), LEAST_IRRADIANCE)),
         "irradiance_std": light.std(axis=1),
         "irradiance_step_mean": np.abs(np.diff(light, axis=1)).mean(axis=1),
-        "irradiance_drift": _drift(light),
+        "irradiance_drift": drift(light),
         "power_min": power.min(axis=1),
         "power_q50": np.median(power, axis=1),
         "power_max": power.max(axis=1),
@@ -143,16 +144,10 @@ def _measure_hours(values, deviations, hour, background):
         summaries = (
             deviation.mean(axis=1), deviation.std(axis=1), deviation.min(axis=1),
             *np.quantile(deviation, (0.1, 0.5, 0.9), axis=1), deviation.max(axis=1), steps.mean(axis=1),
-            steps.max(axis=1), _drift(deviation),
+            steps.max(axis=1), drift(deviation),
         )  # fmt: skip
         numbers |= {f"{signal}_{summary}": n for summary, n in zip(_SUMMARIES, summaries, strict=True)}
     return numbers
-
-
-def _drift(signal):
-    """Mean of the second half less that of the first."""
-    half = SLOTS // 2
-    return signal[:, half:].mean(axis=1) - signal[:, :half].mean(axis=1)
 
 
 def _shorten(course):

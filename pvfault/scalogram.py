@@ -10,6 +10,8 @@ import numpy as np
 import pywt
 from scipy.ndimage import uniform_filter1d
 
+from pvfault import reference
+from pvfault.marks import measure_marks
 from pvfault.windows import SLOTS
 
 WAVELET = "morl"
@@ -44,6 +46,27 @@ _LARGEST_SIGNAL = 2.0**20
 # more gain 5 %.
 _CHUNK = 48
 _ROWS = (_CHUNK // 3, 2, 3, 2)  # twelves, sixes, windows, channels
+
+
+def signals_of(values, owner, hour, background):
+    """What the images of the windows of a date are made of.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 180, 4)
+        Voltage [V], current [A], temperature [°C], irradiance [W/m²].
+    owner, hour : ndarray of int, shape (n,)
+        Which device, and which hour of the date, UTC.
+    background : pvfault.reference.Background
+        Of the windows.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 180, 4)
+        As `normalise` gives them.
+    """
+    deviations = reference.deviate(values, hour, background.references)
+    return normalise(deviations, values[..., 3], measure_marks(values, deviations, owner, hour, background))
 
 
 def normalise(deviations, irradiance, marks):

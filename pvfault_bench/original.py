@@ -23,7 +23,6 @@ from pyspark.sql import functions as f
 
 from pvfault import reference, scalogram
 from pvfault.faults import FAULTS
-from pvfault.marks import measure_marks
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, SAMPLE_PERIOD_S, TIMESTAMP
 from pvfault.registry import Registry
 from pvfault.tables import PREDICTIONS, READINGS, WINDOW_START
@@ -125,8 +124,7 @@ def transform_device(readings: pd.DataFrame, registry: Registry) -> pd.DataFrame
     here = np.zeros(len(hours), int), hours
     values = np.array(list(windows.values())).reshape(-1, len(MEASUREMENTS), SLOTS).transpose(0, 2, 1)
     background = reference.background_of(*here, means, before, given, rated, layout)
-    deviations = reference.deviate(values, hours, background.references)
-    signals = scalogram.normalise(deviations, values[..., 3], measure_marks(values, deviations, *here, background))
+    signals = scalogram.signals_of(values, *here, background)
     rows = [
         (device, pd.Timestamp(DAY) + timedelta(hours=int(hour)), transform_window(window).tobytes())
         for hour, window in zip(hours, signals, strict=True)

@@ -15,6 +15,7 @@ from pvfault.evaluation.scores import (
     GROUP_NAMES,
     N_CLASSES,
     SHORT,
+    confusion_matrix,
     f1_scores,
     group_confusion,
     group_shorts,
@@ -156,6 +157,11 @@ class Metric:
     def score(self, whole, drawn):
         """Compute the score of all devices, and of each draw of them."""
         return float(self.compute(whole, whole)), self.compute(drawn, whole)
+
+    def score_all(self, truth, found):
+        """Compute the score of what was found, shape (n,), against the truth, shape (n,)."""
+        confusion = confusion_matrix(truth, found, N_CLASSES)
+        return float(self.compute(confusion, confusion))
 
 
 GROUPED = Metric("macro-F1, shorts as one", SHORTS)

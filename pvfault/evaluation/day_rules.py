@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from pvfault.evaluation.comparison import FOUND, GROUPED, count_by_device, count_false_alarms
+from pvfault.evaluation.comparison import FOUND, GROUPED, count_false_alarms
 from pvfault.evaluation.scores import MOST_FALSE_ALARMS, N_CLASSES
 from pvfault.verdicts import FAULT_PRIOR, combine_windows
 
@@ -73,7 +73,7 @@ def choose_day_rules(truth, arranged):
     candidates += [partial(judge_by_count, least=least) for least in range(1, 13)]
     found = [np.maximum(rule(arranged), 0) for rule in candidates]
     alarms = np.array([count_false_alarms(truth, days).a_year for days in found])
-    scores = np.array([_score_days(GROUPED, truth, days) for days in found])
+    scores = np.array([GROUPED.score_all(truth, days) for days in found])
     quiet = np.where(alarms <= max(MOST_FALSE_ALARMS, alarms.min()), scores, -1.0)
     return candidates[quiet.argmax()], candidates[scores.argmax()]
 
@@ -92,7 +92,7 @@ def describe_without_limit(truth, verdicts):
     str
     """
     said = [
-        f"{judge} {_score_days(GROUPED, truth, found):.3f} and {_score_days(FOUND, truth, found):.3f} with "
+        f"{judge} {GROUPED.score_all(truth, found):.3f} and {FOUND.score_all(truth, found):.3f} with "
         f"{count_false_alarms(truth, found).a_year:.1f} false alarms a device-year"
         for judge, found in ((judge, np.maximum(days, 0)) for judge, days in verdicts.items())
     ]
@@ -101,9 +101,3 @@ def describe_without_limit(truth, verdicts):
         "device-year is given, or as few as the judge can give. Without that limit, macro-F1 with the shorts as one "
         f"and F1 of faulty against healthy by device-day: {'; '.join(said)}."
     )
-
-
-def _score_days(metric, truth, found):
-    """One score of all days."""
-    confusion = count_by_device(np.zeros(len(truth), int), truth, found)[0]
-    return metric.compute(confusion, confusion)

@@ -14,7 +14,6 @@ from pvfault.evaluation.comparison import (
     GROUPED,
     SOON,
     STRINGS,
-    count_by_device,
     in_parts,
     must_be_found_soon,
 )
@@ -69,7 +68,10 @@ def find_limits(fleet, delays) -> Limits:
     by_least_effect = []
     for least in LEAST_EFFECTS:
         kept = (windows.label == 0) | (windows.effect >= least)
-        scores = {judge: _score(windows.label[kept], answer[kept]) for judge, answer in found.items()}
+        scores = {
+            judge: tuple(metric.score_all(windows.label[kept], answer[kept]) for metric in (FOUND, GROUPED))
+            for judge, answer in found.items()
+        }
         by_least_effect.append((least, int((kept & (windows.label > 0)).sum()), scores))
     strings = fleet.days.strings[must_be_found_soon(fleet.days)]
     soon_by_strings = [
@@ -96,9 +98,3 @@ def overlap(windows: LabelledWindows) -> tuple[float, float]:
     healthy = windows.label == 0
     usual = float(np.quantile(sum(means)[healthy], USUAL))
     return usual, float((windows.effect[~healthy] < usual).mean())
-
-
-def _score(truth, found):
-    """F1 of faulty against healthy, and macro-F1 with the shorts as one."""
-    confusion = count_by_device(np.zeros(len(truth), int), truth, found)[0]
-    return tuple(float(metric.compute(confusion, confusion)) for metric in (FOUND, GROUPED))

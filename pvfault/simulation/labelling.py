@@ -21,7 +21,6 @@ import numpy as np
 from pvfault import reference, scalogram
 from pvfault.faults import FAULTS, NONE
 from pvfault.hourly_statistics import hourly_statistics
-from pvfault.marks import measure_marks
 from pvfault.readings import SAMPLE_PERIOD_S
 from pvfault.reference import HISTORY
 from pvfault.simulation.devices import CONFUSERS, Day, Device, day_begins, simulate_day
@@ -306,10 +305,8 @@ def _cut(days, *, images, kept=None):
     chosen = everything.select(pictured)
     if not images:
         return chosen
-    deviations = reference.deviate(windows.values, hour, background.references)
-    marks = measure_marks(windows.values, deviations, owner, hour, background)
-    signals = scalogram.normalise(deviations[pictured], windows.values[pictured, :, 3], marks[pictured])
-    return replace(chosen, images=scalogram.transform(signals))
+    signals = scalogram.signals_of(windows.values, owner, hour, background)
+    return replace(chosen, images=scalogram.transform(signals[pictured]))
 
 
 def _measure_noise(device, day):

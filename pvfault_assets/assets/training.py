@@ -58,8 +58,8 @@ def training_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def training_windows(config: WindowsConfig):
         """One row per device and hour: a scalogram of a simulated device with the fault that shows in it.
 
-        Three parts (training, validation, test) that share no device, site or date. Simulating them takes about 20
-        minutes; materialise it before `lenet_model` is asked to train.
+        Three parts (training, validation, test) that share no device, site or date. Simulating them takes a quarter of
+        an hour; materialise it before `lenet_model` is asked to train.
         """
         from pvfault.simulation.parts import count_windows, name_parts, prepare_parts
 
