@@ -45,26 +45,27 @@ def hourly_statistics(values, ratings):
     >>> [f"{row[name]:.2f}" for name in ("power_mean", "power_ratio_mean", "voltage_std")]
     ['0.80', '1.00', '0.00']
     """
-    signals = _signals(np.asarray(values, np.float64), np.asarray(ratings, np.float64))
-    steps = np.abs(np.diff(signals, axis=1))
-    summaries = [
-        signals.mean(axis=1),
-        signals.std(axis=1),
-        signals.min(axis=1),
-        *np.quantile(signals, (0.1, 0.25, 0.5, 0.75, 0.9), axis=1),
-        signals.max(axis=1),
-        steps.mean(axis=1),
-        steps.max(axis=1),
-        steps.std(axis=1),
-        drift(signals),
-    ]
-    by_signal = np.stack(summaries, axis=-1).reshape(len(signals), -1)
+    signals = relative_signals(values, ratings)
+    by_signal = np.stack(list(summarise(signals, SUMMARIES).values()), axis=-1).reshape(len(signals), -1)
     relations = relate(*np.moveaxis(signals[..., :4], -1, 0))
     return np.column_stack([by_signal, relations]).astype(np.float32)
 
 
-def _signals(values, ratings):
-    """The signals, shape (n, 180, 7)."""
+def relative_signals(values, ratings):
+    """Signals of windows relative to what the device is rated for.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 180, 4)
+    ratings : ndarray, shape (n, 2)
+        As for `hourly_statistics`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 180, 7)
+        In the order of `SIGNALS`; temperature in °C.
+    """
+    values, ratings = np.asarray(values, np.float64), np.asarray(ratings, np.float64)
     voltage, current = (values[..., k] / ratings[:, None, k] for k in range(2))
     temperature, irradiance = values[..., 2], values[..., 3] / STC_IRRADIANCE
     power = voltage * current
@@ -73,7 +74,36 @@ def _signals(values, ratings):
     return np.stack([voltage, current, temperature, irradiance, power, power_ratio, current / light], axis=-1)
 
 
-def drift(signals):
+def summarise(signals, names):
+    """Summarise signals over an hour.
+
+    Parameters
+    ----------
+    signals : ndarray, shape (n, m, ...)
+        Slots on the second axis.
+    names : sequence of str
+        Of `SUMMARIES`.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n, ...)
+    """
+    steps = np.abs(np.diff(signals, axis=1))
+    quantiles = iter(np.quantile(signals, [int(name[1:]) / 100 for name in names if name.startswith("q")], axis=1))
+    others = {
+        "mean": signals.mean, "std": signals.std, "min": signals.min, "max": signals.max,
+        "step_mean": steps.mean, "step_max": steps.max, "step_std": steps.std,
+    }  # fmt: skip
+
+    def summary(name):
+        if name == "drift":
+            return _drift(signals)
+        return others[name](axis=1) if name in others else next(quantiles)
+
+    return {name: summary(name) for name in names}
+
+
+def _drift(signals):
     """Mean of the second half of the slots, the second axis, less that of the first."""
     half = signals.shape[1] // 2
     return signals[:, half:].mean(axis=1) - signals[:, :half].mean(axis=1)

@@ -3,77 +3,127 @@
 Here: which marks there are, how they are measured, on which scale they stand. Not here: how an image shows them
 (`scalogram.py`), what the days before let expect (`reference.py`), statistics for judges without an image
 (`hourly_statistics.py`).
+
+A mark is a number of the hour by its name, or, where one of `_WAYS` follows the name, how that number of the hour
+stands to those of the hours before it on the same date and under the same sun. Names begin with the signal. `voltage`,
+`current` and `power` are deviations from what the days before let expect; `rated_voltage`, `rated_current` and
+`rated_power` are relative to the ratings, `power_ratio` and `current_ratio` to what the irradiance promises of them.
 """
 
 import numpy as np
 
 from pvfault import reference
-from pvfault.hourly_statistics import LEAST_IRRADIANCE, RELATIONS, drift, relate
+from pvfault.hourly_statistics import RELATIONS, SUMMARIES, relate, relative_signals, summarise
 from pvfault.reference import HISTORY, N_VOLTAGE, Background
 from pvfault.verdicts import STC_IRRADIANCE
 from pvfault.windows import WINDOWS_PER_DAY
 
 BOUND = 2.5
 
-# Of the course, the farthest first: single dates, but means of those far back, and hours.
-_LONG_AGO, _WEEKS_AGO = (56, 154), (21, 42)
-_DAYS_AGO = (14, 10, 7, 5, 3, 2, 1)
-_HOURS_AGO = (6, 5, 4, 3, 2, 1)
-_STEPS = (
-    *(f"{first}_to_{last}_days_ago" for first, last in (_LONG_AGO, _WEEKS_AGO)),
-    *(f"{days}_days_ago" for days in _DAYS_AGO),
-    *(f"{hours}_hours_ago" for hours in _HOURS_AGO),
-)
+# Marks that differ from a middle to both sides: the middle, and the unit from which on they grow by their logarithm.
+# Middles and units are the medians of 26,112 training windows and of their distances from it.
+_CHANGES = {
+    "voltage_mean": (-0.0032, 0.01),
+    "voltage_min": (-0.033, 0.026),
+    "voltage_q10": (-0.018, 0.016),
+    "voltage_q25": (-0.01, 0.011),
+    "voltage_q50": (-0.0027, 0.0079),
+    "voltage_max": (0.014, 0.016),
+    "current_mean": (-0.023, 0.033),
+    "current_min": (-0.12, 0.096),
+    "current_q50": (-0.018, 0.026),
+    "current_q75": (-0.006, 0.025),
+    "current_max": (0.016, 0.042),
+    "current_q10": (-0.059, 0.051),
+    "power_mean": (-0.078, 0.077),
+    "power_min": (-0.19, 0.16),
+    "power_q10": (-0.14, 0.12),
+    "power_q25": (-0.099, 0.09),
+    "power_q50": (-0.065, 0.066),
+    "power_max": (-0.00063, 0.076),
+    "rated_voltage_mean": (0.91, 0.058),
+    "rated_voltage_min": (0.87, 0.069),
+    "rated_voltage_q10": (0.89, 0.065),
+    "rated_voltage_max": (0.96, 0.058),
+    "rated_power_q10": (0.19, 0.15),
+    "rated_power_q25": (0.24, 0.18),
+    "power_ratio_min": (0.7, 0.18),
+    "power_ratio_q10": (0.77, 0.14),
+    "current_ratio_min": (0.8, 0.13),
+    "current_ratio_q75": (0.94, 0.05),
+    "current_ratio_drift": (-0.00049, 0.011),
+    "temperature_mean": (33, 11),
+    "temperature_max": (36, 12),
+    "irradiance_q75": (0.5, 0.28),
+    "irradiance_max": (0.58, 0.28),
+    "voltage_on_temperature": (0.00011, 0.0016),
+    "modules_surplus": (0, 0.085),
+    "strings_surplus": (0, 0.12),
+    "from_noon": (0, 2.6),
+    "voltage_1_days_ago": (0.98, 0.012),
+    "voltage_2_days_ago": (0.98, 0.012),
+    "voltage_3_days_ago": (0.98, 0.012),
+    "voltage_56_to_154_days_ago": (0.99, 0.0087),
+    "current_1_days_ago": (0.99, 0.037),
+    "current_2_days_ago": (0.99, 0.036),
+    "current_56_to_154_days_ago": (0.99, 0.028),
+    "voltage_1_hours_ago": (0.98, 0.02),
+    "current_1_hours_ago": (0.97, 0.052),
+    "voltage_min_hour_before": (-0.029, 0.022),
+    "voltage_mean_hour_before": (-0.0025, 0.0081),
+    "power_q50_hour_before": (-0.052, 0.056),
+    "current_std_against_earlier": (-0.003, 0.011),
+    "irradiance_mean_against_earlier": (0.12, 0.18),
+    "rated_voltage_mean_against_earlier": (-0.014, 0.02),
+    "rated_voltage_max_against_earlier": (-0.013, 0.018),
+    "current_ratio_q50_against_earlier": (0.005, 0.03),
+}  # fmt: skip
+# Marks of one sign that run over decades: mean and spread of their natural logarithms in the same windows.
+_SIZES = {
+    "voltage_std": (-4.6, 1.1),
+    "voltage_step_max": (-4.2, 1.4),
+    "current_std": (-3.8, 1.2),
+    "current_step_max": (-3.4, 1.6),
+    "power_std": (-3.8, 1.3),
+    "power_step_mean": (-5, 1.1),
+    "power_step_max": (-3.5, 1.7),
+    "current_off_irradiance": (-5, 1.1),
+    "rated_voltage_step_mean": (-5.5, 0.7),
+    "rated_power_std": (-3.1, 0.99),
+    "rated_power_step_mean": (-5.6, 0.94),
+    "rated_current_step_max": (-4.1, 1.4),
+    "current_ratio_step_mean": (-4.7, 1.1),
+    "power_ratio_std": (-3.7, 1.4),
+    "temperature_std": (0.5, 0.75),
+    "irradiance_mean": (-0.84, 0.79),
+    "irradiance_std": (-2.8, 0.86),
+    "irradiance_step_mean": (-5.7, 0.95),
+    "irradiance_step_std": (-5.7, 1.1),
+    "without_current": (-1.8, 1.3),
+    "modules_remainder": (-2.7, 1.4),
+    "strings_remainder": (-2.5, 1.4),
+    "modules": (2.2, 0.5),
+    "strings": (1.1, 0.73),
+    "current_off_irradiance_range": (-4.6, 1.5),
+    "voltage_step_mean_range": (-6.1, 0.7),
+    "voltage_mean_range": (-3.6, 1.3),
+    "voltage_std_range": (-4.3, 1.5),
+    "power_max_range": (-2.1, 1.4),
+    "current_mean_range": (-2.7, 1.4),
+    "voltage_max_range": (-3.3, 1.2),
+    "voltage_step_max_range": (-4.5, 1.5),
+    "voltage_on_temperature_range": (-4.4, 1.3),
+    "irradiance_mean_range": (-0.49, 0.76),
+    "current_step_mean_earlier": (-4.7, 0.96),
+    "current_off_irradiance_earlier": (-4.9, 1),
+}  # fmt: skip
+MARKS = (*_CHANGES, *_SIZES)
 
-# Of the hour itself. Voltage and current as deviations from what is expected, power as that of both.
-_SUMMARIES = ("mean", "std", "min", "q10", "q50", "q90", "max", "step_mean", "step_max", "drift")
-_ARRAY = ("modules_surplus", "strings_surplus", "modules", "strings")
-_LIGHT = ("irradiance", "irradiance_std", "irradiance_step_mean", "irradiance_drift")
-_HOUR = (
-    *_ARRAY, "temperature", "from_noon", *_LIGHT, *(f"voltage_{summary}" for summary in _SUMMARIES),
-    *(f"current_{summary}" for summary in _SUMMARIES), "power_min", "power_q50", "power_max", *RELATIONS,
-)  # fmt: skip
-
-# Of the hours before it on the same date and under the same sun: how the hour differs from their mean, the last one of
-# them, the range of all up to it. Dates are of UTC: in America a date begins with the evening before.
+_CHANGE_SPREAD = 1.6
+_LEAST_SIZE = 0.001
 _HOURS_BACK = 23
-_AGAINST_EARLIER = (
-    "voltage_mean", "current_mean", "power_q50", "voltage_std", "voltage_step_mean", "current_std",
-    "current_on_irradiance", "current_off_irradiance",
-)  # fmt: skip
-_HOUR_BEFORE = (
-    "voltage_std", "voltage_step_mean", "current_std", "current_on_irradiance", "current_off_irradiance", "power_min",
-    "without_current",
-)  # fmt: skip
-_RANGE = (
-    "voltage_mean", "current_mean", "power_q50", "voltage_std", "voltage_step_mean", "current_on_irradiance",
-    "current_off_irradiance",
-)  # fmt: skip
-
-MARKS = (
-    *(f"{signal}_{step}" for signal in ("voltage", "current") for step in _STEPS),
-    *(f"{name}_against_earlier" for name in _AGAINST_EARLIER),
-    *(f"{name}_hour_before" for name in _HOUR_BEFORE),
-    *_HOUR,
-    *(f"{name}_range" for name in _RANGE),
-)
-
-# Middle and spread of what is neither a deviation nor a size: counts, logarithms, degrees, hours, shares.
-_LEVELS = {
-    "modules_surplus": (0.0, 4 / 3), "strings_surplus": (0.0, 4 / 3), "modules": (2.5, 0.5), "strings": (1.0, 0.7),
-    "temperature": (30.0, 12.0), "from_noon": (0.0, 3.0), "irradiance": (-0.8, 0.8), "without_current": (0.5, 1 / 3),
-}  # fmt: skip
-_SIZES = (
-    *(f"{signal}_{size}" for signal in ("voltage", "current") for size in ("std", "step_mean", "step_max")),
-    "irradiance_std", "irradiance_step_mean", "current_off_irradiance", "jumps",
-)  # fmt: skip
-# Deviations from which on a mark grows by their logarithm.
-_UNITS = {
-    "voltage": 0.003, "current": 0.008, "power": 0.008, "irradiance": 0.008, "current_on_irradiance": 0.015,
-    "voltage_on_temperature": 0.0005,
-}  # fmt: skip
-_COURSE_UNIT = 0.01
-_LEAST_SIZE = 0.0005
+_WAYS = ("against_earlier", "earlier", "hour_before", "range")
+_LONG_AGO = "56_to_154"
 
 
 def measure_marks(values, deviations, owner, hour, background: Background):
@@ -95,69 +145,102 @@ def measure_marks(values, deviations, owner, hour, background: Background):
     Returns
     -------
     ndarray of float64, shape (n, len(MARKS))
-        On scales on which most windows lie within ±2, none beyond ±2.5; NaN where nothing is known.
+        On scales on which nine in ten windows lie within ±2, none beyond ±2.5; NaN where nothing is known.
     """
-    of_hour = _measure_hours(values, deviations, hour, background)
-    since_midnight = (hour - background.references[:, -1] + 12) % 24  # of the sun
-    same_day = np.arange(_HOURS_BACK, -1, -1) <= since_midnight[:, None]
-    so_far = {}
-    for name in {*_AGAINST_EARLIER, *_HOUR_BEFORE, *_RANGE}:
-        days = np.full((owner.max(initial=-1) + 1, WINDOWS_PER_DAY), np.nan)
-        days[owner, hour] = of_hour[name]
-        so_far[name] = np.where(same_day, _back(days)[owner, hour], np.nan)
+    numbers = measure_numbers(values, deviations, owner, hour, background)
     columns = [
-        *(_deviation(step - 1, _COURSE_UNIT) for step in _shorten(background.course)),
-        *(_change(name, of_hour[name] - _mean_known(so_far[name][:, :-1])) for name in _AGAINST_EARLIER),
-        *(_scale(name, so_far[name][:, -2]) for name in _HOUR_BEFORE),
-        *(_scale(name, of_hour[name]) for name in _HOUR),
-        *(_size(np.fmax.reduce(so_far[name], axis=1) - np.fmin.reduce(so_far[name], axis=1)) for name in _RANGE),
+        np.arcsinh((numbers[name] - middle) / unit) / _CHANGE_SPREAD for name, (middle, unit) in _CHANGES.items()
     ]
+    columns += [(np.log(numbers[name] + _LEAST_SIZE) - middle) / spread for name, (middle, spread) in _SIZES.items()]
     # A window's marks do not depend on the windows beside it, whatever the order of additions inside.
     return np.round(np.clip(np.column_stack(columns), -BOUND, BOUND), reference.DIGITS)
 
 
-def _measure_hours(values, deviations, hour, background):
-    """What is measured of the hours themselves, by its name, each of shape (n,)."""
-    _, current, temperature, irradiance = np.moveaxis(np.asarray(values, np.float64), -1, 0)
-    voltage_deviation, current_deviation = np.moveaxis(deviations, -1, 0)
-    light, references = irradiance / STC_IRRADIANCE, background.references
-    relations = relate(1 + voltage_deviation, current / references[:, N_VOLTAGE, None], temperature, light)
-    power = (1 + voltage_deviation) * (1 + current_deviation) - 1
-    numbers = {
-        "modules_surplus": background.surplus[:, 0],
-        "strings_surplus": background.surplus[:, 1],
-        "modules": np.log(background.layout[:, 0]),
-        "strings": np.log(background.layout[:, 1]),
-        "temperature": temperature.mean(axis=1),
-        "from_noon": (hour + 0.5 - references[:, -1] + 12) % 24 - 12,
-        "irradiance": np.log(np.maximum(light.mean(axis=1), LEAST_IRRADIANCE)),
-        "irradiance_std": light.std(axis=1),
-        "irradiance_step_mean": np.abs(np.diff(light, axis=1)).mean(axis=1),
-        "irradiance_drift": drift(light),
-        "power_min": power.min(axis=1),
-        "power_q50": np.median(power, axis=1),
-        "power_max": power.max(axis=1),
-        **dict(zip(RELATIONS, relations.T, strict=True)),
-    }
-    for signal, deviation in (("voltage", voltage_deviation), ("current", current_deviation)):
-        steps = np.abs(np.diff(deviation, axis=1))
-        summaries = (
-            deviation.mean(axis=1), deviation.std(axis=1), deviation.min(axis=1),
-            *np.quantile(deviation, (0.1, 0.5, 0.9), axis=1), deviation.max(axis=1), steps.mean(axis=1),
-            steps.max(axis=1), drift(deviation),
-        )  # fmt: skip
-        numbers |= {f"{signal}_{summary}": n for summary, n in zip(_SUMMARIES, summaries, strict=True)}
+def measure_numbers(values, deviations, owner, hour, background):
+    """What the marks say, before it is brought to their scales: by name, each of shape (n,)."""
+    numbers = _of_hour(values, deviations, hour, background) | _of_course(background.course)
+    so_far = _hours_so_far(owner, hour, background.references[:, -1])
+    for name, way in (_split(mark) for mark in MARKS):
+        if way:
+            numbers[f"{name}_{way}"] = _compare(np.where(so_far >= 0, numbers[name][so_far], np.nan), way)
     return numbers
 
 
-def _shorten(course):
-    """The steps of the course that are marks, voltage first, each of shape (n,)."""
+def _hours_so_far(owner, hour, noon):
+    """Which windows are the `_HOURS_BACK` before each and itself, shape (n, _HOURS_BACK + 1); -1 where none is."""
+    rows = np.full((owner.max(initial=-1) + 1, _HOURS_BACK + WINDOWS_PER_DAY), -1)
+    rows[owner, _HOURS_BACK + hour] = np.arange(len(owner))
+    since_midnight = (hour - noon + 12) % 24  # of the sun
+    # Dates are of UTC: in America a date begins with the evening before.
+    same_day = np.arange(_HOURS_BACK, -1, -1) <= since_midnight[:, None]
+    return np.where(same_day, rows[owner[:, None], hour[:, None] + np.arange(_HOURS_BACK + 1)], -1)
+
+
+def _split(mark):
+    """The name of the number of a mark, and the way in which it is seen, if it is not of the hour alone."""
+    way = next((way for way in _WAYS if mark.endswith(f"_{way}")), None)
+    return (mark.removesuffix(f"_{way}"), way) if way else (mark, None)
+
+
+def _compare(so_far, way):
+    """How the last of the hours of a day, shape (n, hours), stands to those before it."""
+    if way == "range":
+        return np.fmax.reduce(so_far, axis=1) - np.fmin.reduce(so_far, axis=1)
+    if way == "hour_before":
+        return so_far[:, -2]
+    earlier = _mean_known(so_far[:, :-1])
+    return earlier if way == "earlier" else so_far[:, -1] - earlier
+
+
+def _of_hour(values, deviations, hour, background):
+    """What is measured of the hours themselves."""
+    _, current, temperature, irradiance = np.moveaxis(np.asarray(values, np.float64), -1, 0)
+    by_deviation = dict(zip(("voltage", "current"), np.moveaxis(deviations, -1, 0), strict=True))
+    by_deviation["power"] = (1 + by_deviation["voltage"]) * (1 + by_deviation["current"]) - 1
+    names = (
+        "rated_voltage",
+        "rated_current",
+        "temperature",
+        "irradiance",
+        "rated_power",
+        "power_ratio",
+        "current_ratio",
+    )
+    by_rating = dict(zip(names, np.moveaxis(relative_signals(values, background.ratings), -1, 0), strict=True))
+    numbers = {}
+    for signal, course in (by_deviation | by_rating).items():
+        numbers |= {f"{signal}_{summary}": n for summary, n in summarise(course, _wanted(signal)).items()}
+    per_light = current / background.references[:, N_VOLTAGE, None]
+    relations = relate(1 + by_deviation["voltage"], per_light, temperature, irradiance / STC_IRRADIANCE)
+    numbers |= dict(zip(RELATIONS, relations.T, strict=True))
+    for k, part in enumerate(("modules", "strings")):
+        surplus = background.surplus[:, k]
+        numbers |= {
+            part: background.layout[:, k],
+            f"{part}_surplus": surplus,
+            f"{part}_remainder": np.abs(surplus - np.round(surplus)),
+        }
+    return numbers | {"from_noon": (hour + 0.5 - background.references[:, -1] + 12) % 24 - 12}
+
+
+def _wanted(signal):
+    """The summaries of a signal that marks are made of."""
+    names = {_split(mark)[0] for mark in MARKS}
+    return [summary for summary in SUMMARIES if f"{signal}_{summary}" in names]
+
+
+def _of_course(course):
+    """Voltage and current on single dates, long ago and in the hours before, as shares of what is typical."""
     dates, hours = course[:, : len(HISTORY)], course[:, len(HISTORY) : -1]
     back = np.array(HISTORY[::-1])
-    spans = [*(_LONG_AGO, _WEEKS_AGO), *((days, days) for days in _DAYS_AGO)]
-    steps = [_mean_known(dates[:, (back >= first) & (back <= last)]) for first, last in spans]
-    steps += [hours[:, -ago] for ago in _HOURS_AGO]
-    return [step[:, signal] for signal in range(2) for step in steps]
+    steps = {f"{days}_days_ago": dates[:, -1 - position] for position, days in enumerate(HISTORY)}
+    steps[f"{_LONG_AGO}_days_ago"] = _mean_known(dates[:, back >= 56])
+    steps["1_hours_ago"] = hours[:, -1]
+    return {
+        f"{signal}_{step}": level[:, k]
+        for k, signal in enumerate(("voltage", "current"))
+        for step, level in steps.items()
+    }
 
 
 def _mean_known(values):
@@ -166,34 +249,3 @@ def _mean_known(values):
     count = known.sum(axis=1)
     total = np.where(known, values, 0.0).sum(axis=1)
     return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
-
-
-def _back(days):
-    """The `_HOURS_BACK` before each hour, and the hour itself, shape (n, 24, _HOURS_BACK + 1); NaN before the date."""
-    padded = np.concatenate([np.full((len(days), _HOURS_BACK), np.nan), days], axis=1)
-    return np.lib.stride_tricks.sliding_window_view(padded, _HOURS_BACK + 1, axis=1)
-
-
-def _scale(name, number):
-    """A number of the hour on the scale of marks."""
-    if name in _LEVELS:
-        middle, spread = _LEVELS[name]
-        return (number - middle) / spread
-    if name in _SIZES:
-        return _size(number)
-    return _change(name, number - (1 if name == "current_on_irradiance" else 0))
-
-
-def _change(name, number):
-    """A deviation, or a change of any number, on the scale of marks."""
-    return _deviation(number, _UNITS.get(name) or _UNITS[name.split("_")[0]])
-
-
-def _size(number):
-    """What has no sign and runs over decades: 0 for 0.9 %, 1 for 3.3 %."""
-    return (np.log(number + _LEAST_SIZE) + 4.7) / 1.3
-
-
-def _deviation(number, unit):
-    """What has a sign and runs over decades: as it is near 0, by its logarithm far from it."""
-    return np.arcsinh(number / unit) / 2

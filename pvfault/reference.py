@@ -223,12 +223,15 @@ class Background(NamedTuple):
         that is open is -1, whatever the size of the array. NaN where the size is not known.
     layout : ndarray, shape (n, 2)
         Modules in series and strings in parallel; NaN where they are not known.
+    ratings : ndarray, shape (n, 2)
+        Rated voltage [V] and current [A].
     """
 
     references: np.ndarray
     course: np.ndarray
     surplus: np.ndarray
     layout: np.ndarray
+    ratings: np.ndarray
 
 
 def background_of(owner, hour, means, before, references, ratings, layouts) -> Background:
@@ -256,7 +259,7 @@ def background_of(owner, hour, means, before, references, ratings, layouts) -> B
     course = np.concatenate([before[owner, ::-1], hours], axis=1)
     to_rated = (ratings_of(references) / ratings)[owner, None]
     surplus = (today[owner, hour] - 1) * layouts[owner]
-    return Background(references[owner], course * to_rated, surplus, layouts[owner])
+    return Background(references[owner], course * to_rated, surplus, layouts[owner], ratings[owner])
 
 
 def _terms(temperature, irradiance, from_noon):

@@ -10,6 +10,8 @@ from pvfault.evaluation import model_card
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, group_probabilities, group_shorts, score
 from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
+from pvfault.marks import MARKS
+from pvfault.scalogram import BANDS
 from pvfault.simulation.labelled import by_device_day
 from pvfault.simulation.labelling import (
     HEALTHY_SHARE,
@@ -123,15 +125,17 @@ def test_a_fleet_without_errors_of_sensors_is_the_same_fleet(windows):
 
 
 def test_what_is_known_of_the_days_before_changes_the_images_and_nothing_else(windows):
-    """Without them the marks of dates are silent: nine of each signal, of two columns each, in the third channel."""
+    """Without them the marks of dates are silent: seven, of four columns each, among the slower waves."""
     unknown = simulate_windows(TRAINING, 24, histories=(0,))
     known = windows.select(slice(len(unknown)))
     np.testing.assert_array_equal(known.label, unknown.label)
     np.testing.assert_array_equal(known.statistics, unknown.statistics)
-    for first in (2 + 2, 2 + 2 * 15 + 2):  # behind the margin; of the voltage, then of the current
-        dates = unknown.images[:, 1, first : first + 14, 2], known.images[:, 1, first : first + 14, 2]
-        assert np.median(dates[0]) < 80  # what is left there are the edges of the slower waves
-        assert np.median(dates[1]) > 160
+    of_dates = [position for position, mark in enumerate(MARKS) if mark.endswith("days_ago")]
+    fast, (_, slots, _) = BANDS[0][0], BANDS[1]
+    first, last = (2 + (position - fast) * slots // 3 for position in (of_dates[0] + 1, of_dates[-1]))
+    dates = unknown.images[:, 6, first:last, 2], known.images[:, 6, first:last, 2]
+    assert np.median(dates[0]) < 100  # what is left there are the edges of the waves beside them
+    assert np.median(dates[1]) > 160
 
 
 def test_effect_is_the_relative_change_of_voltage_and_current():
