@@ -11,7 +11,7 @@ import numpy as np
 
 from pvfault.evaluation.comparison import GROUPED, METRICS, FalseAlarms, count_false_alarms
 from pvfault.evaluation.measured import MeasuredDay, worst_days
-from pvfault.evaluation.report import WOULD_HELP, baselines_ahead, goals
+from pvfault.evaluation.report import WOULD_HELP, baselines_ahead, goals, short_rows
 from pvfault.evaluation.run import CEILING, Evaluation
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, score
 from pvfault.faults import FAULTS, NONE
@@ -327,6 +327,12 @@ def _limits_paragraphs(limits):
         ["strings in parallel", "device-days", *judges],
         [[name, str(n), *(f"{shares[judge]:.0%}" for judge in judges)] for name, n, shares in limits.soon_by_strings],
     )
+    yield (
+        "Line-line and line-ground faults of the reference array in a bright hour: what they change at the maximum of "
+        "power. Faults that take as much are at one point, whatever their name: by six classes, whoever is ahead on "
+        "that array has had the luckier guess."
+    )
+    yield _table(["take of the power", "fault", "configurations", "voltage", "current"], short_rows(limits))
     yield "What would separate the rest: " + "; ".join(what[0].lower() + what[1:] for what, _ in WOULD_HELP) + "."
 
 

@@ -168,7 +168,8 @@ def goals(evaluation: Evaluation) -> list[Goal]:
         Goal("a reading a minute loses at most 0.01", f"{-slower.value:.3f}", slower.value >= -0.01),
         Goal(
             "ahead of both baselines in every column",
-            f"behind in {len(behind)} of {_n_cells(evaluation)} comparisons",
+            f"behind in {len(behind)} of {_n_cells(evaluation)} comparisons, "
+            f"in {sum(ahead.sure for ahead in behind)} beyond doubt",
             not behind,
         ),
     ]
@@ -261,6 +262,7 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         group_names=GROUP_NAMES,
         pairs=same_circuits(evaluation),
         would_help=WOULD_HELP,
+        shorts=short_rows(evaluation.limits),
         delays=_delay_rows(evaluation),
         confusers=alarms_by_confuser(fleet.days, fleet.verdicts),
         by_class=by_class(evaluation),
@@ -296,6 +298,20 @@ def same_circuits(evaluation):
             confusion = confusion_matrix(fleet.windows.label, answer.probabilities.argmax(axis=1))
             shares[answer.name] = {(a, b): share for a, b, share in confused_pairs(confusion)}
     return [(a, b, text, {judge: share[a, b] for judge, share in shares.items()}) for (a, b), text in SAME_CIRCUITS]
+
+
+def short_rows(limits):
+    """Shorts of the reference array: rows of (share of the power, fault, configurations, voltage, current)."""
+
+    def span(changes):
+        low, high = (f"{100 * change:+.1f}" for change in (changes.min(), changes.max()))
+        return f"{low} %" if low == high else f"{low} to {high} %"
+
+    return [
+        (f"{shorts.severity:.0%}", fault, str(len(changes)), span(changes[:, 0]), span(changes[:, 1]))
+        for shorts in limits.shorts
+        for fault, changes in shorts.changes.items()
+    ]
 
 
 def by_class(evaluation):
