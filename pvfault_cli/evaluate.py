@@ -48,7 +48,8 @@ def evaluate(
     from rich.console import Console
 
     from pvfault.evaluation import model_card
-    from pvfault.evaluation.report import goals, write_report
+    from pvfault.evaluation.goals import goals
+    from pvfault.evaluation.report import write_report
     from pvfault.evaluation.run import Plan, Progress, evaluate
     from pvfault.lenet import load_classifier
     from pvfault_cli.steps import Steps

@@ -1,12 +1,11 @@
 """Why a score is not higher: how much of what is asked shows at all.
 
 Here: how far healthy hours are from what is expected of them, beside what faults change; scores of faults that change
-enough; how soon faults are found by the size of the array; where line-line and line-ground faults make an array work.
-Not here: scores of everything (`comparison.py`), how it is shown (`report.py`).
+enough; how soon faults are found by the size of the array. Not here: faults that are the same circuit
+(`same_circuits.py`), scores of everything (`comparison.py`), how it is shown (`report.py`).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,19 +17,13 @@ from pvfault.evaluation.comparison import (
     in_parts,
     must_be_found_soon,
 )
-from pvfault.faults import LINE_GROUND, LINE_LINE
-from pvfault.simulation.array import Nodes
-from pvfault.simulation.curves import curve_at
 from pvfault.simulation.labelled import LabelledWindows
 from pvfault.simulation.labelling import LEAST_EFFECT
-from pvfault.simulation.reference import reference_faults, reference_shape
 from pvfault.simulation.surroundings import DEVIATIONS
 
 LEAST_EFFECTS = (LEAST_EFFECT, 0.05, 0.1, 0.2, 0.4)
 # Of the healthy hours; the rest is farther from what is expected than the bound.
 USUAL = 0.95
-# Where shorts of the reference array are compared: a bright hour.
-BRIGHT, WARM = 800.0, 45.0  # W/m², °C of the cells
 
 
 @dataclass(frozen=True)
@@ -48,31 +41,12 @@ class Limits:
         faulty ones in which the fault changes so much or more.
     soon_by_strings : list of tuple
         (strings in parallel, device-days, {judge: share found soon}), of the faults that must be found soon.
-    shorts : list of Shorts
-        Of the reference array, the smallest first.
     """
 
     usual: float
     hidden: float
     by_least_effect: list
     soon_by_strings: list
-    shorts: list
-
-
-class Shorts(NamedTuple):
-    """Shorts of the reference array that are as severe as each other, by what they change in a bright hour.
-
-    Attributes
-    ----------
-    severity : float
-        Share of the power that they take.
-    changes : dict of str to ndarray, shape (n, 2)
-        By fault, line-line or line-ground: relative change of voltage and current at the maximum of power, of each of
-        its configurations.
-    """
-
-    severity: float
-    changes: dict[str, np.ndarray]
 
 
 def find_limits(fleet, delays) -> Limits:
@@ -105,7 +79,7 @@ def find_limits(fleet, delays) -> Limits:
         for name, inside in in_parts(STRINGS, strings)
         if inside.any()
     ]
-    return Limits(usual, hidden, by_least_effect, soon_by_strings, compare_shorts())
+    return Limits(usual, hidden, by_least_effect, soon_by_strings)
 
 
 def overlap(windows: LabelledWindows) -> tuple[float, float]:
@@ -124,30 +98,3 @@ def overlap(windows: LabelledWindows) -> tuple[float, float]:
     healthy = windows.label == 0
     usual = float(np.quantile(sum(means)[healthy], USUAL))
     return usual, float((windows.effect[~healthy] < usual).mean())
-
-
-def compare_shorts() -> list[Shorts]:
-    """Where the reference array works with each of its line-line and line-ground faults.
-
-    Returns
-    -------
-    list of Shorts
-    """
-    shape = reference_shape()
-    faults = [fault for fault in reference_faults() if fault.name in (LINE_LINE, LINE_GROUND)]
-    healthy = _maximum(shape, lambda nodes: nodes.array((shape.in_parallel, nodes.healthy())))
-    found = {}
-    for fault in faults:
-        state, depth = fault.worst
-        change = _maximum(shape, fault.states[state], depth) / healthy - 1
-        found.setdefault(round(fault.severity, 2), {}).setdefault(fault.name, []).append(change)
-    return [Shorts(s, {name: np.array(rows) for name, rows in found[s].items()}) for s in sorted(found)]
-
-
-def _maximum(shape, circuit, depth=1.0):
-    """Voltage [V] and current [A] at the maximum of power in a bright hour."""
-    curve = circuit(Nodes(shape, np.array([BRIGHT]), np.array([WARM]), np.array([depth])))
-    voltage = np.linspace(0, curve.voltage.max(), 4000)
-    current = curve_at(curve, voltage[None])[0]
-    best = np.argmax(voltage * current)
-    return np.array([voltage[best], current[best]])

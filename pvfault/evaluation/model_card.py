@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from pvfault.evaluation.comparison import GROUPED, METRICS, FalseAlarms, count_false_alarms
+from pvfault.evaluation.goals import baselines_ahead, goals
 from pvfault.evaluation.measured import MeasuredDay, worst_days
-from pvfault.evaluation.report import WOULD_HELP, baselines_ahead, goals, short_rows
 from pvfault.evaluation.run import CEILING, Evaluation
+from pvfault.evaluation.same_circuits import WOULD_HELP, short_rows
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, score
 from pvfault.faults import FAULTS, NONE
 from pvfault.lenet import Classifier
@@ -332,7 +333,7 @@ def _limits_paragraphs(limits):
         "power. Faults that take as much are at one point, whatever their name: by six classes, whoever is ahead on "
         "that array has had the luckier guess."
     )
-    yield _table(["take of the power", "fault", "configurations", "voltage", "current"], short_rows(limits))
+    yield _table(["take of the power", "fault", "configurations", "voltage", "current"], short_rows())
     yield "What would separate the rest: " + "; ".join(what[0].lower() + what[1:] for what, _ in WOULD_HELP) + "."
 
 

@@ -20,6 +20,8 @@ LEAST_GROUPED_F1 = {"windows": 0.90, "device-days": 0.93}
 LEAST_REFERENCE_F1 = (0.97, 0.94)  # windows of the reference array: clean, noisy
 MOST_FALSE_ALARMS = 1.0  # a device-year
 MOST_CALIBRATION_ERROR = 0.02
+LEAST_FOUND_SOON = 0.95  # of the faults that must be found soon
+NEAR_THE_CEILING = 0.02
 
 GROUP_NAMES = tuple(dict.fromkeys(GROUPS.values()))
 

@@ -71,7 +71,7 @@ def test_images_do_not_depend_on_the_number_of_threads():
         "windows = np.frombuffer(sys.stdin.buffer.read(), np.float32).reshape(-1, 180, 4);"
         "sys.stdout.write(hashlib.sha256(transform(windows).tobytes()).hexdigest())"
     )
-    windows = random_windows(40).tobytes()
+    windows = random_windows(480).tobytes()
     digests = {
         subprocess.run(
             [sys.executable, "-c", code],

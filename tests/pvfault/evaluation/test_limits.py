@@ -3,13 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pvlib
 import pytest
 
 from pvfault.evaluation.comparison import Answers
-from pvfault.evaluation.limits import BRIGHT, LEAST_EFFECTS, WARM, compare_shorts, find_limits, overlap
-from pvfault.simulation.modules import diode_parameters
-from pvfault.simulation.reference import MODULES, STRINGS, reference_shape
+from pvfault.evaluation.limits import LEAST_EFFECTS, find_limits, overlap
 from pvfault.simulation.surroundings import DEVIATIONS
 
 
@@ -45,22 +42,3 @@ def test_faults_that_change_little_are_left_out_and_large_arrays_stand_alone():
     assert by_effect[0.02] == (10, pytest.approx(2 * 6 / (2 * 6 + 4)), pytest.approx((20 / 22 + 0.75) / 2))
     assert by_effect[0.1] == (6, 1.0, 1.0)
     assert limits.soon_by_strings == [("1", 2, {"model": 0.5}), ("7 to 12", 1, {"model": 0.0})]
-
-
-def test_a_short_by_any_name_makes_the_reference_array_work_at_one_point():
-    """A string without some of its modules beside two whole ones, module by module from pvlib's single-diode model."""
-    parameters = [row[0] for row in diode_parameters(reference_shape().module, np.array([BRIGHT]), np.array([WARM]))]
-
-    def maximum(missing):
-        voltage = np.linspace(1, 200, 20_000)
-        of_module = [pvlib.pvsystem.i_from_v(voltage / count, *parameters) for count in (MODULES, MODULES - missing)]
-        current = (STRINGS - 1) * of_module[0] + of_module[1]
-        best = np.argmax(voltage * current)
-        return np.array([voltage[best], current[best]])
-
-    found = compare_shorts()
-    assert [[len(changes) for changes in shorts.changes.values()] for shorts in found] == [[5, 1], [4, 1], [3, 1]]
-    for missing, shorts in enumerate(found, start=1):
-        expected = maximum(missing) / maximum(0) - 1
-        np.testing.assert_allclose(shorts.changes["line_ground"][0], expected, atol=0.01)  # a maximum is flat
-        np.testing.assert_allclose(shorts.changes["line_line"], np.tile(expected, (6 - missing, 1)), atol=0.02)

@@ -1,0 +1,169 @@
+"""What was to be reached, whether it is, and where somebody else is ahead of the model.
+
+Here: the goals, and the comparisons that the model loses. Not here: the figures themselves (`run.py`, `comparison.py`),
+how they are shown (`report.py`, `model_card.py`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pvfault.evaluation.comparison import FOUND, GROUPED, SOON, Column, Estimate
+from pvfault.evaluation.run import BASELINES, CEILING, MODEL, REFERENCE, Evaluation
+from pvfault.evaluation.scores import (
+    LEAST_FAULTY_F1,
+    LEAST_FOUND_SOON,
+    LEAST_GROUPED_F1,
+    LEAST_REFERENCE_F1,
+    MOST_CALIBRATION_ERROR,
+    MOST_FALSE_ALARMS,
+    NEAR_THE_CEILING,
+)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something that was to be reached, what was, and what the ceiling has; empty where that is not asked."""
+
+    text: str
+    found: str
+    reached: bool
+    ceiling: str = ""
+
+
+def goals(evaluation: Evaluation) -> list[Goal]:
+    """What was to be reached, from the figures.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    list of Goal
+    """
+    return [
+        *_of_the_fleet(evaluation),
+        _few_false_alarms(evaluation),
+        _found_soon(evaluation),
+        *_of_the_network(evaluation),
+        _ahead_of_baselines(evaluation),
+        *_of_the_reference_array(evaluation),
+        *_near_the_ceiling(evaluation),
+    ]
+
+
+def _of_the_fleet(evaluation):
+    windows, days = (whole(evaluation, unit) for unit in ("windows", "device-days"))
+    yield _at_least("F1, faulty against healthy, by window", windows, FOUND, LEAST_FAULTY_F1)
+    yield _at_least("F1, faulty against healthy, by device-day", days, FOUND, LEAST_FAULTY_F1)
+    yield _at_least("macro-F1, shorts as one, by window", windows, GROUPED, LEAST_GROUPED_F1["windows"])
+    yield _at_least("macro-F1, shorts as one, by device-day", days, GROUPED, LEAST_GROUPED_F1["device-days"])
+
+
+def _at_least(text, column, metric, least):
+    scores = column.scores[metric.name]
+    own = scores[MODEL]
+    return Goal(f"{text} ≥ {least:.2f}", f"{own}", own.value >= least, _of_ceiling(scores, lambda s: f"{s.value:.3f}"))
+
+
+def _of_ceiling(by_judge, form):
+    """What the ceiling has, if there is one."""
+    return form(by_judge[CEILING]) if CEILING in by_judge else ""
+
+
+def _few_false_alarms(evaluation):
+    alarms = evaluation.false_alarms[MODEL]
+    return Goal(
+        f"at most {MOST_FALSE_ALARMS:.0f} false alarm a device-year",
+        f"{alarms.a_year:.2f}, with 95 % confidence at most {alarms.at_most:.2f}",
+        alarms.a_year <= MOST_FALSE_ALARMS,
+        _of_ceiling(evaluation.false_alarms, lambda own: f"{own.a_year:.2f}"),
+    )
+
+
+def _found_soon(evaluation):
+    soon = {judge: np.mean(delays <= SOON) for judge, delays in evaluation.delays.items()}
+    return Goal(
+        f"open strings and shorts of 10 % of a string found within {SOON:.0f} h of daylight",
+        f"{soon[MODEL]:.1%} of {len(evaluation.delays[MODEL])}",
+        bool(soon[MODEL] >= LEAST_FOUND_SOON),
+        _of_ceiling(soon, "{:.1%}".format),
+    )
+
+
+def _of_the_network(evaluation):
+    yield Goal(
+        f"expected calibration error ≤ {MOST_CALIBRATION_ERROR}",
+        f"{evaluation.calibration[MODEL]:.3f}",
+        evaluation.calibration[MODEL] <= MOST_CALIBRATION_ERROR,
+        _of_ceiling(evaluation.calibration, "{:.3f}".format),
+    )
+    slower = evaluation.slower["1 min"]
+    yield Goal("a reading a minute loses at most 0.01", f"{-slower.value:.3f}", slower.value >= -0.01)
+
+
+def _ahead_of_baselines(evaluation):
+    behind = baselines_ahead(evaluation)
+    comparisons = sum(len(set(BASELINES) & set(d)) for c in evaluation.columns for d in c.differences.values())
+    return Goal(
+        "ahead of both baselines in every column",
+        f"behind in {len(behind)} of {comparisons} comparisons, in {sum(a.sure for a in behind)} beyond doubt",
+        not behind,
+    )
+
+
+def _of_the_reference_array(evaluation):
+    for name, least in zip(REFERENCE, LEAST_REFERENCE_F1, strict=True):
+        for column in evaluation.columns:
+            if (column.name, column.unit) == (name, "windows"):
+                yield _at_least(f"{name}: macro-F1, shorts as one, by window", column, GROUPED, least)
+
+
+def _near_the_ceiling(evaluation):
+    for column in (whole(evaluation, unit) for unit in ("windows", "device-days")):
+        if CEILING in column.scores[GROUPED.name]:
+            gap = -column.differences[GROUPED.name][CEILING].value
+            text = f"within {NEAR_THE_CEILING} of the ceiling, macro-F1, shorts as one, by {column.unit[:-1]}"
+            yield Goal(text, f"{gap:.3f} below" if gap > 0 else f"{-gap:.3f} above", gap <= NEAR_THE_CEILING)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Where somebody else scores higher than the model."""
+
+    judge: str
+    metric: str
+    column: Column
+    difference: Estimate
+
+    @property
+    def sure(self):
+        """Whether the interval of the difference leaves no doubt."""
+        return self.difference.high < 0
+
+
+def baselines_ahead(evaluation: Evaluation) -> list[Ahead]:
+    """Where a baseline's score is above the model's, largest difference first."""
+    return _ahead(evaluation, BASELINES, 0.0)
+
+
+def ceiling_ahead(evaluation: Evaluation) -> list[Ahead]:
+    """Where the ceiling's score is above the model's by more than `NEAR_THE_CEILING`, largest difference first."""
+    return _ahead(evaluation, (CEILING,), NEAR_THE_CEILING)
+
+
+def _ahead(evaluation, judges, margin):
+    found = [
+        Ahead(judge, metric, column, difference)
+        for column in evaluation.columns
+        for metric, by_judge in column.differences.items()
+        for judge, difference in by_judge.items()
+        if judge in judges and -difference.value > margin
+    ]
+    return sorted(found, key=lambda ahead: ahead.difference.value)
+
+
+def whole(evaluation, unit):
+    """The column of everything."""
+    return next(c for c in evaluation.columns if (c.breakdown, c.unit) == ("all", unit))
