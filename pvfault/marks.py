@@ -123,7 +123,7 @@ _CHANGE_SPREAD = 1.6
 _LEAST_SIZE = 0.001
 _HOURS_BACK = 23
 _WAYS = ("against_earlier", "earlier", "hour_before", "range")
-_LONG_AGO = "56_to_154"
+_LONG_AGO = (56, 154)  # days
 
 
 def measure_marks(values, deviations, owner, hour, background: Background):
@@ -234,7 +234,8 @@ def _of_course(course):
     dates, hours = course[:, : len(HISTORY)], course[:, len(HISTORY) : -1]
     back = np.array(HISTORY[::-1])
     steps = {f"{days}_days_ago": dates[:, -1 - position] for position, days in enumerate(HISTORY)}
-    steps[f"{_LONG_AGO}_days_ago"] = _mean_known(dates[:, back >= 56])
+    first, last = _LONG_AGO
+    steps[f"{first}_to_{last}_days_ago"] = _mean_known(dates[:, (back >= first) & (back <= last)])
     steps["1_hours_ago"] = hours[:, -1]
     return {
         f"{signal}_{step}": level[:, k]
