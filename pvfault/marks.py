@@ -13,7 +13,7 @@ stands to those of the hours before it on the same date and under the same sun. 
 import numpy as np
 
 from pvfault import reference
-from pvfault.hourly_statistics import RELATIONS, SUMMARIES, relate, relative_signals, summarise
+from pvfault.hourly_statistics import RELATIONS, SIGNALS, SUMMARIES, relate, relative_signals, summarise
 from pvfault.reference import HISTORY, N_VOLTAGE, Background
 from pvfault.verdicts import STC_IRRADIANCE
 from pvfault.windows import WINDOWS_PER_DAY
@@ -197,19 +197,11 @@ def _of_hour(values, deviations, hour, background):
     _, current, temperature, irradiance = np.moveaxis(np.asarray(values, np.float64), -1, 0)
     by_deviation = dict(zip(("voltage", "current"), np.moveaxis(deviations, -1, 0), strict=True))
     by_deviation["power"] = (1 + by_deviation["voltage"]) * (1 + by_deviation["current"]) - 1
-    names = (
-        "rated_voltage",
-        "rated_current",
-        "temperature",
-        "irradiance",
-        "rated_power",
-        "power_ratio",
-        "current_ratio",
-    )
+    names = (f"rated_{signal}" if signal in by_deviation else signal for signal in SIGNALS)
     by_rating = dict(zip(names, np.moveaxis(relative_signals(values, background.ratings), -1, 0), strict=True))
     numbers = {}
-    for signal, course in (by_deviation | by_rating).items():
-        numbers |= {f"{signal}_{summary}": n for summary, n in summarise(course, _wanted(signal)).items()}
+    for signal, slots in (by_deviation | by_rating).items():
+        numbers |= {f"{signal}_{summary}": n for summary, n in summarise(slots, _wanted(signal)).items()}
     per_light = current / background.references[:, N_VOLTAGE, None]
     relations = relate(1 + by_deviation["voltage"], per_light, temperature, irradiance / STC_IRRADIANCE)
     numbers |= dict(zip(RELATIONS, relations.T, strict=True))
