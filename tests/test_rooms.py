@@ -13,6 +13,7 @@ PROJECT = Path(__file__).parent.parent
 ROOMS = {
     "pvfault": {
         "numpy", "pyarrow", "pywt", "tensorflow", "h5py", "pvlib", "pandas", "scipy", "sklearn", "matplotlib", "jinja2",
+        "threadpoolctl",
     },
     "pvfault_gateway": {
         "confluent_kafka", "boto3", "botocore", "aws_msk_iam_sasl_signer", "psutil", "numpy", "pyarrow", "pvfault",
