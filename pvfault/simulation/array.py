@@ -10,7 +10,9 @@ between, at a fixed share of the open-circuit voltage, where it changes smoothly
 minutes, and a test holds the result within 0.5 % of pvlib.
 """
 
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -89,6 +91,13 @@ class Nodes:
         """The same array under other conditions, without a depth."""
         return Nodes(self.shape, irradiance, temperature, np.ones(len(irradiance)), self.snow)
 
+    def with_depth(self, depth):
+        """The same array under the same conditions, with another quantity of the fault."""
+        _ = self._substring_in_full_light  # solved before it is copied, not in every copy
+        nodes = copy(self)
+        nodes.depth = depth
+        return nodes
+
     def section(self, substrings, light=1.0):
         """Curve of some sub-strings in series under a share of the light.
 
@@ -109,6 +118,16 @@ class Nodes:
 
     def _uniform_section(self, substrings, light):
         """Curve of sub-strings that all get the same light."""
+        one = self._substring_in_full_light if np.isscalar(light) and light == 1 else self._substring(light)
+        return Curve(substrings * one.voltage, one.current)
+
+    @cached_property
+    def _substring_in_full_light(self):
+        """Curve of one sub-string without a shadow, of which most sections are made."""
+        return self._substring(1.0)
+
+    def _substring(self, light):
+        """Curve of one sub-string under a share of the light."""
         module = self.shape.module
         parameters = diode_parameters(module, self.irradiance * light, self.temperature)
         photo, saturation, _, shunt, thermal = parameters[:, :, None]
@@ -118,7 +137,7 @@ class Nodes:
         back = -self.photo[:, None] * np.geomspace(0.03, self.shape.in_parallel + 0.5, 8)
         above = self.photo[:, None] * np.array([1.0, 1.02, 1.1, 1.5])
         current = np.sort(np.concatenate([back, forward, np.maximum(above, forward[:, :1] + 0.001)], axis=1), axis=1)
-        return Curve(substrings * solve_substring_voltage(module, current, parameters), current)
+        return Curve(solve_substring_voltage(module, current, parameters), current)
 
     def string(self, *sections):
         """Curve of a string, given as (sub-strings, light) of each of its sections; empty sections are left out."""

@@ -13,6 +13,7 @@ without a grounded pole (which change nothing at the terminals), fuses that a sh
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal import lfilter
@@ -147,15 +148,16 @@ def measure_severity(shape, fault):
     float
     """
     state, depth = fault.worst
-    nodes = _standard_conditions(shape, depth)
+    nodes = _standard_conditions(shape).with_depth(np.array([depth]))
     healthy = nodes.array((shape.in_parallel, nodes.healthy()))
     voltage = np.linspace(0, 1, 400)[None, :] * healthy.voltage.max()
     power = [(curve_at(curve, voltage) * voltage).max() for curve in (healthy, fault.states[state](nodes))]
     return float(np.clip(1 - power[1] / power[0], 0, 1))
 
 
-def _standard_conditions(shape, depth):
-    return Nodes(shape, np.array([1000.0]), np.array([25.0]), np.array([depth]))
+@lru_cache(maxsize=16)
+def _standard_conditions(shape):
+    return Nodes(shape, np.array([1000.0]), np.array([25.0]), np.array([1.0]))
 
 
 def stay(depth, state=0):
@@ -245,7 +247,7 @@ def _blows_fuse(shape, count):
     Transactions on Industrial Electronics 60, 2013, section III: before the tracker follows, the voltage is that of
     the healthy array's maximum.
     """
-    nodes = _standard_conditions(shape, DEAD)
+    nodes = _standard_conditions(shape).with_depth(np.array([DEAD]))
     voltage = np.array([[shape.in_series * shape.module.voltage]])
     return -curve_at(shorted_string(nodes, count), voltage)[0, 0] > FUSE_BLOWS * nodes.photo[0]
 

@@ -4,7 +4,7 @@ Here: modules of the CEC library, their single-diode parameters, and their curre
 bypass diode. Not here: modules wired to strings and arrays (`array.py`), the sky (`weather.py`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -59,7 +59,7 @@ class Module:
     current: float
     open_voltage: float
     substrings: int
-    parameters: dict
+    parameters: dict = field(hash=False)
 
 
 @cache
