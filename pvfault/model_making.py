@@ -14,6 +14,7 @@ import h5py
 
 from pvfault import lenet
 from pvfault.evaluation import model_card
+from pvfault.evaluation.network_scores import Scores, score_network
 from pvfault.recipe import Recipe
 from pvfault.simulation.labelled import LabelledWindows
 from pvfault.simulation.parts import PARTS, name_parts
@@ -23,7 +24,7 @@ from pvfault.training import train_network
 def make_network(
     parts: dict[str, LabelledWindows], recipe: Recipe, output: Path, *, command: str,
     tell: Callable[[str], None] = lambda _line: None,
-) -> model_card.Scores:  # fmt: skip
+) -> Scores:  # fmt: skip
     """Train a network, score it, and write its weights and, beside them, its model card.
 
     Parameters
@@ -50,7 +51,7 @@ def make_network(
     begin = time.monotonic()
     training, validation, test = (parts[name] for name in PARTS)
     network = train_network(training, validation, epochs=recipe.epochs, seed=recipe.seed, report=tell)
-    scores = model_card.score_network(network, test)
+    scores = score_network(network, test)
     lenet.save_network(network, output)
     write_scores(output, scores.summary() | {"training_windows": name_parts(parts)})
     card = model_card.write_card(

@@ -66,8 +66,13 @@ def signals_of(values, owner, hour, background):
     ndarray of float64, shape (n, 180, 4)
         As `normalise` gives them.
     """
+    return normalise(*known_of(values, owner, hour, background))
+
+
+def known_of(values, owner, hour, background):
+    """What images say of the windows of a date: deviations, irradiance and marks, as `normalise` takes them."""
     deviations = reference.deviate(values, hour, background.references)
-    return normalise(deviations, values[..., 3], measure_marks(values, deviations, owner, hour, background))
+    return deviations, values[..., 3], measure_marks(values, deviations, owner, hour, background)
 
 
 def normalise(deviations, irradiance, marks):

@@ -17,7 +17,7 @@ from pvfault.simulation.labelled import LabelledWindows
 
 FOLDS = 2
 # Much of what a window shows cannot be named for sure; a probability says how much, which a label does not.
-SHARE = 0.7
+SHARE = 0.5
 
 
 def teach(windows: LabelledWindows, *, seed: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def teach(windows: LabelledWindows, *, seed: int) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (n, 6)
-        0.7 of the trees' probability and 0.3 of the label.
+        Half of the trees' probability and half of the label.
 
     References
     ----------

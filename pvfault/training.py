@@ -12,14 +12,19 @@ from scipy.optimize import minimize
 
 from pvfault import lenet, scalogram
 from pvfault.faults import FAULTS, NONE
+from pvfault.marks import MARKS
 from pvfault.simulation.labelled import LabelledWindows, check_classes
 from pvfault.teacher import describe, teach
-from pvfault.tensorflow_start import start_deterministically
+from pvfault.tensorflow_start import start_deterministically, start_tensorflow
 
 BATCH = 128
 WEIGHT_DECAY = 0.05
-# Of the squared error of the statistics, beside the cross-entropy.
+# Of the squared errors of the statistics and of the marks, beside the cross-entropy.
 STATISTICS_WEIGHT = 0.5
+MARKS_WEIGHT = 4.0
+# Windows from which marks are read by least squares, before training goes on.
+READ_WINDOWS = 20_000
+READ_RIDGE = 30.0
 
 
 def train_network(
@@ -28,10 +33,10 @@ def train_network(
 ):  # fmt: skip
     """Train LeNet-5, keep its best epoch, and calibrate it.
 
-    It learns what boosted trees take the windows for as well as their labels, and, by a layer beside the last one that
-    is not kept, to tell the statistics that the trees decide by (`teacher.py`). Adam with decoupled weight
-    decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch with the least cross-entropy
-    on the validation windows is kept.
+    It learns what boosted trees take the windows for as well as their labels, to read the marks, and, by a layer beside
+    the last one that is not kept, to tell the statistics that the trees decide by (`teacher.py`). Adam with decoupled
+    weight decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch with the least
+    cross-entropy on the validation windows is kept.
 
     Parameters
     ----------
@@ -58,19 +63,20 @@ def train_network(
     tf = start_deterministically(seed)
     rng = np.random.default_rng(seed)
     network = lenet.build_network(*_pixels_of_healthy_windows(training, rng))
-    target, statistics = teach(training, seed=seed), describe(training)
+    _read_marks(network, training, rng)
+    target, weights = teach(training, seed=seed), _class_weights(training.label)[training.label]
+    statistics, marks = describe(training), np.nan_to_num(training.marks)
+    shown = (training.images, target, weights, statistics, marks)
     steps = -(-len(training) // BATCH)
     schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     step = _training_step(tf, network, optimizer, statistics.shape[1])
-    weights = _class_weights(training.label)
     best, best_loss, begin = network.get_weights(), np.inf, time.monotonic()
     for epoch in range(epochs):
         if time.monotonic() - begin > seconds:
             break
         losses = [
-            step(training.images[chosen], target[chosen], weights[training.label[chosen]], statistics[chosen])
-            for chosen in np.array_split(rng.permutation(len(training)), steps)
+            step(*(part[chosen] for part in shown)) for chosen in np.array_split(rng.permutation(len(training)), steps)
         ]
         loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
         report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation {loss:.3f}, right {accuracy:.1%}")
@@ -92,21 +98,23 @@ def _class_weights(label):
 def _training_step(tf, network, optimizer, n_statistics):
     """One step of the optimizer, compiled."""
     told = tf.keras.layers.Dense(n_statistics)(network.get_layer("F8").output)
-    pupil = tf.keras.Model(network.input, [network.output, told])
+    pupil = tf.keras.Model(network.input, [network.output, told, network.get_layer("marks").output])
     entropy = tf.keras.losses.CategoricalCrossentropy()
     signature = [
         tf.TensorSpec((None, *scalogram.SHAPE), tf.uint8),
         tf.TensorSpec((None, len(FAULTS)), tf.float32),
         tf.TensorSpec((None,), tf.float32),
         tf.TensorSpec((None, n_statistics), tf.float32),
+        tf.TensorSpec((None, len(MARKS)), tf.float32),
     ]
 
     @tf.function(input_signature=signature)
-    def step(images, target, weight, statistics):
+    def step(images, target, weight, statistics, marks):
         with tf.GradientTape() as tape:
-            probabilities, told = pupil(images, training=True)
+            probabilities, told, read = pupil(images, training=True)
             loss = entropy(target, probabilities, sample_weight=weight)
             whole = loss + STATISTICS_WEIGHT * tf.reduce_mean(tf.square(statistics - told))
+            whole += MARKS_WEIGHT * tf.reduce_mean(tf.square(marks - read))
         gradients = tape.gradient(whole, pupil.trainable_variables)
         optimizer.apply_gradients(zip(gradients, pupil.trainable_variables, strict=True))
         return loss
@@ -121,6 +129,21 @@ def _pixels_of_healthy_windows(training, rng):
     low, middle, high = np.quantile(some, (0.16, 0.5, 0.84), axis=0) / 255
     # Where healthy windows hardly differ, two steps of a byte are no deviation yet.
     return middle, np.maximum((high - low) / 2, 2 / 255)
+
+
+def _read_marks(network, training, rng):
+    """Let the layer that reads marks begin with what least squares find, held to small weights by a ridge."""
+    some = np.sort(rng.choice(len(training), min(len(training), READ_WINDOWS), replace=False))
+    standardise, marks = network.get_layer("standardise"), network.get_layer("marks")
+    pixels = start_tensorflow().keras.Model(network.input, standardise.input)
+    batches = np.array_split(some, -(-len(some) // lenet.BATCH))
+    seen = np.concatenate([pixels(training.images[chosen]).numpy() for chosen in batches]).astype(np.float64)
+    middle, spread = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1 / 255)
+    standardise.set_weights([middle, np.square(spread)])
+    known = np.column_stack([(seen - middle) / spread, np.ones(len(some))])
+    normal = known.T @ known + READ_RIDGE * np.eye(known.shape[1])
+    found = np.linalg.solve(normal, known.T @ np.nan_to_num(training.marks[some]))
+    marks.set_weights([found[:-1], found[-1]])
 
 
 def predict_logits(network, images):

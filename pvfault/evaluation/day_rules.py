@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from pvfault.evaluation.comparison import FOUND, GROUPED, count_false_alarms
+from pvfault.evaluation.alarms import count_false_alarms
+from pvfault.evaluation.comparison import FOUND, GROUPED
 from pvfault.evaluation.scores import MOST_FALSE_ALARMS, N_CLASSES
 from pvfault.verdicts import FAULT_PRIOR, combine_windows
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pvfault.evaluation.comparison import FOUND, GROUPED, SOON, Column, Estimate
+from pvfault.evaluation.alarms import SOON
+from pvfault.evaluation.comparison import FOUND, GROUPED, Column, Estimate
 from pvfault.evaluation.run import BASELINES, CEILING, MODEL, REFERENCE, Evaluation
 from pvfault.evaluation.scores import (
     LEAST_FAULTY_F1,

@@ -9,14 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pvfault.evaluation.comparison import (
-    FOUND,
-    GROUPED,
-    SOON,
-    STRINGS,
-    in_parts,
-    must_be_found_soon,
-)
+from pvfault.evaluation.alarms import SOON, must_be_found_soon
+from pvfault.evaluation.comparison import FOUND, GROUPED, STRINGS, in_parts
 from pvfault.simulation.labelled import LabelledWindows
 from pvfault.simulation.labelling import LEAST_EFFECT
 from pvfault.simulation.surroundings import DEVIATIONS

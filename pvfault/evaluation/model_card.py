@@ -1,187 +1,26 @@
 """The model card: what a network was trained on, how right it is, and what it is not good for.
 
-Here: scoring a network on the test windows, and the card's text. Not here: the scores themselves (`scores.py`).
+Here: the card's tables, and the section of an evaluation. Not here: the scores themselves (`network_scores.py`,
+`run.py`), the card's text (`model_card.md.j2`).
 """
 
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from pvfault.evaluation.comparison import GROUPED, METRICS, FalseAlarms, count_false_alarms
+from pvfault.evaluation.comparison import GROUPED, METRICS
 from pvfault.evaluation.goals import baselines_ahead, goals
 from pvfault.evaluation.measured import MeasuredDay, worst_days
 from pvfault.evaluation.run import CEILING, Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, short_rows
-from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, score
+from pvfault.evaluation.scores import GROUP_NAMES
+from pvfault.evaluation.templates import render
 from pvfault.faults import FAULTS, NONE
-from pvfault.lenet import Classifier
 from pvfault.simulation.faults import LEAST_SEVERITY
-from pvfault.simulation.labelled import by_device_day
 from pvfault.simulation.labelling import LEAST_EFFECT, TEST, TRAINED_ARRAYS, TRAINING, VALIDATION
 from pvfault.teacher import SHARE
-from pvfault.verdicts import combine_windows
-
-SEVERITIES = (0.04, 0.08, 0.15, 0.3, 1.0)
-
 
 _BEGIN, _END = "<!-- pvfault evaluate -->", "<!-- end of pvfault evaluate -->"
-_CARD = """\
-# Model card: LeNet-5 on scalograms, version {version}
-
-Says what an hour of readings of one inverter input (voltage, current, module temperature, irradiance) shows: one of
-{classes}. The version is the beginning of the
-SHA-256 of the weights; every prediction carries it.
-
-## Scores
-
-On simulated devices, sites and dates that the network was not trained on. Not on measured faults: how much of this a
-real plant keeps is not known yet.
-
-{overall}
-
-{false_days} healthy device-days were called faulty: {rate}.
-
-{by_class}
-
-With the two shorts as one:
-
-{grouped}
-
-Windows, truth by row:
-
-{window_confusion}
-
-Device-days, truth by row:
-
-{day_confusion}
-
-Faulty device-days that were called faulty, by severity (share of the array's power at standard test conditions that
-the fault takes at its worst):
-
-{found}
-
-## Evaluation
-
-{begin}
-
-Not evaluated yet beside baselines and ceiling: `pvfault evaluate`.
-
-{end}
-
-## Data
-
-{data}
-
-Simulated (docs/simulation.md): arrays of 4 to 24 modules × 1 to 12 strings at sub-string level, with what is no fault
-and looks like one: clouds, fog, snow, dirt, clipping, curtailment, trips, sensors that are shaded, misaligned, distant,
-drifting or stuck, lost readings, trackers that depart from the maximum. The three parts share no device, no site and
-no date. In training and validation each
-faulty device-day stands beside its healthy twin; in training, healthy windows are thinned out, and {reference_share}
-of the devices have the array of five modules by three strings that published classifiers are compared on. Half of the
-test devices are faulty.
-
-A window is labelled faulty if the fault changes voltage and current in it by at least {least_effect} (mean absolute
-changes, added): not before its onset, nor while a shadow or an arc is absent. A device-day is faulty if one of its
-windows is. Faults that take less than {least_severity} of the array's power are drawn only where the array allows no
-larger one. Onsets, severities and sensors follow the same rule for every fault.
-
-## Protocol
-
-Cross-entropy, in which rarer faults weigh more, to the label ({label_share}) and to what boosted trees that were fitted
-on other devices take the window for ({trees_share}), and the squared error of the statistics that these trees see; Adam
-with weight decay, cosine learning rate. The epoch with the least loss on the validation windows is kept, and its
-probabilities are calibrated there by a temperature and a shift for each class. The network was fitted and chosen
-without the test windows. Device-days are judged by `pvfault.verdicts.combine_windows`.
-
-    {command}
-
-took {minutes} min on 2 cores without the simulation; the same seed gives the same weights on the same kind of machine.
-
-## Limits
-
-- A short over some modules of a string and a ground fault over as many are the same circuit. No model can tell them
-  apart from these four measurements: read either name as "a short". Only a short between two strings, which takes
-  from both, differs.
-- Nearly the same: a shorted module and one that is covered so far that its bypass diodes conduct; a string that is
-  shorted or shaded so far that it no longer delivers, and one that is open; an input that was switched off by hand
-  and an open array.
-- An arc is seen by its slow flicker and its lost voltage. Readings every 20 s cannot replace an arc-fault circuit
-  interrupter.
-- One string of many, or one module of a long string, may change less than sensors and dirt do.
-- Not simulated: ground faults without effect at the terminals, trackers that turn the modules, several faults at once.
-- Ratings must be right where a device has no days before it: the network sees voltage and current relative to them.
-
-## Use
-
-To point the people who run a plant at devices worth a visit, with the runner-up and its probability beside the name.
-Not as a safety device, and not as the only evidence for a claim.
-"""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How right a network is on windows that it was not trained on.
-
-    Attributes
-    ----------
-    windows, days : dict
-        As `evaluation.score` gives them.
-    calibration : float
-        Expected calibration error of the windows.
-    found : list of tuple
-        (from, to, device-days, share of them called faulty) by severity.
-    false_alarms : FalseAlarms
-    """
-
-    windows: dict
-    days: dict
-    calibration: float
-    found: list
-    false_alarms: FalseAlarms
-
-    def summary(self):
-        """The scores that are one number each, by name."""
-        return {
-            "faulty_f1_windows": self.windows["faulty_f1"],
-            "faulty_f1_days": self.days["faulty_f1"],
-            "grouped_macro_f1_windows": self.windows["grouped_macro_f1"],
-            "grouped_macro_f1_days": self.days["grouped_macro_f1"],
-            "macro_f1_windows": self.windows["macro_f1"],
-            "macro_f1_days": self.days["macro_f1"],
-            "false_alarms_a_year": self.false_alarms.a_year,
-            "calibration_error": self.calibration,
-        }
-
-
-def score_network(network, test):
-    """Score a network by window and by device-day.
-
-    Parameters
-    ----------
-    network : keras.Model
-    test : LabelledWindows
-
-    Returns
-    -------
-    Scores
-    """
-    probabilities = Classifier(network, "test").predict(test.images)
-    verdict = combine_windows(by_device_day(probabilities, test)).fault
-    truth = np.nanmax(by_device_day(test.label, test), axis=1).astype(int)
-    severity = np.nanmax(by_device_day(test.severity, test), axis=1)
-    found = []
-    for low, high in pairwise(SEVERITIES):
-        inside = (truth > 0) & (severity >= low) & ((severity < high) | (high == SEVERITIES[-1]))
-        found.append((low, high, int(inside.sum()), float((verdict[inside] > 0).mean()) if inside.any() else np.nan))
-    return Scores(
-        windows=score(test.label, probabilities.argmax(axis=1)),
-        days=score(truth, verdict),
-        calibration=calibration_error(probabilities, test.label),
-        found=found,
-        false_alarms=count_false_alarms(truth, verdict),
-    )
 
 
 def write_card(scores, *, version, command, training, validation, test, minutes):
@@ -206,7 +45,8 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
     alarms = scores.false_alarms
     grouped = [["windows", *_format(windows["grouped_f1"])], ["device-days", *_format(days["grouped_f1"])]]
     parts = ((TRAINING, training), (VALIDATION, validation), (TEST, test))
-    return _CARD.format(
+    return render(
+        "model_card.md.j2",
         begin=_BEGIN,
         end=_END,
         version=version,

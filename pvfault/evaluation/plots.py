@@ -10,7 +10,8 @@ import matplotlib.ticker
 import numpy as np
 from matplotlib.figure import Figure
 
-from pvfault.evaluation.comparison import FOUND, GROUPED, SOON
+from pvfault.evaluation.alarms import SOON
+from pvfault.evaluation.comparison import FOUND, GROUPED
 from pvfault.evaluation.run import BASELINES, CEILING, FLEET_PART, MODEL, RULE
 from pvfault.evaluation.scores import confusion_matrix
 from pvfault.faults import FAULTS

@@ -6,18 +6,17 @@ Here: what the page shows. Not here: the figures themselves (`run.py`, `comparis
 
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from pvfault.evaluation import plots
-from pvfault.evaluation.comparison import FOUND, GROUPED, SIX, SOON, alarms_by_confuser
+from pvfault.evaluation.alarms import SOON, alarms_by_confuser
+from pvfault.evaluation.comparison import FOUND, GROUPED, SIX
 from pvfault.evaluation.goals import baselines_ahead, ceiling_ahead, goals, whole
 from pvfault.evaluation.measured import MeasuredDay, worst_days
 from pvfault.evaluation.run import FLEET_PART, OTHER_DEVICES, Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, confused_circuits, short_rows
 from pvfault.evaluation.scores import GROUP_NAMES, NEAR_THE_CEILING, score
-
-STEM = Path(__file__).parent
+from pvfault.evaluation.templates import render
 
 
 def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list[MeasuredDay]) -> None:
@@ -33,12 +32,9 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
     days : list of MeasuredDay
         Empty if nothing measured was given.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(STEM), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     fleet = evaluation.parts[FLEET_PART]
-    page = environment.get_template("report.html.j2").render(
+    page = render(
+        "report.html.j2",
         evaluation=evaluation,
         command=command,
         goals=goals(evaluation),

@@ -15,19 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from pvfault.evaluation import contenders
+from pvfault.evaluation.alarms import FalseAlarms, count_false_alarms, detection_delay, must_be_found_soon
 from pvfault.evaluation.comparison import (
     GROUPED,
     Answers,
     Column,
     Days,
     Estimate,
-    FalseAlarms,
     compare,
     compare_sets,
-    count_false_alarms,
     day_columns,
-    detection_delay,
-    must_be_found_soon,
     window_columns,
 )
 from pvfault.evaluation.contenders import (

@@ -1,7 +1,7 @@
 """Scores: how right a network is, by window and by device-day.
 
 Here: confusion matrices, F1 scores, grouped classes, calibration. Not here: who is scored on what (`run.py`),
-how scores are shown (`model_card.py`).
+how scores are shown (`model_card.py`, `report.py`).
 """
 
 import numpy as np

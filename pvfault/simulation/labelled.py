@@ -22,6 +22,9 @@ class LabelledWindows:
     ----------
     images : ndarray of uint8, shape (n, 64, 64, 4)
         Shape (n, 0) where no images were asked for.
+    marks : ndarray of float32, shape (n, len(MARKS))
+        What the images say beside deviations and light, as `measure_marks` has it; NaN where nothing is known. Shape
+        (n, 0) where no images were asked for.
     statistics : ndarray of float32, shape (n, len(STATISTICS))
         As `hourly_statistics` gives them.
     day_statistics : ndarray of float32, shape (n, 4 * len(DAY_STATISTICS))
@@ -62,6 +65,7 @@ class LabelledWindows:
     """
 
     images: np.ndarray
+    marks: np.ndarray
     statistics: np.ndarray
     day_statistics: np.ndarray
     deviations: np.ndarray

@@ -282,6 +282,7 @@ def _cut(days, *, images, kept=None):
 
     everything = LabelledWindows(
         images=np.empty((len(owner), 0), np.uint8),
+        marks=np.empty((len(owner), 0), np.float32),
         statistics=statistics,
         day_statistics=look_at_the_day(statistics, owner, hour),
         deviations=compare_with_days_before(windows.values, hour, ratings[owner], background),
@@ -305,8 +306,9 @@ def _cut(days, *, images, kept=None):
     chosen = everything.select(pictured)
     if not images:
         return chosen
-    signals = scalogram.signals_of(windows.values, owner, hour, background)
-    return replace(chosen, images=scalogram.transform(signals[pictured]))
+    *seen, marks = (part[pictured] for part in scalogram.known_of(windows.values, owner, hour, background))
+    images = scalogram.transform(scalogram.normalise(*seen, marks))
+    return replace(chosen, images=images, marks=marks.astype(np.float32))
 
 
 def _measure_noise(device, day):

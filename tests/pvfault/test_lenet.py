@@ -33,11 +33,13 @@ def images():
 def test_it_has_the_layers_of_lenet_5(network):
     """Trainable weights by hand: filters × 5 × 5 × channels, gain and shift of each, neurons × (inputs + 1).
 
-    The first dense layer sees 64 shapes in 4 × 4 places, and 4 channels of 8 × 32 means over two scales and columns.
+    90 marks are read from 4 channels of 16 scales × 32 means over two columns; the first dense layer sees them, and 64
+    shapes in 4 × 4 places.
     """
     convolutions = 12 * 25 * 4 + 32 * 25 * 12 + 64 * 25 * 32
     normalised = 2 * (12 + 32 + 64)
-    count = convolutions + normalised + 512 * (4 * 4 * 64 + 8 * 32 * 4 + 1) + 256 * 513 + 6 * 257
+    marks = 90 * (16 * 32 * 4 + 1)
+    count = convolutions + normalised + marks + 512 * (4 * 4 * 64 + 90 + 1) + 256 * 513 + 6 * 257
     assert sum(np.prod(weights.shape) for weights in network.trainable_weights) == count
 
 

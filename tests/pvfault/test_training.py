@@ -7,6 +7,7 @@ from sklearn import metrics
 from pvfault import lenet, scalogram
 from pvfault.errors import PvfaultError
 from pvfault.evaluation import model_card
+from pvfault.evaluation.network_scores import score_network
 from pvfault.evaluation.scores import GROUP_NAMES, calibration_error, group_probabilities, group_shorts, score
 from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
@@ -23,8 +24,10 @@ from pvfault.simulation.labelling import (
     thin,
 )
 from pvfault.simulation.surroundings import DAY_STATISTICS, DEVIATIONS, NEIGHBOUR_STATISTICS
+from pvfault.tensorflow_start import start_tensorflow
 from pvfault.training import train_network
 from pvfault.windows import DARK_BELOW
+from tests.conftest import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +172,7 @@ def test_a_tiny_training_learns_and_repeats_and_fills_a_card(windows, tmp_path):
     right = (probabilities.argmax(axis=1) == windows.label).mean()
     assert right > (windows.label == 0).mean() + 0.02
     np.testing.assert_array_equal(probabilities, lenet.Classifier(networks[1], "again").predict(windows.images))
-    scores = model_card.score_network(networks[0], windows)
+    scores = score_network(networks[0], windows)
     card = model_card.write_card(
         scores, version="0123456789ab", command="pvfault train", training=windows, validation=windows, test=windows,
         minutes=1.0,
@@ -190,6 +193,18 @@ def test_pixels_are_compared_with_those_of_healthy_windows(windows):
     assert inside.mean() > 0.66
     changing = variance > np.square(2.5 / 255)
     assert 0.55 < inside[:, changing].mean() < 0.85
+
+
+def test_the_released_network_reads_the_marks_of_images_that_it_has_not_seen():
+    """Beside the marks themselves, which it never sees; unknown ones have no wave to be read."""
+    windows = simulate_windows(TEST, 48)
+    network = lenet.load_network(PROJECT / "models" / "lenet5.h5")
+    reader = start_tensorflow().keras.Model(network.input, network.get_layer("marks").output)
+    error = reader.predict(windows.images, verbose=0) - windows.marks
+    assert windows.marks.shape == (len(windows), len(MARKS))
+    explained = 1 - np.nanmean(error**2, axis=0) / np.nanvar(windows.marks, axis=0)
+    assert np.median(explained) > 0.97
+    assert explained.min() > 0.85
 
 
 def test_a_training_set_without_a_class_is_refused(windows):

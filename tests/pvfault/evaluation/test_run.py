@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pvfault import lenet
-from pvfault.evaluation.comparison import count_false_alarms
+from pvfault.evaluation.alarms import count_false_alarms
 from pvfault.evaluation.day_rules import choose_day_rules
 from pvfault.evaluation.measured import JUDGEMENTS, MeasuredDay, read_judgements, worst_days
 from pvfault.evaluation.run import extrapolate
