@@ -80,7 +80,7 @@ def build_network(middle=None, spread=None):
         layers.Flatten(),
         layers.Dropout(0.5),
     )
-    # As bytes they are proportional to the marks; compressed, they are not.
+    # As bytes, these pixels are nearly linear in the marks; compressed, they are not.
     marks = _in_a_row(
         image,
         layers.Cropping2D(((0, len(scalogram.SCALES) - 16), (0, 0))),

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from pvfault.evaluation.alarms import FalseAlarms, count_false_alarms
+from pvfault.evaluation.comparison import Days
 from pvfault.evaluation.scores import calibration_error, score
 from pvfault.lenet import Classifier
 from pvfault.simulation.labelled import by_device_day
@@ -67,8 +68,8 @@ def score_network(network, test):
     """
     probabilities = Classifier(network, "test").predict(test.images)
     verdict = combine_windows(by_device_day(probabilities, test)).fault
-    truth = np.nanmax(by_device_day(test.label, test), axis=1).astype(int)
-    severity = np.nanmax(by_device_day(test.severity, test), axis=1)
+    days = Days.of(test)
+    truth, severity = days.truth, days.severity
     found = []
     for low, high in pairwise(SEVERITIES):
         inside = (truth > 0) & (severity >= low) & ((severity < high) | (high == SEVERITIES[-1]))
