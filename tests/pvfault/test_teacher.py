@@ -37,6 +37,16 @@ def test_targets_are_probabilities_that_lean_towards_the_label(windows):
     np.testing.assert_array_equal(target, teach(windows, seed=1))
 
 
+def test_an_array_of_the_literature_is_taught_by_its_labels_alone(windows):
+    literature = windows.device < 12
+    mixed = replace(
+        windows, modules=np.where(literature, 5, windows.modules + 6), strings=np.where(literature, 3, windows.strings)
+    )
+    target, labels = teach(mixed, seed=1), np.eye(len(FAULTS))[windows.label]
+    np.testing.assert_array_equal(target[literature], labels[literature])
+    assert (target[~literature].max(axis=1) < 1).all()
+
+
 def test_statistics_are_told_by_their_ranks(windows):
     """Of a statistic without ties: the quantile of the normal distribution at its rank."""
     told, features = describe(windows), day_features(windows)
