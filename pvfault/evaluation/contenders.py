@@ -100,10 +100,10 @@ def fit_strong_boosting(training: LabelledWindows, validation: LabelledWindows, 
     return _fit(strong_boosting(seed), day_features, training, validation)
 
 
-def fit_ceiling(
+def fit_strong(
     training: LabelledWindows, validation: LabelledWindows, *, seed: int
 ) -> tuple[dict[str, float], dict[str, Judge]]:
-    """Fit several strong classifiers, given every statistic there is; the ceiling is the best of them.
+    """Fit several strong classifiers, given every statistic there is.
 
     Gradient boosting, extremely randomised trees, a multilayer perceptron, and the mean of their probabilities. They
     see the statistics of the hour, of the whole day, of the days before and of the neighbours under the same sky; one

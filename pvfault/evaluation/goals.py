@@ -10,7 +10,8 @@ import numpy as np
 
 from pvfault.evaluation.alarms import SOON
 from pvfault.evaluation.comparison import FOUND, GROUPED, Column, Estimate
-from pvfault.evaluation.run import BASELINES, CEILING, MODEL, REFERENCE, Evaluation
+from pvfault.evaluation.plan import BASELINES, CEILING, MODEL, REFERENCE
+from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.scores import (
     LEAST_FAULTY_F1,
     LEAST_FOUND_SOON,

@@ -11,7 +11,8 @@ import numpy as np
 from pvfault.evaluation.comparison import GROUPED, METRICS
 from pvfault.evaluation.goals import baselines_ahead, goals
 from pvfault.evaluation.measured import MeasuredDay, worst_days
-from pvfault.evaluation.run import CEILING, Evaluation
+from pvfault.evaluation.plan import CEILING
+from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, short_rows
 from pvfault.evaluation.scores import GROUP_NAMES
 from pvfault.evaluation.templates import render

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from pvfault.evaluation.alarms import SOON
 from pvfault.evaluation.comparison import FOUND, GROUPED
-from pvfault.evaluation.run import BASELINES, CEILING, FLEET_PART, MODEL, RULE
+from pvfault.evaluation.plan import BASELINES, CEILING, FLEET_PART, MODEL, RULE
 from pvfault.evaluation.scores import confusion_matrix
 from pvfault.faults import FAULTS
 

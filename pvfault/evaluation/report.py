@@ -13,7 +13,8 @@ from pvfault.evaluation.alarms import SOON, alarms_by_confuser
 from pvfault.evaluation.comparison import FOUND, GROUPED, SIX
 from pvfault.evaluation.goals import baselines_ahead, ceiling_ahead, goals, whole
 from pvfault.evaluation.measured import MeasuredDay, worst_days
-from pvfault.evaluation.run import FLEET_PART, OTHER_DEVICES, Evaluation
+from pvfault.evaluation.plan import FLEET_PART, OTHER_DEVICES
+from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, confused_circuits, short_rows
 from pvfault.evaluation.scores import GROUP_NAMES, NEAR_THE_CEILING, score
 from pvfault.evaluation.templates import render

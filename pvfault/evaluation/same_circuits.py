@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pvfault.evaluation.comparison import confused_pairs
-from pvfault.evaluation.run import FLEET_PART, RULE
+from pvfault.evaluation.plan import FLEET_PART, RULE
 from pvfault.evaluation.scores import confusion_matrix
 from pvfault.faults import LINE_GROUND, LINE_LINE
 from pvfault.simulation.array import Nodes

@@ -109,6 +109,7 @@ def simulate_fleets(
     split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True, thinned: bool = False,
     cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), histories: tuple[int, ...] = (ALL_DAYS,),
     unknown_layouts: float = 0.0, arrays: tuple[str, ...] = ("any",), images: bool = True, workers: int = 1,
+    first_fleet: int = 0,
 ) -> Iterator[LabelledWindows]:  # fmt: skip
     """Simulate as `simulate_windows`, fleet by fleet, so that not all images have to be in memory at once.
 
@@ -134,16 +135,20 @@ def simulate_fleets(
         Whether the windows are transformed.
     workers : int
         Processes; the result does not depend on it.
+    first_fleet : int
+        Fleets before this one are left out, as if they had been simulated already.
 
     Yields
     ------
     LabelledWindows
-        Of at most `FLEET` devices; devices and device-days are numbered on from the fleets before.
+        Of at most `FLEET` devices; devices are numbered on from the fleets before, device-days from the first one here.
     """
     wanted = _Wanted(split, faulty, twins, thinned, cadences, histories, unknown_layouts, arrays, images)
-    jobs = [(wanted, number, min(FLEET, devices - first)) for number, first in enumerate(range(0, devices, FLEET))]
+    fleets = range(first_fleet, first_fleet + -(-devices // FLEET))
+    sizes = [min(FLEET, devices - first) for first in range(0, devices, FLEET)]
+    jobs = [(wanted, number, size) for number, size in zip(fleets, sizes, strict=True)]
     first_day = 0
-    for number, (part, days) in enumerate(_map(_simulate_fleet_windows, jobs, workers)):
+    for number, (part, days) in zip(fleets, _map(_simulate_fleet_windows, jobs, workers), strict=True):
         yield replace(part, device_day=part.device_day + first_day, device=part.device + number * FLEET)
         first_day += days
 

@@ -8,6 +8,7 @@ is done with them (`pvfault/model_making.py`, `pvfault/evaluation`).
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import numpy as np
 import pvfault
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
-from pvfault.simulation.labelled import LabelledWindows
+from pvfault.simulation.labelled import LabelledWindows, join_windows
 from pvfault.simulation.labelling import (
+    FLEET,
     TEST,
     TRAINED_ARRAYS,
     TRAINED_CADENCES,
@@ -29,6 +31,8 @@ from pvfault.simulation.labelling import (
 )
 
 LEAST_DEVICES = 48
+# Of 96 fleets: a minute on two cores.
+PIECE = 2304
 TESTED_DEVICES = 1200
 PARTS = {split.name: split for split in (TRAINING, VALIDATION, TEST)}
 # What windows are made by; whatever else changes, they stay the same.
@@ -107,6 +111,42 @@ def prepare_parts(
         )
         parts[name] = keep_windows(folder / name, {"devices": devices}, simulate, images=images)
     return parts
+
+
+def prepare_more_training(
+    devices: int, folder: Path, *, workers: int = 1, report: Callable[[int], None] = lambda _done: None
+) -> LabelledWindows:
+    """Training windows of many more devices, without images: as `prepare_parts`, but kept piece by piece.
+
+    They take hours, and so that an interruption costs minutes, a folder keeps each `PIECE` of them.
+
+    Parameters
+    ----------
+    devices : int
+        The first of them are those of `prepare_parts`.
+    folder : Path
+        10,000 devices take 0.13 GB.
+    workers : int
+        Processes.
+    report : callable
+        Called with the number of devices that are done.
+
+    Returns
+    -------
+    LabelledWindows
+    """
+    _, options = plan_part(TRAINING.name, devices)
+    pieces, days = [], 0
+    for first in range(0, devices, PIECE):
+        count = min(PIECE, devices - first)
+        simulate = partial(
+            simulate_windows, TRAINING, count, first_fleet=first // FLEET, images=False, workers=workers, **options
+        )
+        piece = keep_windows(folder / "more training" / f"from {first:06d}", {"devices": count}, simulate)
+        pieces.append(replace(piece, device_day=piece.device_day + days))
+        days += piece.device_day.max() + 1
+        report(first + count)
+    return join_windows(pieces)
 
 
 def keep_windows(

@@ -7,7 +7,7 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.simulation import parts
-from pvfault.simulation.labelling import TRAINING, simulate_windows
+from pvfault.simulation.labelling import FLEET, TRAINING, simulate_windows
 
 
 @pytest.fixture
@@ -61,3 +61,26 @@ def test_a_folder_without_all_parts_holds_no_training_windows(simulate, tmp_path
         parts.kept_devices(tmp_path)
     parts.keep_windows(tmp_path / "training", {"devices": 3}, simulate[1])
     assert parts.kept_devices(tmp_path) == 3
+
+
+def test_more_training_is_the_same_windows_piece_by_piece_and_goes_on_after_an_interruption(tmp_path, monkeypatch):
+    devices, done = FLEET + 2, []
+    whole = simulate_windows(TRAINING, devices, images=False, **parts.plan_part(TRAINING.name, devices)[1])
+    monkeypatch.setattr(parts, "PIECE", FLEET)
+    prepare = partial(parts.prepare_more_training, devices, tmp_path, report=done.append)
+
+    def interrupt(count):
+        raise KeyboardInterrupt(count)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(report=interrupt)
+    (first,) = tmp_path.glob("*/*.npz")
+    written = first.stat().st_mtime_ns
+    found = prepare()
+    assert done == [FLEET, devices]
+    assert first.stat().st_mtime_ns == written
+    for name, values in vars(whole).items():
+        if name != "device_day":
+            np.testing.assert_array_equal(getattr(found, name), values, err_msg=name)
+    same_day = [np.unique(windows.device_day, return_inverse=True)[1] for windows in (found, whole)]
+    np.testing.assert_array_equal(*same_day)

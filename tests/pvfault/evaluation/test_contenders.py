@@ -12,8 +12,8 @@ from pvfault.evaluation.contenders import (
     day_features,
     find_temperature,
     fit_boosting,
-    fit_ceiling,
     fit_rule,
+    fit_strong,
     grouped_macro_f1,
     image_features,
     soften,
@@ -50,7 +50,7 @@ def test_the_rule_names_what_falls_short(windows):
 def test_boosting_and_ceiling_learn_what_they_are_shown(windows):
     """On their own windows they must be nearly right, and their probabilities must be probabilities."""
     boosting = fit_boosting(windows, windows, seed=1)(windows)
-    scores, judges = fit_ceiling(windows, windows, seed=1)
+    scores, judges = fit_strong(windows, windows, seed=1)
     ceiling = {name: judge(windows) for name, judge in judges.items()}
     assert scores == {name: grouped_macro_f1(found, windows.label) for name, found in ceiling.items()}
     for probabilities in (boosting, ceiling[STRONG_BOOSTING], ceiling[IMAGE_BOOSTING]):
@@ -69,7 +69,7 @@ def test_an_image_shows_no_later_hour_and_no_neighbour(windows):
 
 def test_a_training_set_without_a_class_is_refused(windows):
     without = windows.select(windows.label != FAULTS.index("arc_fault"))
-    for fit in (fit_boosting, fit_ceiling):
+    for fit in (fit_boosting, fit_strong):
         with pytest.raises(PvfaultError, match="none of them arc_fault; simulate more devices"):
             fit(without, windows, seed=1)
 

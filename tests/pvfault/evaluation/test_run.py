@@ -2,7 +2,6 @@
 
 import re
 from datetime import date
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from pvfault import lenet
 from pvfault.evaluation.alarms import count_false_alarms
 from pvfault.evaluation.day_rules import choose_day_rules
 from pvfault.evaluation.measured import JUDGEMENTS, MeasuredDay, read_judgements, worst_days
-from pvfault.evaluation.run import extrapolate
 from pvfault.tensorflow_start import start_deterministically
 from pvfault_cli.main import app
 
@@ -74,12 +72,15 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     assert "Measured days" not in again_card
     assert "the ceiling has" not in page + again_card
 
-    done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 1, *SMALL)
+    done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 2, *SMALL)
     assert done.exit_code == 0, done.output
     for text in ((tmp_path / "report.html").read_text(), weights.with_suffix(".md").read_text()):
         assert "the ceiling has" in text
-        assert re.search(r"The ceiling is .*, fitted on [\d,]+ windows of 48 faulty devices", text)
-        assert re.search(r"Where the gap to the ceiling is: .* has macro-F1 0\.\d{3} on the fleet", text)
+        assert re.search(r"neighbours on [\d,]+ windows of 96 faulty devices and their twins, 2× the network", text)
+        assert re.search(
+            r"Gradient boosting with the day and the neighbours by the amount of data: .*2× 0\.\d{3}", text
+        )
+        assert re.search(r"Where the gap to the ceiling is: .* the ceiling has macro-F1 0\.\d{3}", text)
         assert re.search(r"One healthy hour in twenty differs from what is expected of it by more than \d+", text)
 
 
@@ -106,16 +107,6 @@ def test_judgements_are_read_by_date(tmp_path):
     assert read_judgements(path) == {}
     path.write_text("# Title\n\ntext\n\n## 2019-10-09\n\nOne\ntwo.\n\n## 2019-11-15\n\nThree.\n")
     assert read_judgements(path) == {date(2019, 10, 9): "One two.", date(2019, 11, 15): "Three."}
-
-
-def test_a_learning_curve_goes_on_as_it_went():
-    """Each doubling gains half as much: 0.8, 0.9, 0.95, and on to 1 with ever more data."""
-    curve = [(1, 0.8), (2, 0.9), (4, 0.95)]
-    scores = [extrapolate(curve, times)[0] for times in (8, 16, 10**9)]
-    np.testing.assert_allclose(scores, [0.975, 0.9875, 1.0], atol=1e-6)
-    assert all(low < high for low, high in pairwise(scores))
-    assert extrapolate([(1, 0.8), (2, 0.9), (4, 0.89)], 8) == pytest.approx([0.89])
-    assert extrapolate(curve[:2]) == []
 
 
 def test_days_are_judged_within_the_false_alarms_that_are_allowed():

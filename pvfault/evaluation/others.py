@@ -1,0 +1,217 @@
+"""What the others answer to the same windows: the baselines and the ceiling, fitted now or kept from before.
+
+Here: on which windows each of them is fitted, what is noted about that, and for how long its answers stand. Not here:
+the classifiers (`contenders.py`), the windows that they are asked about (`run.py`), how they judge days
+(`day_rules.py`).
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from pvfault.evaluation import contenders
+from pvfault.evaluation.comparison import Days
+from pvfault.evaluation.contenders import (
+    IMAGE_BOOSTING,
+    STRONG_BOOSTING,
+    Judge,
+    fit_boosting,
+    fit_rule,
+    fit_strong,
+    fit_strong_boosting,
+    grouped_macro_f1,
+)
+from pvfault.evaluation.plan import BOOSTING, CEILING, FLEET_PART, RULE, VALIDATION_PART, Plan, Progress
+from pvfault.faults import FAULTS
+from pvfault.simulation.labelled import LabelledWindows, by_device_day
+from pvfault.simulation.labelling import TRAINING, VALIDATION
+from pvfault.simulation.parts import prepare_more_training, prepare_parts
+from pvfault.verdicts import expected_power
+
+SHARES_OF_TRAINING = (1 / 8, 1 / 4, 1 / 2)
+
+
+@dataclass(frozen=True)
+class Other:
+    """What one of the others answers.
+
+    Attributes
+    ----------
+    answers : dict of str to ndarray of float32, shape (n, 6)
+        Probabilities of the windows of each test set; those of `VALIDATION_PART` by day, shape (n_days, 24, 6).
+    truth : ndarray of int, shape (n_days,)
+        Of the validation days.
+    notes : list of str
+        What it was fitted on, and what came of it.
+    """
+
+    answers: dict[str, np.ndarray]
+    truth: np.ndarray
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the others are fitted and asked on."""
+
+    plan: Plan
+    windows: dict[str, LabelledWindows]
+    parts: Callable[[], tuple[LabelledWindows, LabelledWindows]]
+    folder: Path
+    progress: Progress
+
+
+def ask_others(plan: Plan, windows: dict[str, LabelledWindows], folder: Path, progress: Progress) -> dict[str, Other]:
+    """Ask the baselines and, if it is wanted, the ceiling.
+
+    Parameters
+    ----------
+    plan : Plan
+    windows : dict of str to LabelledWindows
+        The test sets.
+    folder : Path
+        Where answers are kept, under a name that says what they are for: another test set, plan or classifier has
+        another name.
+    progress : Progress
+
+    Returns
+    -------
+    dict of str to Other
+        By judge.
+
+    Raises
+    ------
+    PvfaultError
+        If so few devices are simulated for training that a class is missing.
+    """
+
+    @cache
+    def parts():
+        with progress.step("Windows that the network was trained on"):
+            return _prepare(plan, folder, progress)
+
+    known = _Known(plan, windows, parts, folder, progress)
+    fits = {BOOSTING: _fit_boosting, RULE: _fit_rule} | ({CEILING: _fit_ceiling} if plan.ceiling else {})
+    return {judge: _ask(judge, fit, known) for judge, fit in fits.items()}
+
+
+def _ask(judge, fit, known):
+    """The answers of one of them, from its file or anew."""
+    path = known.folder / f"answers of {judge}-{_fingerprint(judge, fit, known)}.npz"
+    if not path.exists():
+        ask, notes = fit(known)
+        with known.progress.step(f"answers of {judge}"):
+            _, validation = known.parts()
+            answers = {name: np.asarray(ask(part), np.float32) for name, part in known.windows.items()}
+            days = by_device_day(ask(validation), validation).astype(np.float32)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            path, notes=np.array(notes, str), truth=Days.of(validation).truth, **answers | {VALIDATION_PART: days}
+        )
+    with np.load(path) as file:
+        kept = {name: file[name] for name in file.files}
+    return Other(truth=kept.pop("truth"), notes=kept.pop("notes").tolist(), answers=kept)
+
+
+def _fingerprint(judge, fit, known):
+    """What answers depend on: test windows, training data as planned, and the judges' code."""
+    plan = known.plan
+    amounts = (plan.training_devices, plan.ceiling if judge == CEILING else 1, plan.seed, TRAINING, VALIDATION)
+    digest = hashlib.sha256(repr(amounts).encode())
+    for code in (contenders, expected_power, fit):
+        digest.update(inspect.getsource(code).encode())
+    for part in known.windows.values():
+        for values in (
+            part.statistics, part.day_statistics, part.deviations, part.neighbours, part.label, part.device_day,
+        ):  # fmt: skip
+            digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()[:16]
+
+
+def _prepare(plan, folder, progress):
+    """The windows that the network was trained and calibrated on, without their images."""
+    parts = prepare_parts(
+        plan.training_devices, folder, names=(TRAINING.name, VALIDATION.name), images=False, workers=plan.workers,
+        report=lambda name, count, done: progress.tell(f"{name}, {done:,} of {count:,} devices"),
+    )  # fmt: skip
+    return parts[TRAINING.name], parts[VALIDATION.name]
+
+
+def _fit_boosting(known) -> tuple[Judge, list[str]]:
+    training, validation = known.parts()
+    with known.progress.step(f"{BOOSTING} fitted on {len(training):,} windows"):
+        return fit_boosting(training, validation, seed=known.plan.seed), []
+
+
+def _fit_rule(known) -> tuple[Judge, list[str]]:
+    _, validation = known.parts()
+    with known.progress.step(f"{RULE} fitted on {len(validation):,} windows"):
+        return fit_rule(validation), []
+
+
+def _fit_ceiling(known) -> tuple[Judge, list[str]]:
+    """The best of several strong classifiers, and of the strongest one on many more windows."""
+    plan, fleet = known.plan, known.windows[FLEET_PART]
+    training, validation = known.parts()
+    curve = _learning_curve(known)
+    with known.progress.step(f"strong classifiers fitted on {len(training):,} windows"):
+        scores, judges = fit_strong(training, validation, seed=plan.seed)
+    curve.append((1, scores[STRONG_BOOSTING]))
+    on_the_same = judges[STRONG_BOOSTING](fleet)
+    notes = [
+        f"Strong classifiers fitted on the {len(training):,} windows that the network was trained on; macro-F1 on the "
+        "validation windows, shorts as one: " + ", ".join(f"{name} {score:.3f}" for name, score in scores.items()) + "."
+    ]
+    if plan.ceiling > 1:
+        score, judge, amount = _fit_on_more(known)
+        curve.append((plan.ceiling, score))
+        most = f"{STRONG_BOOSTING} on {amount}"
+        scores[most], judges[most] = score, judge
+    best = max(scores, key=scores.get)
+    image = grouped_macro_f1(judges[IMAGE_BOOSTING](fleet), fleet.label)
+    notes += [
+        f"The ceiling is {best}.",
+        f"{STRONG_BOOSTING.capitalize()} by the amount of data: "
+        + ", ".join(f"{times:g}× {score:.3f}" for times, score in curve)
+        + ".",
+        f"Where the gap to the ceiling is: on the fleet's windows the ceiling has macro-F1 "
+        f"{grouped_macro_f1(judges[best](fleet), fleet.label):.3f}, {STRONG_BOOSTING} fitted on no more windows than "
+        f"the network {grouped_macro_f1(on_the_same, fleet.label):.3f}, and {IMAGE_BOOSTING}, without later hours of "
+        f"the day and without the neighbours, {image:.3f}. What the second lacks to the first is devices; what the "
+        "third lacks to the second is what an hour's image does not know; what the network lacks to the third is what "
+        "a network makes of as many windows.",
+    ]
+    return judges[best], notes
+
+
+def _learning_curve(known):
+    """Score of the strongest classifier on parts of the training windows, by their share."""
+    training, validation = known.parts()
+    curve = []
+    for share in SHARES_OF_TRAINING:
+        part = training.select(training.device < known.plan.training_devices * share)
+        if len(np.unique(part.label)) < len(FAULTS):
+            continue
+        with known.progress.step(f"{STRONG_BOOSTING} fitted on {len(part):,} windows"):
+            judge = fit_strong_boosting(part, validation, seed=known.plan.seed)
+        curve.append((share, grouped_macro_f1(judge(validation), validation.label)))
+    return curve
+
+
+def _fit_on_more(known):
+    """The strongest classifier on many more windows: its score, itself, and on how many."""
+    plan, (_, validation) = known.plan, known.parts()
+    devices = plan.training_devices * plan.ceiling
+    with known.progress.step(f"{devices:,} faulty devices simulated for the {CEILING}"):
+        training = prepare_more_training(
+            devices, known.folder, workers=plan.workers, report=lambda done: known.progress.tell(f"{done:,}")
+        )
+    amount = f"{len(training):,} windows of {devices:,} faulty devices and their twins, {plan.ceiling}× the network's"
+    with known.progress.step(f"{STRONG_BOOSTING} fitted on {len(training):,} windows"):
+        judge = fit_strong_boosting(training, validation, seed=plan.seed)
+    return grouped_macro_f1(judge(validation), validation.label), judge, amount
