@@ -70,7 +70,22 @@ def signals_of(values, owner, hour, background):
 
 
 def known_of(values, owner, hour, background):
-    """What images say of the windows of a date: deviations, irradiance and marks, as `normalise` takes them."""
+    """What images say of the windows of a date.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 180, 4)
+        Voltage [V], current [A], temperature [°C], irradiance [W/m²].
+    owner, hour : ndarray of int, shape (n,)
+        Which device, and which hour of the date, UTC.
+    background : pvfault.reference.Background
+        Of the windows.
+
+    Returns
+    -------
+    tuple of ndarray
+        Deviations, irradiance and marks, as `normalise` takes them.
+    """
     deviations = reference.deviate(values, hour, background.references)
     return deviations, values[..., 3], measure_marks(values, deviations, owner, hour, background)
 

@@ -92,7 +92,17 @@ class Nodes:
         return Nodes(self.shape, irradiance, temperature, np.ones(len(irradiance)), self.snow)
 
     def with_depth(self, depth):
-        """The same array under the same conditions, with another quantity of the fault."""
+        """The same array under the same conditions, with another quantity of the fault.
+
+        Parameters
+        ----------
+        depth : ndarray, shape (n,)
+            As the class has it.
+
+        Returns
+        -------
+        Nodes
+        """
         _ = self._substring_in_full_light  # solved before it is copied, not in every copy
         nodes = copy(self)
         nodes.depth = depth
