@@ -70,8 +70,8 @@ def combine_windows(probabilities, fault_prior=FAULT_PRIOR) -> Verdicts:
     which of the two it is, the products of their shares tell.
 
     Windows count as independent, which they are not: they share sky and sensors. On 4,038 simulated device-days of the
-    validation sites, counting them as half as many found 66.5 % of the faulty days instead of 77.1 %, for 2 false alarms
-    instead of 4 in 2,173 healthy days.
+    validation sites, counting them as half as many found 66.5 % of the faulty days instead of 77.1 %, for 2
+    instead of 4 false alarms in 2,173 healthy days.
 
     Parameters
     ----------

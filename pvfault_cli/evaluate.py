@@ -40,7 +40,7 @@ def evaluate(
 
     Beside it stand gradient boosting on hourly statistics, the expected-power rule that operators use, and a ceiling.
     Simulated windows and the others' answers are kept in the state folder, so that another network takes minutes. The
-    first run takes half an hour on two cores, with `--ceiling 10` three hours.
+    first run takes half an hour on two cores, with `--ceiling 10` more than two hours.
 
     Example: `pvfault evaluate -o build/evaluation/report.html`
     """

@@ -45,6 +45,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     weights.with_name(JUDGEMENTS).write_text("# Days\n\n## 2024-06-01\n\nAn even day,\nmade up.\n")
     done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, "--measured", readings, *SMALL)
     assert done.exit_code == 0, done.output
+    assert "expected-power rule fitted on" in done.output
     page, card = ((path).read_text() for path in (tmp_path / "report.html", weights.with_suffix(".md")))
     version = lenet.read_version(weights)
     assert f"Evaluation of network {version}" in page
@@ -74,6 +75,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
 
     done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 2, *SMALL)
     assert done.exit_code == 0, done.output
+    assert "expected-power rule fitted on" not in done.output
     for text in ((tmp_path / "report.html").read_text(), weights.with_suffix(".md").read_text()):
         assert "the ceiling has" in text
         assert re.search(r"neighbours on [\d,]+ windows of 96 faulty devices and their twins, 2× the network", text)
