@@ -74,12 +74,8 @@ def known_of(values, owner, hour, background):
 
     Parameters
     ----------
-    values : ndarray, shape (n, 180, 4)
-        Voltage [V], current [A], temperature [°C], irradiance [W/m²].
-    owner, hour : ndarray of int, shape (n,)
-        Which device, and which hour of the date, UTC.
-    background : pvfault.reference.Background
-        Of the windows.
+    values, owner, hour, background
+        As `signals_of` takes them.
 
     Returns
     -------

@@ -123,7 +123,7 @@ def _fingerprint(judge, fit, known):
     plan = known.plan
     amounts = (plan.training_devices, plan.ceiling if judge == CEILING else 1, plan.seed, TRAINING, VALIDATION)
     digest = hashlib.sha256(repr(amounts).encode())
-    for code in (contenders, expected_power, fit):
+    for code in (contenders, expected_power, fit, _learning_curve, _fit_on_more):
         digest.update(inspect.getsource(code).encode())
     for part in known.windows.values():
         for values in (

@@ -31,8 +31,7 @@ from pvfault.simulation.labelling import (
 )
 
 LEAST_DEVICES = 48
-# Of 96 fleets: a minute on two cores.
-PIECE = 2304
+PIECE = 96 * FLEET  # devices; a minute on two cores
 TESTED_DEVICES = 1200
 PARTS = {split.name: split for split in (TRAINING, VALIDATION, TEST)}
 # What windows are made by; whatever else changes, they stay the same.
@@ -136,15 +135,15 @@ def prepare_more_training(
     LabelledWindows
     """
     _, options = plan_part(TRAINING.name, devices)
-    pieces, days = [], 0
+    pieces = []
     for first in range(0, devices, PIECE):
         count = min(PIECE, devices - first)
         simulate = partial(
             simulate_windows, TRAINING, count, first_fleet=first // FLEET, images=False, workers=workers, **options
         )
         piece = keep_windows(folder / "more training" / f"from {first:06d}", {"devices": count}, simulate)
-        pieces.append(replace(piece, device_day=piece.device_day + days))
-        days += piece.device_day.max() + 1
+        # A device has at most two device-days, its own and its twin's.
+        pieces.append(replace(piece, device_day=piece.device_day + 2 * first))
         report(first + count)
     return join_windows(pieces)
 
