@@ -14,12 +14,12 @@ class Recipe:
     Attributes
     ----------
     devices : int
-        Faulty devices to simulate for training, each with its healthy twin.
+        Faulty devices of the fleets for training, each with its healthy twin; arrays of the literature are added.
     epochs : int
     seed : int
         The same seed gives the same weights.
     """
 
     devices: int = 20_480
-    epochs: int = 15
+    epochs: int = 13
     seed: int = 1

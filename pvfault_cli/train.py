@@ -16,15 +16,15 @@ def train(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="MODEL.h5", help="Weights; the model card goes beside them.")
     ] = Path("models/lenet5.h5"),
-    devices: Annotated[int, typer.Option(min=100, help="Faulty devices to simulate for training.")] = Recipe.devices,
+    devices: Annotated[int, typer.Option(min=100, help="Faulty devices of the fleets for training.")] = Recipe.devices,
     epochs: Annotated[int, typer.Option(min=1)] = Recipe.epochs,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = Recipe.seed,
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 2,
 ):
     """Train the network on simulated plants and write its model card.
 
-    With the defaults it takes about half an hour on two cores, and 10 GB of memory. The simulated windows are
-    kept in the state folder (5 GB) and used again, by this command and by `pvfault evaluate`.
+    With the defaults it takes about 45 minutes on two cores, and 11 GB of memory. The simulated windows are
+    kept in the state folder (7 GB) and used again, by this command and by `pvfault evaluate`.
 
     Example: `pvfault train -o models/lenet5.h5`
     """

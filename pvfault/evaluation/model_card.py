@@ -18,7 +18,8 @@ from pvfault.evaluation.scores import GROUP_NAMES
 from pvfault.evaluation.templates import render
 from pvfault.faults import FAULTS, NONE
 from pvfault.simulation.faults import LEAST_SEVERITY
-from pvfault.simulation.labelling import LEAST_EFFECT, TEST, TRAINED_ARRAYS, TRAINING, VALIDATION
+from pvfault.simulation.labelling import LEAST_EFFECT, TEST, TRAINING, VALIDATION
+from pvfault.simulation.reference import is_reference_size
 from pvfault.teacher import SHARE
 
 _BEGIN, _END = "<!-- pvfault evaluate -->", "<!-- end of pvfault evaluate -->"
@@ -68,7 +69,7 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
         ),
         least_effect=f"{LEAST_EFFECT:.0%}",
         least_severity=f"{LEAST_SEVERITY:.0%}",
-        reference_share=f"{np.mean([arrays != 'any' for arrays in TRAINED_ARRAYS]):.0%}",
+        reference_share=f"{np.mean(is_reference_size(training.modules, training.strings)):.0%}",
         label_share=f"{1 - SHARE:.1f}",
         trees_share=f"{SHARE:.1f}",
         command=command,

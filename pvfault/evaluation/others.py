@@ -30,10 +30,10 @@ from pvfault.evaluation.plan import BOOSTING, CEILING, FLEET_PART, RULE, VALIDAT
 from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import LabelledWindows, by_device_day
 from pvfault.simulation.labelling import TRAINING, VALIDATION
-from pvfault.simulation.parts import prepare_more_training, prepare_parts
+from pvfault.simulation.parts import plan_part, prepare_more_training, prepare_parts
 from pvfault.verdicts import expected_power
 
-SHARES_OF_TRAINING = (1 / 8, 1 / 4, 1 / 2)
+EIGHTHS_OF_TRAINING = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def _ask(judge, fit, known):
 def _fingerprint(judge, fit, known):
     """What answers depend on: test windows, training data as planned, and the judges' code."""
     plan = known.plan
-    amounts = (plan.training_devices, plan.ceiling if judge == CEILING else 1, plan.seed, TRAINING, VALIDATION)
+    planned = [plan_part(name, plan.training_devices) for name in (TRAINING.name, VALIDATION.name)]
+    amounts = (planned, plan.ceiling if judge == CEILING else 1, plan.seed)
     digest = hashlib.sha256(repr(amounts).encode())
     for code in (contenders, expected_power, fit, _learning_curve, _fit_on_more):
         digest.update(inspect.getsource(code).encode())
@@ -193,13 +194,13 @@ def _learning_curve(known):
     """Score of the strongest classifier on parts of the training windows, by their share."""
     training, validation = known.parts()
     curve = []
-    for share in SHARES_OF_TRAINING:
-        part = training.select(training.device < known.plan.training_devices * share)
+    for eighths in EIGHTHS_OF_TRAINING:
+        part = training.select(training.device % 8 < eighths)
         if len(np.unique(part.label)) < len(FAULTS):
             continue
         with known.progress.step(f"{STRONG_BOOSTING} fitted on {len(part):,} windows"):
             judge = fit_strong_boosting(part, validation, seed=known.plan.seed)
-        curve.append((share, grouped_macro_f1(judge(validation), validation.label)))
+        curve.append((eighths / 8, grouped_macro_f1(judge(validation), validation.label)))
     return curve
 
 
@@ -211,7 +212,7 @@ def _fit_on_more(known):
         training = prepare_more_training(
             devices, known.folder, workers=plan.workers, report=lambda done: known.progress.tell(f"{done:,}")
         )
-    amount = f"{len(training):,} windows of {devices:,} faulty devices and their twins, {plan.ceiling}× the network's"
+    amount = f"{len(training):,} windows of {devices:,} faulty devices and their twins, {plan.ceiling}× the fleets"
     with known.progress.step(f"{STRONG_BOOSTING} fitted on {len(training):,} windows"):
         judge = fit_strong_boosting(training, validation, seed=plan.seed)
     return grouped_macro_f1(judge(validation), validation.label), judge, amount

@@ -18,6 +18,7 @@ from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, confused_circuits, short_rows
 from pvfault.evaluation.scores import GROUP_NAMES, NEAR_THE_CEILING, score
 from pvfault.evaluation.templates import render
+from pvfault.simulation.parts import literature_devices
 
 
 def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list[MeasuredDay]) -> None:
@@ -46,6 +47,7 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         behind=baselines_ahead(evaluation),
         below=ceiling_ahead(evaluation),
         near=NEAR_THE_CEILING,
+        literature=literature_devices(evaluation.plan.training_devices),
         other_devices=min(evaluation.plan.devices, OTHER_DEVICES),
         group_names=GROUP_NAMES,
         pairs=confused_circuits(evaluation),

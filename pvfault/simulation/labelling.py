@@ -52,8 +52,9 @@ ALL_DAYS = HISTORY[-1]
 TRAINED_CADENCES = (20, 20, 20, 60, 60, 300)
 UNKNOWN_LAYOUTS = 0.1
 TRAINED_HISTORIES = (ALL_DAYS,) * 14 + (90, 30, 14, 7, 3, 0)
-# The array of the literature is one among all; two of twelve fleets are enough for it to be known well.
-TRAINED_ARRAYS = ("any",) * 10 + ("reference", "reference, clean")
+# The array of the literature is one among all.
+LITERATURE_ARRAYS = ("reference", "reference, clean")
+TRAINED_ARRAYS = ("any",) * 10 + LITERATURE_ARRAYS
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class Split:
 
 
 TRAINING = Split("training", TRAINING_SITES, date(2021, 1, 1), 1_000_000)
+# More of the array of the literature: its few configurations can be told apart, but that takes many examples.
+LITERATURE = Split("array of the literature", TRAINING_SITES, date(2021, 1, 1), 1_500_000)
 VALIDATION = Split("validation", VALIDATION_SITES, date(2022, 1, 1), 2_000_000)
 TEST = Split("test", TEST_SITES, date(2024, 1, 1), 4_000_000)
 

@@ -20,6 +20,8 @@ from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import LabelledWindows, join_windows
 from pvfault.simulation.labelling import (
     FLEET,
+    LITERATURE,
+    LITERATURE_ARRAYS,
     TEST,
     TRAINED_ARRAYS,
     TRAINED_CADENCES,
@@ -27,13 +29,16 @@ from pvfault.simulation.labelling import (
     TRAINING,
     UNKNOWN_LAYOUTS,
     VALIDATION,
+    Split,
     simulate_windows,
 )
 
 LEAST_DEVICES = 48
 PIECE = 96 * FLEET  # devices; a minute on two cores
 TESTED_DEVICES = 1200
-PARTS = {split.name: split for split in (TRAINING, VALIDATION, TEST)}
+# For every device of the training fleets; see `LITERATURE`.
+LITERATURE_SHARE = 0.6
+PARTS = (TRAINING.name, VALIDATION.name, TEST.name)
 # What windows are made by; whatever else changes, they stay the same.
 _MAKERS = (
     "simulation/*.py",
@@ -54,42 +59,52 @@ def _quietly(_name, _count, _done):
     """Report nothing."""
 
 
-def plan_part(name: str, devices: int) -> tuple[int, dict]:
-    """How many devices a part has, and how they are simulated.
+def literature_devices(devices: int) -> int:
+    """How many arrays of the literature are added to the devices of the training fleets."""
+    return round(devices * LITERATURE_SHARE)
+
+
+def plan_part(name: str, devices: int) -> list[tuple[Split, int, dict]]:
+    """What a part is simulated of.
 
     Parameters
     ----------
     name : str
         Of `PARTS`.
     devices : int
-        Faulty devices for training.
+        Faulty devices of the fleets for training.
 
     Returns
     -------
-    int
-    dict
-        Options of `simulate_windows`.
+    list of (Split, int, dict)
+        Where and when, how many devices, and the options of `simulate_windows`.
     """
     trained = {"cadences": TRAINED_CADENCES, "histories": TRAINED_HISTORIES, "unknown_layouts": UNKNOWN_LAYOUTS}
+    thinned = trained | {"thinned": True}
     return {
-        TRAINING.name: (devices, {"thinned": True, "arrays": TRAINED_ARRAYS} | trained),
-        VALIDATION.name: (max(devices // 10, LEAST_DEVICES), trained),
+        TRAINING.name: [
+            (TRAINING, devices, thinned | {"arrays": TRAINED_ARRAYS}),
+            (LITERATURE, literature_devices(devices), thinned | {"arrays": LITERATURE_ARRAYS}),
+        ],
+        VALIDATION.name: [(VALIDATION, max(devices // 10, LEAST_DEVICES), trained)],
         # Fewer faulty devices than healthy ones, as in life: false alarms need many healthy days to be counted.
-        TEST.name: (min(max(devices // 4, LEAST_DEVICES), TESTED_DEVICES), {"faulty": 0.5, "twins": False}),
+        TEST.name: [
+            (TEST, min(max(devices // 4, LEAST_DEVICES), TESTED_DEVICES), {"faulty": 0.5, "twins": False}),
+        ],
     }[name]
 
 
 def prepare_parts(
-    devices: int, folder: Path, *, names=tuple(PARTS), images=True, workers=1, report: Report = _quietly
+    devices: int, folder: Path, *, names=PARTS, images=True, workers=1, report: Report = _quietly
 ) -> dict[str, LabelledWindows]:
     """Parts of the data that a network is made with: those that a folder keeps, or else simulated and kept there.
 
     Parameters
     ----------
     devices : int
-        Faulty devices for training.
+        Faulty devices of the fleets for training.
     folder : Path
-        All parts take 2 GB for 7,000 devices.
+        All parts take 2.6 GB for 7,000 devices.
     names : sequence of str
         Of the parts.
     images : bool
@@ -104,25 +119,36 @@ def prepare_parts(
     """
     parts = {}
     for name in names:
-        count, options = plan_part(name, devices)
-        simulate = partial(
-            simulate_windows, PARTS[name], count, workers=workers, report=partial(report, name, count), **options
-        )
+        simulate = partial(_simulate_part, name, devices, workers, report)
         parts[name] = keep_windows(folder / name, {"devices": devices}, simulate, images=images)
     return parts
+
+
+def _simulate_part(name, devices, workers, report):
+    """Windows of all that a part is simulated of, with devices and device-days numbered through."""
+    plan = plan_part(name, devices)
+    total, done, parts = sum(count for _, count, _ in plan), 0, []
+    for split, count, options in plan:
+        windows = simulate_windows(
+            split, count, workers=workers, report=lambda now, before=done: report(name, total, before + now), **options
+        )
+        # A device has at most two device-days, its own and its twin's.
+        parts.append(replace(windows, device=windows.device + done, device_day=windows.device_day + 2 * done))
+        done += count
+    return join_windows(parts)
 
 
 def prepare_more_training(
     devices: int, folder: Path, *, workers: int = 1, report: Callable[[int], None] = lambda _done: None
 ) -> LabelledWindows:
-    """Training windows of many more devices, without images: as `prepare_parts`, but kept piece by piece.
+    """Windows of the fleets of many more devices for training, without images, kept piece by piece.
 
     They take hours, and so that an interruption costs minutes, a folder keeps each `PIECE` of them.
 
     Parameters
     ----------
     devices : int
-        The first of them are those of `prepare_parts`.
+        The first of them are those of `prepare_parts`, but for its additional arrays of the literature.
     folder : Path
         10,000 devices take 0.13 GB.
     workers : int
@@ -134,12 +160,12 @@ def prepare_more_training(
     -------
     LabelledWindows
     """
-    _, options = plan_part(TRAINING.name, devices)
+    split, _, options = plan_part(TRAINING.name, devices)[0]
     pieces = []
     for first in range(0, devices, PIECE):
         count = min(PIECE, devices - first)
         simulate = partial(
-            simulate_windows, TRAINING, count, first_fleet=first // FLEET, images=False, workers=workers, **options
+            simulate_windows, split, count, first_fleet=first // FLEET, images=False, workers=workers, **options
         )
         piece = keep_windows(folder / "more training" / f"from {first:06d}", {"devices": count}, simulate)
         # A device has at most two device-days, its own and its twin's.

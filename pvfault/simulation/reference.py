@@ -60,6 +60,21 @@ def reference_shape() -> ArrayShape:
     return ArrayShape(load_modules()[0], MODULES, STRINGS)
 
 
+def is_reference_size(modules, strings):
+    """Whether arrays are as large as the reference array.
+
+    Parameters
+    ----------
+    modules, strings : ndarray of int, shape (n,)
+        In series, and in parallel.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    return (modules == MODULES) & (strings == STRINGS)
+
+
 def reference_faults() -> tuple[Fault, ...]:
     """All configurations but the arcs, which are drawn: shorts, open strings and shadows, all there at once.
 

@@ -37,7 +37,7 @@ class WindowsConfig(dg.Config):
     """What can be asked of one run of `training_windows`."""
 
     devices: int = Recipe.devices
-    """Faulty devices to simulate for training, each with its healthy twin."""
+    """Faulty devices of the fleets for training, each with its healthy twin."""
     workers: int = 2
     """Processes that simulate."""
 

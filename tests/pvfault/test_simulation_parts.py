@@ -8,6 +8,7 @@ import pytest
 from pvfault.errors import PvfaultError
 from pvfault.simulation import parts
 from pvfault.simulation.labelling import FLEET, TRAINING, simulate_windows
+from pvfault.simulation.reference import is_reference_size
 
 
 @pytest.fixture
@@ -63,9 +64,27 @@ def test_a_folder_without_all_parts_holds_no_training_windows(simulate, tmp_path
     assert parts.kept_devices(tmp_path) == 3
 
 
+def test_training_has_fleets_and_more_arrays_of_the_literature_at_sites_of_no_other_part(tmp_path):
+    """Each device and device-day has a number of its own, and progress counts all of them."""
+    told = []
+    made = parts.prepare_parts(50, tmp_path, images=False, report=lambda *progress: told.append(progress))
+    training = made[TRAINING.name]
+    added = training.device >= 50
+    assert len(np.unique(training.device)) == 80
+    assert len(np.unique(training.device_day)) <= 160
+    assert is_reference_size(training.modules, training.strings)[added].all()
+    assert not is_reference_size(training.modules, training.strings)[~added].all()
+    for day in np.unique(training.device_day):
+        assert len(np.unique(training.device[training.device_day == day])) == 1
+    assert [progress for progress in told if progress[0] == TRAINING.name][-1] == (TRAINING.name, 80, 80)
+    for name in set(made) - {TRAINING.name}:
+        assert not set(training.site) & set(made[name].site)
+
+
 def test_more_training_is_the_same_windows_piece_by_piece_and_goes_on_after_an_interruption(tmp_path, monkeypatch):
     devices, done = FLEET + 2, []
-    whole = simulate_windows(TRAINING, devices, images=False, **parts.plan_part(TRAINING.name, devices)[1])
+    fleets, _, options = parts.plan_part(TRAINING.name, devices)[0]
+    whole = simulate_windows(fleets, devices, images=False, **options)
     monkeypatch.setattr(parts, "PIECE", FLEET)
     prepare = partial(parts.prepare_more_training, devices, tmp_path, report=done.append)
 

@@ -38,7 +38,7 @@ def test_targets_are_probabilities_that_lean_towards_the_label(windows):
 
 
 def test_an_array_of_the_literature_is_taught_by_its_labels_alone(windows):
-    literature = windows.device < 12
+    literature = windows.device < 4
     mixed = replace(
         windows, modules=np.where(literature, 5, windows.modules + 6), strings=np.where(literature, 3, windows.strings)
     )
