@@ -140,7 +140,7 @@ def compare_shorts() -> list[Shorts]:
     """
     shape = reference_shape()
     faults = [fault for fault in reference_faults() if fault.name in (LINE_LINE, LINE_GROUND)]
-    healthy = _maximum(shape, lambda nodes: nodes.array((shape.in_parallel, nodes.healthy())))
+    healthy = _maximum(shape, Nodes.whole_array)
     found = {}
     for fault in faults:
         state, depth = fault.worst

@@ -12,7 +12,7 @@ minutes, and a test holds the result within 0.5 % of pvlib.
 
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -163,6 +163,10 @@ class Nodes:
         present = [(count, block(curve)) for count, curve in strings if count > 0]
         return in_parallel([Curve(curve.voltage, curve.current * count) for count, curve in present])
 
+    def whole_array(self):
+        """Curve of an array in which nothing is wrong."""
+        return self.array((self.shape.in_parallel, self.healthy()))
+
 
 @dataclass(frozen=True)
 class CurveTable:
@@ -183,15 +187,17 @@ class CurveTable:
     open_voltage: np.ndarray
 
 
+# A device, its healthy twin and all arrays of one kind with one fault share a table; some have a megabyte.
+@lru_cache(maxsize=64)
 def tabulate(shape, states, depths=(1.0,), snow=0.0):
     """Solve the curves of an array at every node.
 
     Parameters
     ----------
     shape : ArrayShape
-    states : sequence of callable
+    states : tuple of callable
         Each takes `Nodes` and returns the `Curve` of the array in that state.
-    depths : sequence of float
+    depths : tuple of float
     snow : float
         Share of the sub-strings of every module that lie under snow.
 

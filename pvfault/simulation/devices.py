@@ -11,7 +11,7 @@ import numpy as np
 import pvlib
 
 from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
-from pvfault.simulation.array import SHARES, SNOW_LIGHT, ArrayShape, read_curves, tabulate
+from pvfault.simulation.array import SHARES, SNOW_LIGHT, ArrayShape, Nodes, read_curves, tabulate
 from pvfault.simulation.faults import NOTHING, Fault, Moments
 from pvfault.simulation.inverter import Inverter, operate
 from pvfault.simulation.losses import Habits, draw_habits, power_limit, snow_cover, soiling
@@ -121,8 +121,7 @@ class Device:
         CurveTable
         """
         if (faulty, snow) not in self._tables:
-            states = (lambda nodes: nodes.array((self.shape.in_parallel, nodes.healthy())),)
-            states, depths = (self.fault.states, self.fault.depths) if faulty else (states, (1.0,))
+            states, depths = (self.fault.states, self.fault.depths) if faulty else ((Nodes.whole_array,), (1.0,))
             self._tables[faulty, snow] = tabulate(self.shape, states, depths, snow)
         return self._tables[faulty, snow]
 
@@ -136,10 +135,7 @@ class Device:
 
     def healthy_twin(self):
         """Copy the device without its fault; everything random in its days stays the same."""
-        twin = replace(self, fault=None, onset=None)
-        # What was solved for the array without its fault holds for the twin too.
-        twin._tables.update({key: table for key, table in self._tables.items() if not key[0]})
-        return twin
+        return replace(self, fault=None, onset=None)
 
 
 def draw_device(name, site, seed, rng, *, shape=None, cadences=CADENCES[:1]):

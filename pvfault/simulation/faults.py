@@ -149,7 +149,7 @@ def measure_severity(shape, fault):
     """
     state, depth = fault.worst
     nodes = _standard_conditions(shape).with_depth(np.array([depth]))
-    healthy = nodes.array((shape.in_parallel, nodes.healthy()))
+    healthy = nodes.whole_array()
     voltage = np.linspace(0, 1, 400)[None, :] * healthy.voltage.max()
     power = [(curve_at(curve, voltage) * voltage).max() for curve in (healthy, fault.states[state](nodes))]
     return float(np.clip(1 - power[1] / power[0], 0, 1))

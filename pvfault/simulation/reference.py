@@ -22,6 +22,7 @@ References
 
 from dataclasses import replace
 from datetime import date
+from functools import cache
 
 from pvfault.faults import ARC_FAULT, LINE_GROUND, LINE_LINE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.simulation.array import ArrayShape
@@ -75,6 +76,7 @@ def is_reference_size(modules, strings):
     return (modules == MODULES) & (strings == STRINGS)
 
 
+@cache
 def reference_faults() -> tuple[Fault, ...]:
     """All configurations but the arcs, which are drawn: shorts, open strings and shadows, all there at once.
 

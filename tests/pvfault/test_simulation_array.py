@@ -25,7 +25,7 @@ def conditions():
 
 
 def healthy_table(shape):
-    return tabulate(shape, [lambda nodes: nodes.array((shape.in_parallel, nodes.healthy()))])
+    return tabulate(shape, (Nodes.whole_array,))
 
 
 def curves(table, irradiance, temperature):
@@ -45,10 +45,6 @@ def solve(shape, circuit, irradiance=800.0, temperature=25.0, depth=1.0):
     voltage = np.linspace(0, curve.voltage.max(), 3000)
     current = curve_at(curve, voltage[None])[0]
     return voltage, current, voltage * current
-
-
-def healthy(shape):
-    return lambda nodes: nodes.array((shape.in_parallel, nodes.healthy()))
 
 
 def open_voltage_of(shape, circuit):
@@ -77,14 +73,14 @@ def test_the_diode_voltage_solves_its_equation(conditions):
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_shorting_k_of_n_modules_of_the_only_string_takes_k_nths_of_the_open_circuit_voltage(count):
     shape = ArrayShape(CRYSTALLINE, 10, 1)
-    whole = open_voltage_of(shape, healthy(shape))
+    whole = open_voltage_of(shape, Nodes.whole_array)
     assert open_voltage_of(shape, short_modules(shape, count)) == pytest.approx(whole * (1 - count / 10), rel=2e-3)
 
 
 def test_a_fault_path_of_high_resistance_takes_what_flows_through_it():
     shape = ArrayShape(CRYSTALLINE, 10, 1)
     bridged = solve(shape, short_modules(shape, 10), depth=3.0)
-    alone = solve(shape, healthy(shape))
+    alone = solve(shape, Nodes.whole_array)
     at = 300.0
     lost = np.interp(at, *alone[:2]) - np.interp(at, *bridged[:2])
     assert lost == pytest.approx(at / 1000, rel=1e-2)
@@ -93,7 +89,7 @@ def test_a_fault_path_of_high_resistance_takes_what_flows_through_it():
 @pytest.mark.parametrize(("count", "strings"), [(1, 2), (1, 5), (3, 6)])
 def test_opening_strings_takes_their_share_of_current_and_power(count, strings):
     shape = ArrayShape(CRYSTALLINE, 8, strings)
-    _, current, power = solve(shape, healthy(shape))
+    _, current, power = solve(shape, Nodes.whole_array)
     _, less, lower = solve(shape, open_strings(shape, count))
     assert less[0] / current[0] == pytest.approx(1 - count / strings, rel=1e-6)
     assert lower.max() / power.max() == pytest.approx(1 - count / strings, rel=1e-3)
@@ -107,7 +103,7 @@ def test_an_open_array_gives_no_current_at_any_voltage():
 def test_joining_two_strings_at_the_same_height_changes_nothing():
     """Both ends of the bridge are at the same potential."""
     shape = ArrayShape(CRYSTALLINE, 8, 2)
-    voltage, current, power = solve(shape, healthy(shape))
+    voltage, current, power = solve(shape, Nodes.whole_array)
     joined = solve(shape, join_strings(shape, 3, 3), depth=DEAD)
     assert joined[2].max() == pytest.approx(power.max(), rel=2e-3)
     inside = voltage < 1.02 * voltage[current > 0].max()
@@ -117,7 +113,7 @@ def test_joining_two_strings_at_the_same_height_changes_nothing():
 def test_a_module_under_a_full_shadow_is_bypassed():
     """All that is lost is its voltage and the drop of its three bypass diodes."""
     shape = ArrayShape(CRYSTALLINE, 10, 1)
-    _, _, power = solve(shape, healthy(shape))
+    _, _, power = solve(shape, Nodes.whole_array)
     _, current, shaded = solve(shape, lambda nodes: nodes.array((1, nodes.string((27, 1.0), (3, 0.02)))))
     best = shaded.argmax()
     bypass = 3 * 0.5 * current[best]
@@ -141,7 +137,7 @@ def test_a_blocking_diode_keeps_current_out_of_a_shorted_string():
 def track(shape, circuit, **habits):
     """Operating point of an inverter at 25 °C."""
     inverter = Inverter(**({"limit": 1e9, "start": 1.0, "scans": True, "inertia": 0.0, "dither": 0.0} | habits))
-    table = tabulate(shape, [circuit])
+    table = tabulate(shape, (circuit,))
     light = np.full(5, 800.0)
     zeros = np.zeros(5, int)
     current, open_voltage = read_curves(table, zeros, np.ones(5), light, np.full(5, 25.0))
@@ -150,7 +146,7 @@ def track(shape, circuit, **habits):
 
 
 def test_the_tracker_finds_the_maximum_power_point_of_pvlib():
-    voltage, current = track(shape := ArrayShape(CRYSTALLINE, 12, 2), healthy(shape))
+    voltage, current = track(ArrayShape(CRYSTALLINE, 12, 2), Nodes.whole_array)
     point = pvlib.pvsystem.singlediode(*diode_parameters(CRYSTALLINE, 800.0, 25.0))
     assert voltage == pytest.approx(12 * point["v_mp"], rel=0.01)
     assert voltage * current == pytest.approx(24 * point["p_mp"], rel=0.005)
@@ -158,8 +154,8 @@ def test_the_tracker_finds_the_maximum_power_point_of_pvlib():
 
 def test_an_inverter_that_clips_keeps_its_limit_above_the_best_voltage():
     shape = ArrayShape(CRYSTALLINE, 12, 2)
-    best, _ = track(shape, healthy(shape))
-    voltage, current = track(shape, healthy(shape), limit=3000.0)
+    best, _ = track(shape, Nodes.whole_array)
+    voltage, current = track(shape, Nodes.whole_array, limit=3000.0)
     assert voltage > best
     assert voltage * current == pytest.approx(3000, rel=0.02)
 
@@ -211,7 +207,7 @@ def test_a_tracker_departs_from_the_maximum_by_steps_and_for_minutes():
 
 def test_departures_move_the_voltage_but_for_where_the_power_is_limited():
     shape = ArrayShape(CRYSTALLINE, 12, 2)
-    table = tabulate(shape, [healthy(shape)])
+    table = tabulate(shape, (Nodes.whole_array,))
     current, open_voltage = read_curves(table, np.zeros(4, int), np.ones(4), np.full(4, 800.0), np.full(4, 25.0))
     departures = np.array([0.0, 0.02, -0.03, 0.01])
     free = Inverter(limit=1e9, start=1.0, scans=True, inertia=0.0, dither=0.0)

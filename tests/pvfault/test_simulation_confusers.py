@@ -189,7 +189,7 @@ def test_an_order_to_reduce_power_holds_for_some_hours_and_for_all_who_obey():
 @pytest.mark.parametrize("allowed", [0.6, 0.3])
 def test_a_curtailed_inverter_gives_what_it_may_at_a_higher_voltage(allowed):
     shape = ArrayShape(load_modules()[0], 12, 2)
-    table = tabulate(shape, [lambda nodes: nodes.array((2, nodes.healthy()))])
+    table = tabulate(shape, (Nodes.whole_array,))
     current, open_voltage = read_curves(table, np.zeros(8, int), np.ones(8), np.full(8, 900.0), np.full(8, 40.0))
     inverter = Inverter(limit=1e9, start=1.0, scans=True, inertia=0.0, dither=0.0)
     voltage, drawn = operate(inverter, current, open_voltage, np.zeros(8))
@@ -201,7 +201,7 @@ def test_a_curtailed_inverter_gives_what_it_may_at_a_higher_voltage(allowed):
 
 def test_an_inverter_that_is_off_leaves_the_array_at_its_open_circuit_voltage():
     shape = ArrayShape(load_modules()[0], 12, 2)
-    table = tabulate(shape, [lambda nodes: nodes.array((2, nodes.healthy()))])
+    table = tabulate(shape, (Nodes.whole_array,))
     current, open_voltage = read_curves(table, np.zeros(8, int), np.ones(8), np.full(8, 900.0), np.full(8, 40.0))
     inverter = Inverter(limit=1e9, start=1.0, scans=True, inertia=0.0, dither=0.0)
     voltage, drawn = operate(inverter, current, open_voltage, np.zeros(8), 0.0)
@@ -211,7 +211,7 @@ def test_an_inverter_that_is_off_leaves_the_array_at_its_open_circuit_voltage():
 
 def test_an_inverter_starts_after_there_was_enough_power_for_its_time():
     shape = ArrayShape(load_modules()[0], 12, 2)
-    table = tabulate(shape, [lambda nodes: nodes.array((2, nodes.healthy()))])
+    table = tabulate(shape, (Nodes.whole_array,))
     light = np.where(np.arange(30) < 10, 5.0, 200.0)
     current, open_voltage = read_curves(table, np.zeros(30, int), np.ones(30), light, np.full(30, 20.0))
     inverter = Inverter(limit=1e9, start=200.0, scans=True, inertia=0.0, dither=0.0, wait=6)
@@ -241,7 +241,7 @@ def test_snow_on_a_third_of_every_module_takes_a_third_of_the_voltage():
     voltage, power = np.linspace(0, 400, 3000)[None], []
     for snow in (0.0, 1 / 3):
         nodes = Nodes(shape, np.array([800.0]), np.array([0.0]), np.array([1.0]), snow)
-        power.append(curve_at(nodes.array((2, nodes.healthy())), voltage)[0] * voltage[0])
+        power.append(curve_at(nodes.whole_array(), voltage)[0] * voltage[0])
     best = [p.argmax() for p in power]
     assert voltage[0, best[1]] / voltage[0, best[0]] == pytest.approx(2 / 3, abs=0.03)
     assert SNOW_LIGHT < 0.3
