@@ -77,7 +77,7 @@ def build_network(middle=None, spread=None):
         *_convolution(12, "C1", "S2"),
         *_convolution(32, "C3", "S4"),
         *_convolution(64, "C5", "S6"),
-        layers.Flatten(),
+        layers.Flatten(name="shapes"),
         layers.Dropout(0.5),
     )
     # As bytes, these pixels are nearly linear in the marks; compressed, they are not.

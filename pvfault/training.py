@@ -22,6 +22,10 @@ WEIGHT_DECAY = 0.05
 # Of the squared errors of the statistics and of the marks, beside the cross-entropy.
 STATISTICS_WEIGHT = 0.5
 MARKS_WEIGHT = 4.0
+# The dense layers alone: a pass takes seconds, and three are enough.
+DENSE_EPOCHS = 3
+DENSE_BATCH = 1024
+DENSE_LEARNING_RATE = 1e-3
 # Windows from which marks are read by least squares, before training goes on.
 READ_WINDOWS = 20_000
 READ_RIDGE = 30.0
@@ -36,7 +40,8 @@ def train_network(
     It learns what boosted trees take the windows for as well as their labels, to read the marks, and, by a layer beside
     the last one that is not kept, to tell the statistics that the trees decide by (`teacher.py`). Adam with decoupled
     weight decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch with the least
-    cross-entropy on the validation windows is kept.
+    cross-entropy on the validation windows is kept. From there the dense layers go on alone and learn nothing but the
+    labels: what helps the convolutions to look in the right places keeps an answer from being as good as it could be.
 
     Parameters
     ----------
@@ -83,6 +88,9 @@ def train_network(
         if loss < best_loss:
             best, best_loss = network.get_weights(), loss
     network.set_weights(best)
+    _train_dense_layers(network, training)
+    loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
+    report(f"dense layers: validation {loss:.3f}, right {accuracy:.1%}")
     _calibrate(network, validation)
     return network
 
@@ -122,6 +130,20 @@ def _training_step(tf, network, optimizer, n_statistics):
     return step
 
 
+def _train_dense_layers(network, training):
+    """Let the layers behind shapes and marks learn the labels, from what the others find, which is computed once."""
+    keras = start_tensorflow().keras
+    found = [network.get_layer(name).output for name in ("shapes", "marks")]
+    # Half precision, for there are as many numbers as windows times 1,114.
+    seen = _look(network, found, training.images, np.float16)
+    dense = keras.Model(found, network.output)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        DENSE_LEARNING_RATE, DENSE_EPOCHS * -(-len(training) // DENSE_BATCH)
+    )
+    dense.compile(keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY), "sparse_categorical_crossentropy")
+    dense.fit(seen, training.label, batch_size=DENSE_BATCH, epochs=DENSE_EPOCHS, verbose=0)
+
+
 def _pixels_of_healthy_windows(training, rng):
     """Median of each pixel over some thousand healthy windows, and what one standard deviation would be."""
     healthy = np.flatnonzero(training.label == FAULTS.index(NONE))
@@ -135,15 +157,23 @@ def _read_marks(network, training, rng):
     """Let the layer that reads marks begin with what least squares find, held to small weights by a ridge."""
     some = np.sort(rng.choice(len(training), min(len(training), READ_WINDOWS), replace=False))
     standardise, marks = network.get_layer("standardise"), network.get_layer("marks")
-    pixels = start_tensorflow().keras.Model(network.input, standardise.input)
-    batches = np.array_split(some, -(-len(some) // lenet.BATCH))
-    seen = np.concatenate([pixels(training.images[chosen]).numpy() for chosen in batches]).astype(np.float64)
+    (seen,) = _look(network, [standardise.input], training.images[some], np.float64)
     middle, spread = seen.mean(axis=0), np.maximum(seen.std(axis=0), 1 / 255)
     standardise.set_weights([middle, np.square(spread)])
     known = np.column_stack([(seen - middle) / spread, np.ones(len(some))])
     normal = known.T @ known + READ_RIDGE * np.eye(known.shape[1])
     found = np.linalg.solve(normal, known.T @ np.nan_to_num(training.marks[some]))
     marks.set_weights([found[:-1], found[-1]])
+
+
+def _look(network, places, images, dtype):
+    """What a network finds in images at some places between its layers: one array for each of them."""
+    tf = start_tensorflow()
+    model = tf.keras.Model(network.input, places)
+    see = tf.function(lambda batch: tf.nest.flatten(model(batch, training=False)))
+    firsts = range(0, len(images), lenet.BATCH)
+    batches = [[part.numpy().astype(dtype) for part in see(images[k : k + lenet.BATCH])] for k in firsts]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
 def predict_logits(network, images):
