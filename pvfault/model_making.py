@@ -17,7 +17,8 @@ from pvfault.evaluation import model_card
 from pvfault.evaluation.network_scores import Scores, score_network
 from pvfault.recipe import Recipe
 from pvfault.simulation.labelled import LabelledWindows
-from pvfault.simulation.parts import PARTS, name_parts
+from pvfault.simulation.parts import name_parts
+from pvfault.simulation.splits import PARTS
 from pvfault.training import train_network
 
 

@@ -18,8 +18,9 @@ from pvfault.evaluation.scores import GROUP_NAMES
 from pvfault.evaluation.templates import render
 from pvfault.faults import FAULTS, NONE
 from pvfault.simulation.faults import LEAST_SEVERITY
-from pvfault.simulation.labelling import LEAST_EFFECT, TEST, TRAINING, VALIDATION
+from pvfault.simulation.labelling import LEAST_EFFECT
 from pvfault.simulation.reference import is_reference_size
+from pvfault.simulation.splits import TEST, TRAINING, VALIDATION
 from pvfault.teacher import SHARE
 
 _BEGIN, _END = "<!-- pvfault evaluate -->", "<!-- end of pvfault evaluate -->"

@@ -18,7 +18,7 @@ from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, confused_circuits, short_rows
 from pvfault.evaluation.scores import GROUP_NAMES, NEAR_THE_CEILING, score
 from pvfault.evaluation.templates import render
-from pvfault.simulation.parts import literature_devices
+from pvfault.simulation.splits import literature_devices
 
 
 def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list[MeasuredDay]) -> None:

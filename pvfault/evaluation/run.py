@@ -41,8 +41,9 @@ from pvfault.evaluation.plan import (
 )
 from pvfault.evaluation.scores import calibration_error
 from pvfault.simulation.labelled import LabelledWindows, by_device_day
-from pvfault.simulation.labelling import TEST, simulate_windows
+from pvfault.simulation.labelling import simulate_fleets
 from pvfault.simulation.parts import keep_windows
+from pvfault.simulation.splits import TEST
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def _test_windows(name, devices, options, plan, folder, progress):
     with progress.step(f"{devices:,} devices simulated: {name}"):
 
         def simulate():
-            return simulate_windows(
+            return simulate_fleets(
                 TEST, devices, workers=plan.workers, report=lambda done: progress.tell(f"{done:,}"), **options
             )
 

@@ -1,8 +1,8 @@
 """Simulated devices to windows with their truth.
 
-Here: which devices and days are simulated for training, validation and test, and how their windows are labelled. Not
-here: the simulation of a device (`devices.py`), the windows as a type (`labelled.py`), training with them
-(`pvfault/training.py`), scores (`pvfault/evaluation`).
+Here: fleets of devices on their dates, and how their windows are cut and labelled. Not here: which devices and days
+there are for training, validation and test (`splits.py`), the simulation of a device (`devices.py`), the windows as a
+type (`labelled.py`), training with them (`pvfault/training.py`), scores (`pvfault/evaluation`).
 
 The windows take the way of production: readings with errors and gaps, `cut_windows`, ratings as the registry has
 them, `transform`. Every faulty device-day comes with its healthy twin, the same device under the same sky with the
@@ -13,7 +13,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,7 @@ from pvfault.simulation.devices import CONFUSERS, Day, Device, day_begins, simul
 from pvfault.simulation.fleet import simulate_fleet, simulate_history, site_weather
 from pvfault.simulation.labelled import LabelledWindows, join_windows
 from pvfault.simulation.reference import simulate_reference_fleet
-from pvfault.simulation.sites import TEST_SITES, TRAINING_SITES, VALIDATION_SITES, Site
+from pvfault.simulation.splits import Split
 from pvfault.simulation.surroundings import compare_with_days_before, compare_with_neighbours, look_at_the_day
 from pvfault.windows import DARK_BELOW, SLOTS, WINDOWS_PER_DAY, cut_windows
 
@@ -46,54 +46,15 @@ ARRAYS = {
     "reference": simulate_reference_fleet,
     "reference, clean": partial(simulate_reference_fleet, clean=True),
 }
-ALL_DAYS = HISTORY[-1]
-# Half of the devices that a network is trained with send every 20 s, of most of them all days before are known, and the
-# layout of the array; the rest keeps it from counting on any of these.
-TRAINED_CADENCES = (20, 20, 20, 60, 60, 300)
-UNKNOWN_LAYOUTS = 0.1
-TRAINED_HISTORIES = (ALL_DAYS,) * 14 + (90, 30, 14, 7, 3, 0)
-# The array of the literature is one among all.
-LITERATURE_ARRAYS = ("reference", "reference, clean")
-TRAINED_ARRAYS = ("any",) * 10 + LITERATURE_ARRAYS
 
 
-@dataclass(frozen=True)
-class Split:
-    """Where and when the devices of one part of the data are simulated.
-
-    Attributes
-    ----------
-    name : str
-    sites : tuple of Site
-    first : date
-        The fleets' dates are spread over the year from here on.
-    seed : int
-    """
-
-    name: str
-    sites: tuple[Site, ...]
-    first: date
-    seed: int
-
-
-TRAINING = Split("training", TRAINING_SITES, date(2021, 1, 1), 1_000_000)
-# More of the array of the literature: its few configurations can be told apart, but that takes many examples.
-LITERATURE = Split("array of the literature", TRAINING_SITES, date(2021, 1, 1), 1_500_000)
-VALIDATION = Split("validation", VALIDATION_SITES, date(2022, 1, 1), 2_000_000)
-TEST = Split("test", TEST_SITES, date(2024, 1, 1), 4_000_000)
-
-
-def simulate_windows(
-    split: Split, devices: int, *, report: Callable[[int], None] = lambda _done: None, **options
-) -> LabelledWindows:
+def simulate_windows(split: Split, devices: int, **options) -> LabelledWindows:
     """Simulate one day of each of some devices, and label its windows.
 
     Parameters
     ----------
     split : Split
     devices : int
-    report : callable
-        Called with the number of devices that are done.
     **options
         As `simulate_fleets` has them.
 
@@ -101,18 +62,14 @@ def simulate_windows(
     -------
     LabelledWindows
     """
-    parts = []
-    for part in simulate_fleets(split, devices, **options):
-        parts.append(part)
-        report(min(len(parts) * FLEET, devices))
-    return join_windows(parts)
+    return join_windows(list(simulate_fleets(split, devices, **options)))
 
 
 def simulate_fleets(
     split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True, thinned: bool = False,
-    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), histories: tuple[int, ...] = (ALL_DAYS,),
+    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), histories: tuple[int, ...] = (HISTORY[-1],),
     unknown_layouts: float = 0.0, arrays: tuple[str, ...] = ("any",), images: bool = True, workers: int = 1,
-    first_fleet: int = 0,
+    first_fleet: int = 0, report: Callable[[int], None] = lambda _done: None,
 ) -> Iterator[LabelledWindows]:  # fmt: skip
     """Simulate as `simulate_windows`, fleet by fleet, so that not all images have to be in memory at once.
 
@@ -140,6 +97,8 @@ def simulate_fleets(
         Processes; the result does not depend on it.
     first_fleet : int
         Fleets before this one are left out, as if they had been simulated already.
+    report : callable
+        Called with the number of devices that are done, of a fleet before its windows are yielded.
 
     Yields
     ------
@@ -150,8 +109,10 @@ def simulate_fleets(
     fleets = range(first_fleet, first_fleet + -(-devices // FLEET))
     sizes = [min(FLEET, devices - first) for first in range(0, devices, FLEET)]
     jobs = [(wanted, number, size) for number, size in zip(fleets, sizes, strict=True)]
-    first_day = 0
+    first_day, done = 0, 0
     for number, (part, days) in zip(fleets, _map(_simulate_fleet_windows, jobs, workers), strict=True):
+        done += sizes[number - first_fleet]
+        report(done)
         yield replace(part, device_day=part.device_day + first_day, device=part.device + number * FLEET)
         first_day += days
 

@@ -1,13 +1,13 @@
 """Simulated windows that are kept, because they take longer than what is done with them.
 
-Here: the parts that a network is made with (training, validation, test) and how many devices each has; files of
-windows, and whether these are still what would be simulated now. Not here: the windows themselves (`labelled.py`), what
-is done with them (`pvfault/model_making.py`, `pvfault/evaluation`).
+Here: files of windows, and whether these are still what would be simulated now. Not here: which parts there are and
+what they are simulated of (`splits.py`), the windows themselves (`labelled.py`), what is done with them
+(`pvfault/model_making.py`, `pvfault/evaluation`).
 """
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,30 +15,14 @@ from pathlib import Path
 import numpy as np
 
 import pvfault
+from pvfault import scalogram
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import LabelledWindows, join_windows
-from pvfault.simulation.labelling import (
-    FLEET,
-    LITERATURE,
-    LITERATURE_ARRAYS,
-    TEST,
-    TRAINED_ARRAYS,
-    TRAINED_CADENCES,
-    TRAINED_HISTORIES,
-    TRAINING,
-    UNKNOWN_LAYOUTS,
-    VALIDATION,
-    Split,
-    simulate_windows,
-)
+from pvfault.simulation.labelling import FLEET, simulate_fleets
+from pvfault.simulation.splits import PARTS, TRAINING, plan_part
 
-LEAST_DEVICES = 48
 PIECE = 96 * FLEET  # devices; a minute on two cores
-TESTED_DEVICES = 1200
-# For every device of the training fleets; see `LITERATURE`.
-LITERATURE_SHARE = 0.6
-PARTS = (TRAINING.name, VALIDATION.name, TEST.name)
 # What windows are made by; whatever else changes, they stay the same.
 _MAKERS = (
     "simulation/*.py",
@@ -57,41 +41,6 @@ Report = Callable[[str, int, int], None]
 
 def _quietly(_name, _count, _done):
     """Report nothing."""
-
-
-def literature_devices(devices: int) -> int:
-    """How many arrays of the literature are added to the devices of the training fleets."""
-    return round(devices * LITERATURE_SHARE)
-
-
-def plan_part(name: str, devices: int) -> list[tuple[Split, int, dict]]:
-    """What a part is simulated of.
-
-    Parameters
-    ----------
-    name : str
-        Of `PARTS`.
-    devices : int
-        Faulty devices of the fleets for training.
-
-    Returns
-    -------
-    list of (Split, int, dict)
-        Where and when, how many devices, and the options of `simulate_windows`.
-    """
-    trained = {"cadences": TRAINED_CADENCES, "histories": TRAINED_HISTORIES, "unknown_layouts": UNKNOWN_LAYOUTS}
-    thinned = trained | {"thinned": True}
-    return {
-        TRAINING.name: [
-            (TRAINING, devices, thinned | {"arrays": TRAINED_ARRAYS}),
-            (LITERATURE, literature_devices(devices), thinned | {"arrays": LITERATURE_ARRAYS}),
-        ],
-        VALIDATION.name: [(VALIDATION, max(devices // 10, LEAST_DEVICES), trained)],
-        # Fewer faulty devices than healthy ones, as in life: false alarms need many healthy days to be counted.
-        TEST.name: [
-            (TEST, min(max(devices // 4, LEAST_DEVICES), TESTED_DEVICES), {"faulty": 0.5, "twins": False}),
-        ],
-    }[name]
 
 
 def prepare_parts(
@@ -125,17 +74,20 @@ def prepare_parts(
 
 
 def _simulate_part(name, devices, workers, report):
-    """Windows of all that a part is simulated of, with devices and device-days numbered through."""
+    """Fleets of all that a part is simulated of, with devices and device-days numbered through."""
     plan = plan_part(name, devices)
-    total, done, parts = sum(count for _, count, _ in plan), 0, []
+    total, before = sum(count for _, count, _ in plan), 0
     for split, count, options in plan:
-        windows = simulate_windows(
-            split, count, workers=workers, report=lambda now, before=done: report(name, total, before + now), **options
-        )
-        # A device has at most two device-days, its own and its twin's.
-        parts.append(replace(windows, device=windows.device + done, device_day=windows.device_day + 2 * done))
-        done += count
-    return join_windows(parts)
+        tell = partial(_tell, report, name, total, before)
+        for fleet in simulate_fleets(split, count, workers=workers, report=tell, **options):
+            # A device has at most two device-days, its own and its twin's.
+            yield replace(fleet, device=fleet.device + before, device_day=fleet.device_day + 2 * before)
+        before += count
+
+
+def _tell(report, name, total, before, done):
+    """Report the devices of a part that are done."""
+    report(name, total, before + done)
 
 
 def prepare_more_training(
@@ -165,9 +117,10 @@ def prepare_more_training(
     for first in range(0, devices, PIECE):
         count = min(PIECE, devices - first)
         simulate = partial(
-            simulate_windows, split, count, first_fleet=first // FLEET, images=False, workers=workers, **options
+            simulate_fleets, split, count, first_fleet=first // FLEET, images=False, workers=workers, **options
         )
-        piece = keep_windows(folder / "more training" / f"from {first:06d}", {"devices": count}, simulate)
+        path = folder / "more training" / f"from {first:06d}"
+        piece = keep_windows(path, {"devices": count}, simulate, images=False)
         # A device has at most two device-days, its own and its twin's.
         pieces.append(replace(piece, device_day=piece.device_day + 2 * first))
         report(first + count)
@@ -175,34 +128,55 @@ def prepare_more_training(
 
 
 def keep_windows(
-    path: Path, what: dict, simulate: Callable[[], LabelledWindows], *, images: bool = True
+    path: Path, what: dict, simulate: Callable[[], Iterable[LabelledWindows]], *, images: bool = True
 ) -> LabelledWindows:
-    """Read windows from a file, or simulate them and keep them there.
+    """Read windows from files, or simulate them and keep them there.
 
     Parameters
     ----------
     path : Path
-        Without suffix: the windows are in a .npz, what they are in a .json.
+        Without suffix: images are in a .images, byte after byte, the rest of the windows in a .npz, what they are in a
+        .json.
     what : dict
         What is asked for, in a form that JSON knows. Windows of something else, or made by other code, are replaced.
     simulate : callable
+        Returns the windows fleet by fleet; memory never holds the images of more than one.
     images : bool
         Whether images are wanted; they are kept in any case.
 
     Returns
     -------
     LabelledWindows
+        Images are read from the disk when they are looked at.
     """
     if _content(path) != _described(what):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_suffix(".json").unlink(missing_ok=True)
-        np.savez(path.with_suffix(".npz"), **vars(simulate()))
+        _write(path, simulate())
         # Last: without it there is nothing, also after an interruption.
         path.with_suffix(".json").write_text(json.dumps(_described(what)), encoding="utf-8")
+    return _read(path, images)
+
+
+def _write(path, fleets):
+    """Write windows, each fleet's images as soon as they are there."""
+    rest = []
+    with path.with_suffix(".images").open("wb") as file:
+        for windows in fleets:
+            file.write(np.ascontiguousarray(windows.images))
+            rest.append(windows.without_images())
+    fields = vars(join_windows(rest))
+    np.savez(path.with_suffix(".npz"), **{name: values for name, values in fields.items() if name != "images"})
+
+
+def _read(path, images):
+    """Windows as `_write` wrote them."""
     with np.load(path.with_suffix(".npz")) as file:
-        fields = {field: file[field] for field in file.files if images or field != "images"}
-    fields.setdefault("images", np.empty((len(fields["label"]), 0), np.uint8))
-    return LabelledWindows(**fields)
+        fields = dict(file)
+    if not images:
+        return LabelledWindows(images=np.empty((len(fields["label"]), 0), np.uint8), **fields)
+    shape = (len(fields["label"]), *scalogram.SHAPE)
+    return LabelledWindows(images=np.memmap(path.with_suffix(".images"), np.uint8, "r", shape=shape), **fields)
 
 
 def kept_devices(folder: Path) -> int:

@@ -7,8 +7,9 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.simulation import parts
-from pvfault.simulation.labelling import FLEET, TRAINING, simulate_windows
+from pvfault.simulation.labelling import FLEET, simulate_windows
 from pvfault.simulation.reference import is_reference_size
+from pvfault.simulation.splits import PARTS, TRAINING, plan_part
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def simulate():
 
     def simulated():
         calls.append(1)
-        return windows
+        return [windows]
 
     windows = simulate_windows(TRAINING, 2)
     return calls, simulated
@@ -56,7 +57,7 @@ def test_an_interrupted_simulation_leaves_nothing_that_is_taken_for_windows(simu
 def test_a_folder_without_all_parts_holds_no_training_windows(simulate, tmp_path):
     with pytest.raises(PvfaultError, match="materialise training_windows first"):
         parts.kept_devices(tmp_path)
-    for name in parts.PARTS:
+    for name in PARTS:
         parts.keep_windows(tmp_path / name, {"devices": 2 if name == "training" else 3}, simulate[1])
     with pytest.raises(PvfaultError, match="materialise training_windows first"):
         parts.kept_devices(tmp_path)
@@ -87,7 +88,7 @@ def test_training_has_fleets_and_more_arrays_of_the_literature_at_sites_of_no_ot
 
 def test_more_training_is_the_same_windows_piece_by_piece_and_goes_on_after_an_interruption(tmp_path, monkeypatch):
     devices, done = FLEET + 2, []
-    fleets, _, options = parts.plan_part(TRAINING.name, devices)[0]
+    fleets, _, options = plan_part(TRAINING.name, devices)[0]
     whole = simulate_windows(fleets, devices, images=False, **options)
     monkeypatch.setattr(parts, "PIECE", FLEET)
     prepare = partial(parts.prepare_more_training, devices, tmp_path, report=done.append)

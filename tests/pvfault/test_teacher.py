@@ -8,7 +8,8 @@ from scipy.stats import norm, rankdata
 
 from pvfault.evaluation.contenders import day_features
 from pvfault.faults import FAULTS
-from pvfault.simulation.labelling import TRAINING, simulate_windows
+from pvfault.simulation.labelling import simulate_windows
+from pvfault.simulation.splits import TRAINING
 from pvfault.teacher import SHARE, describe, teach
 
 

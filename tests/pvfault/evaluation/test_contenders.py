@@ -20,7 +20,8 @@ from pvfault.evaluation.contenders import (
 )
 from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
-from pvfault.simulation.labelling import TRAINING, simulate_windows
+from pvfault.simulation.labelling import simulate_windows
+from pvfault.simulation.splits import TRAINING
 
 
 @pytest.fixture(scope="module")
