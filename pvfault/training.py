@@ -15,7 +15,7 @@ from pvfault.faults import FAULTS, NONE
 from pvfault.marks import MARKS
 from pvfault.simulation.labelled import LabelledWindows, check_classes
 from pvfault.teacher import describe, teach
-from pvfault.tensorflow_start import start_deterministically, start_tensorflow
+from pvfault.tensorflow_start import silence, start_deterministically, start_tensorflow
 
 BATCH = 128
 WEIGHT_DECAY = 0.05
@@ -141,7 +141,8 @@ def _train_dense_layers(network, training):
         DENSE_LEARNING_RATE, DENSE_EPOCHS * -(-len(training) // DENSE_BATCH)
     )
     dense.compile(keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY), "sparse_categorical_crossentropy")
-    dense.fit(seen, training.label, batch_size=DENSE_BATCH, epochs=DENSE_EPOCHS, verbose=0)
+    with silence():
+        dense.fit(seen, training.label, batch_size=DENSE_BATCH, epochs=DENSE_EPOCHS, verbose=0)
 
 
 def _pixels_of_healthy_windows(training, rng):

@@ -1,5 +1,7 @@
 """Labelled windows, a tiny training, scores."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -178,6 +180,15 @@ def test_a_tiny_training_learns_and_repeats_and_fills_a_card(windows, tmp_path):
     assert "version 0123456789ab" in card
     assert f"{scores.windows['macro_f1']:.3f}" in card
     assert "{" not in card
+
+
+def test_the_dense_layers_learn_the_labels_from_what_the_others_go_on_finding(windows):
+    """Of the windows that they learn, which are the validation's too, they must know more than after any epoch."""
+    lines = []
+    train_network(windows, windows, epochs=3, seed=2, report=lines.append)
+    *epochs, dense = (float(re.search(r"validation ([\d.]+)", line)[1]) for line in lines)
+    assert len(epochs) == 3
+    assert dense < min(epochs)
 
 
 def test_pixels_are_compared_with_those_of_healthy_windows(windows):

@@ -39,7 +39,7 @@ def enumerate_days(day):
             return 0.5 * p[hour][fault] + 0.5 * p[hour][NONE]
         return p[hour][fault]
 
-    weight = {(NONE, 0): 0.9, **dict.fromkeys(itertools.product(range(1, 6), range(24)), 0.1 / 5 / 24)}
+    weight = {(NONE, 0): 0.8, **dict.fromkeys(itertools.product(range(1, 6), range(24)), 0.2 / 5 / 24)}
     for fault, onset in weight:
         weight[fault, onset] *= math.prod(in_one_hour(hour, fault, onset) for hour in usable)
         if fault in (LINE_LINE, LINE_GROUND):
