@@ -23,8 +23,8 @@ def train(
 ):
     """Train the network on simulated plants and write its model card.
 
-    With the defaults it takes about 45 minutes on two cores, and 11 GB of memory. The simulated windows are
-    kept in the state folder (7 GB) and used again, by this command and by `pvfault evaluate`.
+    With the defaults it takes about 45 minutes on two cores, and 16 GB of memory, 7 of them pages of the
+    simulated windows, which are kept in the state folder and used again, by this command and by `pvfault evaluate`.
 
     Example: `pvfault train -o models/lenet5.h5`
     """

@@ -184,8 +184,8 @@ def _fit_ceiling(known) -> tuple[Judge, list[str]]:
         f"{grouped_macro_f1(judges[best](fleet), fleet.label):.3f}, {STRONG_BOOSTING} fitted on no more windows than "
         f"the network {grouped_macro_f1(on_the_same, fleet.label):.3f}, and {IMAGE_BOOSTING}, without later hours of "
         f"the day and without the neighbours, {image:.3f}. What the second lacks to the first is devices; what the "
-        "third lacks to the second is what an hour's image does not know; what the network lacks to the third is what "
-        "a network makes of as many windows.",
+        "third lacks to the second is what an hour's image does not know; a network above the third makes more of as "
+        "many windows than trees do, one below it less.",
     ]
     return judges[best], notes
 
