@@ -140,7 +140,7 @@ def keep_windows(
     what : dict
         What is asked for, in a form that JSON knows. Windows of something else, or made by other code, are replaced.
     simulate : callable
-        Returns the windows fleet by fleet; memory never holds the images of more than one.
+        Returns the windows fleet by fleet; no more images than these are held in memory at once.
     images : bool
         Whether images are wanted; they are kept in any case.
 
@@ -160,23 +160,24 @@ def keep_windows(
 
 def _write(path, fleets):
     """Write windows, each fleet's images as soon as they are there."""
-    rest = []
-    with path.with_suffix(".images").open("wb") as file:
+    rest, pixels = [], path.with_suffix(".images")
+    # Whoever still looks at the images of before keeps them: a file that is mapped must not be cut short.
+    pixels.unlink(missing_ok=True)
+    with pixels.open("wb") as file:
         for windows in fleets:
             file.write(np.ascontiguousarray(windows.images))
             rest.append(windows.without_images())
-    fields = vars(join_windows(rest))
-    np.savez(path.with_suffix(".npz"), **{name: values for name, values in fields.items() if name != "images"})
+    np.savez(path.with_suffix(".npz"), **vars(join_windows(rest)))
 
 
 def _read(path, images):
     """Windows as `_write` wrote them."""
     with np.load(path.with_suffix(".npz")) as file:
-        fields = dict(file)
+        windows = LabelledWindows(**file)
     if not images:
-        return LabelledWindows(images=np.empty((len(fields["label"]), 0), np.uint8), **fields)
-    shape = (len(fields["label"]), *scalogram.SHAPE)
-    return LabelledWindows(images=np.memmap(path.with_suffix(".images"), np.uint8, "r", shape=shape), **fields)
+        return windows
+    shape = (len(windows), *scalogram.SHAPE)
+    return replace(windows, images=np.memmap(path.with_suffix(".images"), np.uint8, "r", shape=shape))
 
 
 def kept_devices(folder: Path) -> int:

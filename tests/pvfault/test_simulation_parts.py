@@ -1,5 +1,6 @@
 """Simulated windows that are kept: read again as long as they are what is asked for."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -39,6 +40,15 @@ def test_windows_are_simulated_once_for_each_thing_that_is_asked_for(simulate, t
     monkeypatch.setattr(parts, "_MAKERS", ("windows.py",))
     keep({"devices": 3, "cadences": (20, 60)})
     assert len(calls) == 3
+
+
+def test_images_that_are_still_looked_at_outlive_those_that_take_their_place(tmp_path):
+    windows = simulate_windows(TRAINING, 2)
+    others = replace(windows, images=255 - windows.images).select(slice(1))
+    first = parts.keep_windows(tmp_path / "kept", {"devices": 2}, lambda: [windows])
+    second = parts.keep_windows(tmp_path / "kept", {"devices": 3}, lambda: [others])
+    np.testing.assert_array_equal(second.images, others.images)
+    np.testing.assert_array_equal(first.images, windows.images)
 
 
 def test_an_interrupted_simulation_leaves_nothing_that_is_taken_for_windows(simulate, tmp_path):
