@@ -89,9 +89,10 @@ def train_network(
             best, best_loss = network.get_weights(), loss
     network.set_weights(best)
     _train_dense_layers(network, training)
-    loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
+    logits = predict_logits(network, validation.images)
+    loss, accuracy = _score(logits, validation.label)
     report(f"dense layers: validation {loss:.3f}, right {accuracy:.1%}")
-    _calibrate(network, validation)
+    _calibrate(network, logits, validation.label)
     return network
 
 
@@ -198,17 +199,16 @@ def _score(logits, label):
     return -scaled[np.arange(len(label)), label].mean(), (scaled.argmax(axis=1) == label).mean()
 
 
-def _calibrate(network, validation):
-    """Scale and shift the logits so that the validation windows are most probable.
+def _calibrate(network, logits, label):
+    """Scale and shift a network's logits so that the labels of the windows they are of are most probable.
 
     One temperature, and one shift a class: classes were weighted and healthy windows thinned out in training.
-    A. Alexandari
-    et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift adaptation", ICML 2020.
+    A. Alexandari et al., "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
+    adaptation", ICML 2020.
     """
-    logits = predict_logits(network, validation.images)
 
     def loss(parameters):
-        return _score(logits * np.exp(parameters[0]) + parameters[1:], validation.label)[0]
+        return _score(logits * np.exp(parameters[0]) + parameters[1:], label)[0]
 
     found = minimize(loss, np.zeros(1 + len(FAULTS)), method="L-BFGS-B").x
     layer = network.get_layer("logits")

@@ -120,6 +120,7 @@ class Device:
         -------
         CurveTable
         """
+        # Kept here too: a large plant has more arrays than `tabulate` remembers.
         if (faulty, snow) not in self._tables:
             states, depths = (self.fault.states, self.fault.depths) if faulty else ((Nodes.whole_array,), (1.0,))
             self._tables[faulty, snow] = tabulate(self.shape, states, depths, snow)

@@ -109,10 +109,9 @@ def simulate_fleets(
     fleets = range(first_fleet, first_fleet + -(-devices // FLEET))
     sizes = [min(FLEET, devices - first) for first in range(0, devices, FLEET)]
     jobs = [(wanted, number, size) for number, size in zip(fleets, sizes, strict=True)]
-    first_day, done = 0, 0
+    first_day = 0
     for number, (part, days) in zip(fleets, _map(_simulate_fleet_windows, jobs, workers), strict=True):
-        done += sizes[number - first_fleet]
-        report(done)
+        report(min((number + 1 - first_fleet) * FLEET, devices))
         yield replace(part, device_day=part.device_day + first_day, device=part.device + number * FLEET)
         first_day += days
 

@@ -69,7 +69,7 @@ def plan_part(name: str, devices: int) -> list[tuple[Split, int, dict]]:
     Returns
     -------
     list of (Split, int, dict)
-        Where and when, how many devices, and the options of `simulate_windows`.
+        Where and when, how many devices, and the options of `simulate_fleets`.
     """
     trained = {"cadences": TRAINED_CADENCES, "histories": TRAINED_HISTORIES, "unknown_layouts": UNKNOWN_LAYOUTS}
     thinned = trained | {"thinned": True}

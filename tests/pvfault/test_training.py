@@ -16,12 +16,7 @@ from pvfault.hourly_statistics import STATISTICS
 from pvfault.marks import MARKS
 from pvfault.scalogram import BANDS
 from pvfault.simulation.labelled import by_device_day
-from pvfault.simulation.labelling import (
-    HEALTHY_SHARE,
-    measure_effect,
-    simulate_windows,
-    thin,
-)
+from pvfault.simulation.labelling import HEALTHY_SHARE, measure_effect, simulate_windows, thin
 from pvfault.simulation.splits import TEST, TRAINING, VALIDATION
 from pvfault.simulation.surroundings import DAY_STATISTICS, DEVIATIONS, NEIGHBOUR_STATISTICS
 from pvfault.tensorflow_start import start_tensorflow
