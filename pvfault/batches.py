@@ -19,7 +19,7 @@ from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry, estimate_ratings
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE, SCALOGRAMS, WINDOW_START
-from pvfault.verdicts import combine_windows, expected_power
+from pvfault.verdicts import combine_windows, expected_power, name_windows
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 
 # Hourly means of a device's usable readings, which `device_day_rows` needs beside the predictions.
@@ -154,14 +154,15 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     unjudged = ~np.asarray(scalograms["scalogram"].is_valid())
     probabilities = np.zeros((len(scalograms), len(FAULTS)), np.float32)
     probabilities[~unjudged] = classifier.predict(_images(scalograms["scalogram"]))
+    fault, confidence = name_windows(probabilities)
     by_fault = [pa.array(probability) for probability in probabilities.T]
     return pa.table(
         [
             scalograms[DEVICE_ID],
             scalograms[WINDOW_START],
             scalograms["quality"],
-            pa.array(np.array(FAULTS, dtype=object)[probabilities.argmax(axis=1)], pa.string(), mask=unjudged),
-            pa.array(probabilities.max(axis=1), mask=unjudged),
+            pa.array(np.array(FAULTS, dtype=object)[fault], pa.string(), mask=unjudged),
+            pa.array(confidence, mask=unjudged),
             # The six stay numbers under a null: they are not nullable, and Parquet looks.
             pa.StructArray.from_arrays(by_fault, fields=list(PROBABILITIES_TYPE), mask=pa.array(unjudged)),
             pa.repeat(pa.scalar(classifier.version, pa.string()), len(scalograms)),

@@ -1,7 +1,7 @@
 """From the windows of a device and date to one verdict.
 
-Here: the rule that combines windows, and what a fault costs. Not here: what a window is taken for (`lenet.py`), the
-rows of the table (`batches.py`).
+Here: what a window is called, the rule that combines windows, and what a fault costs. Not here: the probabilities of
+windows (`lenet.py`), the rows of the table (`batches.py`).
 """
 
 from dataclasses import dataclass
@@ -119,6 +119,31 @@ def combine_windows(probabilities, fault_prior=FAULT_PRIOR) -> Verdicts:
     )
 
 
+def name_windows(probabilities):
+    """What each window is called: the most probable class, where the two shorts stand together against the others.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n, 6)
+        In the order of `FAULTS`.
+
+    Returns
+    -------
+    fault : ndarray of int, shape (n,)
+        Position in `FAULTS`.
+    confidence : ndarray of float, shape (n,)
+        Its probability.
+
+    Examples
+    --------
+    >>> fault, confidence = name_windows(np.array([[0.0, 0.25, 0.35, 0.0, 0.4, 0.0]]))
+    >>> FAULTS[fault[0]], float(confidence[0])
+    ('line_ground', 0.35)
+    """
+    fault = _rank(probabilities)[:, 0]
+    return fault, probabilities[np.arange(len(probabilities)), fault]
+
+
 def expected_power(irradiance, module_temperature, rated_power):
     """DC power that a healthy array gives.
 
@@ -146,12 +171,12 @@ def expected_power(irradiance, module_temperature, rated_power):
     return rated_power * irradiance / STC_IRRADIANCE * temperature_factor
 
 
-def _rank(by_fault):
-    """Classes of each device, the most probable one first; both shorts where the two together belong."""
+def _rank(probabilities):
+    """Classes of each window or device, the most probable one first; both shorts where the two together belong."""
     shorts = [FAULTS.index(fault) for fault in SHORTS]
-    together = by_fault.copy()
-    together[:, shorts] = by_fault[:, shorts].sum(axis=1, keepdims=True)
-    return np.lexsort((-by_fault, -together), axis=1)
+    together = probabilities.copy()
+    together[:, shorts] = probabilities[:, shorts].sum(axis=1, keepdims=True)
+    return np.lexsort((-probabilities, -together), axis=1)
 
 
 def _log_likelihood(probabilities, usable):

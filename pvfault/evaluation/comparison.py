@@ -7,6 +7,7 @@ here: false alarms and delays (`alarms.py`), who judges (`contenders.py`), who i
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from pvfault.evaluation.scores import (
 from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import LabelledWindows, by_device_day
 from pvfault.simulation.labelling import LEAST_EFFECT
+from pvfault.verdicts import name_windows
 
 DRAWS = 1000
 CONFIDENCE = 0.95
@@ -59,6 +61,11 @@ class Answers:
     name: str
     probabilities: np.ndarray
     judge_days: Callable[[np.ndarray], np.ndarray]
+
+    @cached_property
+    def found(self) -> np.ndarray:
+        """What each window is called: position in `FAULTS`, shape (n,)."""
+        return name_windows(self.probabilities)[0]
 
 
 @dataclass(frozen=True)
@@ -314,7 +321,7 @@ def window_columns(windows: LabelledWindows, answers: list[Answers]) -> Iterator
     Column
         A column of a severity or an effect has all healthy windows beside the faulty ones of it.
     """
-    found = {answer.name: answer.probabilities.argmax(axis=1) for answer in answers}
+    found = {answer.name: answer.found for answer in answers}
     values = {
         "severity": windows.severity,
         "effect in the hour": windows.effect,

@@ -26,7 +26,7 @@ from pvfault.hourly_statistics import STATISTICS
 from pvfault.registry import VOLTAGE_TEMPERATURE_COEFFICIENT
 from pvfault.simulation.labelled import LabelledWindows, check_classes
 from pvfault.simulation.surroundings import DAY_STATISTICS, NEIGHBOUR_STATISTICS
-from pvfault.verdicts import STC_IRRADIANCE, STC_TEMPERATURE, expected_power
+from pvfault.verdicts import STC_IRRADIANCE, STC_TEMPERATURE, expected_power, name_windows
 
 Judge = Callable[[LabelledWindows], np.ndarray]
 
@@ -135,8 +135,8 @@ def fit_strong(
 
 
 def grouped_macro_f1(probabilities, label):
-    """Macro-F1 of the most probable classes, line-line and line-ground as one."""
-    found = confusion_matrix(group_shorts(label), group_shorts(probabilities.argmax(axis=1)), len(GROUP_NAMES))
+    """Macro-F1 of what windows are called, line-line and line-ground as one."""
+    found = confusion_matrix(group_shorts(label), group_shorts(name_windows(probabilities)[0]), len(GROUP_NAMES))
     return float(f1_scores(found).mean())
 
 

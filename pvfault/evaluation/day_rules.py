@@ -12,7 +12,7 @@ import numpy as np
 from pvfault.evaluation.alarms import count_false_alarms
 from pvfault.evaluation.comparison import FOUND, GROUPED
 from pvfault.evaluation.scores import MOST_FALSE_ALARMS, N_CLASSES
-from pvfault.verdicts import FAULT_PRIOR, combine_windows
+from pvfault.verdicts import FAULT_PRIOR, combine_windows, name_windows
 
 FAULT_PRIORS = tuple(float(prior) for prior in np.geomspace(1e-12, 0.5, 40))
 
@@ -48,7 +48,8 @@ def judge_by_count(probabilities, least):
     ndarray of int, shape (n_days,)
     """
     usable = np.isfinite(probabilities).all(axis=-1)
-    found = np.where(usable, np.nan_to_num(probabilities).argmax(axis=-1), 0)
+    found = np.zeros(usable.shape, int)
+    found[usable] = name_windows(probabilities[usable])[0]
     counts = (found[..., None] == np.arange(N_CLASSES)).sum(axis=1)
     counts[:, 0] = 0
     return np.where(counts.sum(axis=1) >= least, counts.argmax(axis=1), 0)

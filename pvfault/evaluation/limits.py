@@ -58,7 +58,7 @@ def find_limits(fleet, delays) -> Limits:
     """
     windows = fleet.windows
     usual, hidden = overlap(windows)
-    found = {answer.name: answer.probabilities.argmax(axis=1) for answer in fleet.answers}
+    found = {answer.name: answer.found for answer in fleet.answers}
     by_least_effect = []
     for least in LEAST_EFFECTS:
         kept = (windows.label == 0) | (windows.effect >= least)

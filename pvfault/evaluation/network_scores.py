@@ -14,7 +14,7 @@ from pvfault.evaluation.comparison import Days
 from pvfault.evaluation.scores import calibration_error, score
 from pvfault.lenet import Classifier
 from pvfault.simulation.labelled import by_device_day
-from pvfault.verdicts import combine_windows
+from pvfault.verdicts import combine_windows, name_windows
 
 SEVERITIES = (0.04, 0.08, 0.15, 0.3, 1.0)
 
@@ -75,7 +75,7 @@ def score_network(network, test):
         inside = (truth > 0) & (severity >= low) & ((severity < high) | (high == SEVERITIES[-1]))
         found.append((low, high, int(inside.sum()), float((verdict[inside] > 0).mean()) if inside.any() else np.nan))
     return Scores(
-        windows=score(test.label, probabilities.argmax(axis=1)),
+        windows=score(test.label, name_windows(probabilities)[0]),
         days=score(truth, verdict),
         calibration=calibration_error(probabilities, test.label),
         found=found,

@@ -15,6 +15,7 @@ from pvfault.evaluation.comparison import FOUND, GROUPED
 from pvfault.evaluation.plan import BASELINES, CEILING, FLEET_PART, MODEL, RULE
 from pvfault.evaluation.scores import confusion_matrix
 from pvfault.faults import FAULTS
+from pvfault.verdicts import name_windows
 
 COLOURS = {MODEL: "#0b5fa5", BASELINES[0]: "#d9822b", RULE: "#7a7a7a", CEILING: "#2e8b57"}
 BINS = 15
@@ -53,7 +54,7 @@ def _plot_confusions(evaluation):
     figure = Figure(figsize=(9.5, 4.4 * len(shown)))
     axes = figure.subplots(len(shown), 2, squeeze=False)
     for row, answer in zip(axes, shown, strict=True):
-        windows = confusion_matrix(fleet.windows.label, answer.probabilities.argmax(axis=1))
+        windows = confusion_matrix(fleet.windows.label, answer.found)
         days = confusion_matrix(fleet.days.truth, fleet.verdicts[answer.name])
         for axis, counts, unit in zip(row, (windows, days), ("windows", "device-days"), strict=True):
             share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -78,15 +79,15 @@ def _plot_reliability(evaluation):
     axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
     for answer in fleet.answers:
         if answer.name in evaluation.calibration:
-            confidence = answer.probabilities.max(axis=1)
-            right = answer.probabilities.argmax(axis=1) == fleet.windows.label
+            found, confidence = name_windows(answer.probabilities)
+            right = found == fleet.windows.label
             which = np.minimum((confidence * BINS).astype(int), BINS - 1)
             counts = np.bincount(which, minlength=BINS)
             filled = counts >= 20  # fewer say nothing
             mean = [np.bincount(which, values, BINS)[filled] / counts[filled] for values in (confidence, right)]
             label = f"{answer.name}, error {evaluation.calibration[answer.name]:.3f}"
             axis.plot(*mean, marker="o", markersize=3, color=COLOURS[answer.name], label=label)
-    axis.set_xlabel("probability of the most probable class")
+    axis.set_xlabel("probability of what the window is called")
     axis.set_ylabel("share of right answers")
     axis.legend(frameon=False, fontsize=8)
     return _svg(figure)

@@ -79,7 +79,7 @@ def by_class(evaluation):
     rows = []
     for answer in fleet.answers:
         for unit, truth, found in (
-            ("windows", fleet.windows.label, answer.probabilities.argmax(axis=1)),
+            ("windows", fleet.windows.label, answer.found),
             ("device-days", fleet.days.truth, fleet.verdicts[answer.name]),
         ):
             scores = score(truth, found)

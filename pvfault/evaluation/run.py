@@ -228,7 +228,7 @@ def _score(plan, version, parts, notes):
 
 def _whole_columns(breakdown, name, part):
     """All windows and all device-days of a part as two columns."""
-    found = {answer.name: answer.probabilities.argmax(axis=1) for answer in part.answers}
+    found = {answer.name: answer.found for answer in part.answers}
     yield compare(breakdown, name, "windows", part.windows.device, part.windows.label, found)
     yield compare(breakdown, name, "device-days", part.days.device, part.days.truth, part.verdicts)
 
@@ -236,7 +236,6 @@ def _whole_columns(breakdown, name, part):
 def _compare_set(plan, parts, name):
     """What the model gains (or, below 0, loses) by window in another set of the same devices."""
     sets = [
-        (part.windows.device, part.windows.label, part.answers[0].probabilities.argmax(axis=1))
-        for part in (parts[EVERY_20_S], parts[name])
+        (part.windows.device, part.windows.label, part.answers[0].found) for part in (parts[EVERY_20_S], parts[name])
     ]
     return compare_sets(GROUPED, sets, _other_devices(plan))[1]

@@ -112,7 +112,7 @@ def confused_circuits(evaluation):
     shares = {}
     for answer in fleet.answers:
         if answer.name != RULE:
-            confusion = confusion_matrix(fleet.windows.label, answer.probabilities.argmax(axis=1))
+            confusion = confusion_matrix(fleet.windows.label, answer.found)
             shares[answer.name] = {(a, b): share for a, b, share in confused_pairs(confusion)}
     return [(a, b, text, {judge: share[a, b] for judge, share in shares.items()}) for (a, b), text in SAME_CIRCUITS]
 

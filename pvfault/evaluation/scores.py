@@ -7,6 +7,7 @@ how scores are shown (`model_card.py`, `report.py`).
 import numpy as np
 
 from pvfault.faults import ARC_FAULT, FAULTS, LINE_GROUND, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
+from pvfault.verdicts import name_windows
 
 N_CLASSES = len(FAULTS)
 SHORT = "short"
@@ -110,21 +111,6 @@ def group_shorts(classes):
     return np.array([GROUP_NAMES.index(GROUPS[fault]) for fault in FAULTS])[classes]
 
 
-def group_probabilities(probabilities):
-    """Add up the probabilities of line-line and line-ground.
-
-    Parameters
-    ----------
-    probabilities : ndarray, shape (..., 6)
-
-    Returns
-    -------
-    ndarray, shape (..., 5)
-    """
-    groups = group_shorts(np.arange(len(FAULTS)))
-    return np.stack([probabilities[..., groups == g].sum(axis=-1) for g in range(len(GROUP_NAMES))], axis=-1)
-
-
 def score(truth, found):
     """All scores of one set of answers.
 
@@ -157,11 +143,11 @@ def score(truth, found):
 
 
 def calibration_error(probabilities, truth, bins=15):
-    """Expected calibration error of the most probable class.
+    """Expected calibration error of what windows are called.
 
     Parameters
     ----------
-    probabilities : ndarray, shape (n, k)
+    probabilities : ndarray, shape (n, 6)
     truth : ndarray of int, shape (n,)
     bins : int
 
@@ -176,11 +162,11 @@ def calibration_error(probabilities, truth, bins=15):
 
     Examples
     --------
-    >>> round(calibration_error(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 0, 1])), 6)
+    >>> round(calibration_error(np.array([[0.75, 0, 0, 0.25, 0, 0]] * 4), np.array([0, 0, 0, 3])), 6)
     0.0
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
+    found, confidence = name_windows(probabilities)
+    right = found == truth
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     gap = np.abs(np.bincount(which, confidence - right, minlength=bins))
     return float(gap.sum() / max(len(truth), 1))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pvfault.faults import FAULTS
-from pvfault.verdicts import combine_windows, expected_power
+from pvfault.verdicts import combine_windows, expected_power, name_windows
 
 NONE, LINE_LINE, LINE_GROUND, OPEN_CIRCUIT, PARTIAL_SHADING, ARC_FAULT = range(6)
 
@@ -52,6 +52,20 @@ def enumerate_days(day):
             weight[fault, onset] *= 2 * kinds[fault - LINE_LINE] / sum(kinds)
     total = math.fsum(weight.values())
     return {day: value / total for day, value in weight.items()}
+
+
+def test_a_window_is_called_a_short_if_the_two_shorts_together_are_most_probable():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.full(6, 0.5), 2000)
+    fault, confidence = name_windows(probabilities)
+    for p, found, share in zip(probabilities, fault, confidence, strict=True):
+        short = p[LINE_LINE] + p[LINE_GROUND]
+        others = {kind: p[kind] for kind in (NONE, OPEN_CIRCUIT, PARTIAL_SHADING, ARC_FAULT)}
+        expected = (
+            LINE_LINE + (p[LINE_GROUND] > p[LINE_LINE]) if short > max(others.values()) else max(others, key=others.get)
+        )
+        assert (found, share) == (expected, p[expected])
+    assert (fault != probabilities.argmax(axis=1)).mean() > 0.05
 
 
 @pytest.mark.parametrize("seed", range(5))
