@@ -22,8 +22,8 @@ WEIGHT_DECAY = 0.05
 # Of the squared errors of the statistics and of the marks, beside the cross-entropy.
 STATISTICS_WEIGHT = 0.5
 MARKS_WEIGHT = 4.0
-# The dense layers alone: a pass takes seconds, and three are enough.
-DENSE_EPOCHS = 3
+# The dense layers alone: a pass takes seconds.
+DENSE_EPOCHS = 6
 DENSE_BATCH = 1024
 DENSE_LEARNING_RATE = 1e-3
 # Windows from which marks are read by least squares, before training goes on.
@@ -166,6 +166,7 @@ def _read_marks(network, training, rng):
     normal = known.T @ known + READ_RIDGE * np.eye(known.shape[1])
     found = np.linalg.solve(normal, known.T @ np.nan_to_num(training.marks[some]))
     marks.set_weights([found[:-1], found[-1]])
+    lenet.set_ramps(network, known @ found)
 
 
 def _look(network, places, images, dtype):

@@ -13,7 +13,7 @@ from pvfault.simulation.sites import TEST_SITES, TRAINING_SITES, VALIDATION_SITE
 LEAST_DEVICES = 48
 TESTED_DEVICES = 1200
 # For every device of the training fleets; see `LITERATURE`.
-LITERATURE_SHARE = 0.6
+LITERATURE_SHARE = 1.2
 # Half of the devices that a network is trained with send every 20 s, of most of them all days before are known, and the
 # layout of the array; the rest keeps it from counting on any of these.
 TRAINED_CADENCES = (20, 20, 20, 60, 60, 300)

@@ -3,10 +3,12 @@
 import h5py
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 
 from pvfault import lenet, scalogram
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
+from pvfault.marks import MARKS
 from pvfault.tensorflow_start import start_deterministically
 from tests.conftest import PROJECT
 
@@ -33,13 +35,15 @@ def images():
 def test_it_has_the_layers_of_lenet_5(network):
     """Trainable weights by hand: filters × 5 × 5 × channels, gain and shift of each, neurons × (inputs + 1).
 
-    90 marks are read from 4 channels of 16 scales × 32 means over two columns; the first dense layer sees them, and 64
-    shapes in 4 × 4 places.
+    90 marks are read from 4 channels of 16 scales × 32 means over two columns; the first dense layer sees them, 12
+    ramps of each (a slope and where it begins), and 64 shapes in 4 × 4 places.
     """
     convolutions = 12 * 25 * 4 + 32 * 25 * 12 + 64 * 25 * 32
     normalised = 2 * (12 + 32 + 64)
     marks = 90 * (16 * 32 * 4 + 1)
-    count = convolutions + normalised + marks + 512 * (4 * 4 * 64 + 90 + 1) + 256 * 513 + 6 * 257
+    ramps = 2 * 12 * 90
+    dense = 512 * (4 * 4 * 64 + 13 * 90 + 1) + 256 * 513 + 6 * 257
+    count = convolutions + normalised + marks + ramps + dense
     assert sum(np.prod(weights.shape) for weights in network.trainable_weights) == count
 
 
@@ -51,6 +55,20 @@ def test_each_pixel_is_compared_with_healthy_windows_and_compressed(images):
     first = start_deterministically(1).keras.Model(network.input, network.get_layer("compress").output)
     found = first(images[:3]).numpy().reshape(distance.shape)
     np.testing.assert_allclose(found, distance / (1 + np.abs(distance)), atol=1e-4)
+
+
+def test_the_ramps_of_a_mark_tell_its_rank():
+    """Each climbs over a twelfth of the windows, so their mean is the share below, whatever the distribution."""
+    random = np.random.default_rng(0)
+    marks = np.exp(random.normal(size=(5000, len(MARKS))) * random.uniform(0.2, 1, len(MARKS)))
+    network = lenet.build_network()
+    lenet.set_ramps(network, marks)
+    ramps = np.clip(network.get_layer("ramps")(marks[:, None]).numpy().reshape(5000, len(MARKS), 12), 0, 1)
+    share_below = (rankdata(marks, axis=0) - 0.5) / 5000
+    np.testing.assert_allclose(ramps.mean(axis=2), share_below, atol=1 / 12)
+    bounds = np.quantile(marks, np.arange(1, 12) / 12, axis=0)
+    at_bounds = np.clip(network.get_layer("ramps")(bounds[:, None]).numpy().reshape(11, len(MARKS), 12), 0, 1)
+    np.testing.assert_allclose(at_bounds.mean(axis=2).T, [np.arange(1, 12) / 12] * len(MARKS), atol=1e-4)
 
 
 def test_a_saved_network_predicts_the_same(network, path, images):
