@@ -7,6 +7,7 @@ the classifiers (`contenders.py`), the windows that they are asked about (`run.p
 
 import hashlib
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -46,13 +47,13 @@ class Other:
         Probabilities of the windows of each test set; those of `VALIDATION_PART` by day, shape (n_days, 24, 6).
     truth : ndarray of int, shape (n_days,)
         Of the validation days.
-    notes : list of str
-        What it was fitted on, and what came of it.
+    figures : dict
+        What `describe_ceiling` says, for the ceiling.
     """
 
     answers: dict[str, np.ndarray]
     truth: np.ndarray
-    notes: list[str]
+    figures: dict
 
 
 @dataclass(frozen=True)
@@ -104,18 +105,18 @@ def _ask(judge, fit, known):
     """The answers of one of them, from its file or anew."""
     path = known.folder / f"answers of {judge}-{_fingerprint(judge, fit, known)}.npz"
     if not path.exists():
-        ask, notes = fit(known)
+        ask, figures = fit(known)
         with known.progress.step(f"answers of {judge}"):
             _, validation = known.parts()
             answers = {name: np.asarray(ask(part), np.float32) for name, part in known.windows.items()}
             days = by_device_day(ask(validation), validation).astype(np.float32)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(
-            path, notes=np.array(notes, str), truth=Days.of(validation).truth, **answers | {VALIDATION_PART: days}
+            path, figures=json.dumps(figures), truth=Days.of(validation).truth, **answers | {VALIDATION_PART: days}
         )
     with np.load(path) as file:
         kept = {name: file[name] for name in file.files}
-    return Other(truth=kept.pop("truth"), notes=kept.pop("notes").tolist(), answers=kept)
+    return Other(truth=kept.pop("truth"), figures=json.loads(str(kept.pop("figures"))), answers=kept)
 
 
 def _fingerprint(judge, fit, known):
@@ -143,19 +144,19 @@ def _prepare(plan, folder, progress):
     return parts[TRAINING.name], parts[VALIDATION.name]
 
 
-def _fit_boosting(known) -> tuple[Judge, list[str]]:
+def _fit_boosting(known) -> tuple[Judge, dict]:
     training, validation = known.parts()
     with known.progress.step(f"{BOOSTING} fitted on {len(training):,} windows"):
-        return fit_boosting(training, validation, seed=known.plan.seed), []
+        return fit_boosting(training, validation, seed=known.plan.seed), {}
 
 
-def _fit_rule(known) -> tuple[Judge, list[str]]:
+def _fit_rule(known) -> tuple[Judge, dict]:
     _, validation = known.parts()
     with known.progress.step(f"{RULE} fitted on {len(validation):,} windows"):
-        return fit_rule(validation), []
+        return fit_rule(validation), {}
 
 
-def _fit_ceiling(known) -> tuple[Judge, list[str]]:
+def _fit_ceiling(known) -> tuple[Judge, dict]:
     """The best of several strong classifiers, and of the strongest one on many more windows."""
     plan, fleet = known.plan, known.windows[FLEET_PART]
     training, validation = known.parts()
@@ -163,31 +164,46 @@ def _fit_ceiling(known) -> tuple[Judge, list[str]]:
     with known.progress.step(f"strong classifiers fitted on {len(training):,} windows"):
         scores, judges = fit_strong(training, validation, seed=plan.seed)
     curve.append((1, scores[STRONG_BOOSTING]))
-    on_the_same = judges[STRONG_BOOSTING](fleet)
-    notes = [
-        f"Strong classifiers fitted on the {len(training):,} windows that the network was trained on; macro-F1 on the "
-        "validation windows, shorts as one: " + ", ".join(f"{name} {score:.3f}" for name, score in scores.items()) + "."
-    ]
+    on_fleet = {name: grouped_macro_f1(judges[name](fleet), fleet.label) for name in (STRONG_BOOSTING, IMAGE_BOOSTING)}
+    on_the_same = scores.copy()
     if plan.ceiling > 1:
         score, judge, amount = _fit_on_more(known)
         curve.append((plan.ceiling, score))
         most = f"{STRONG_BOOSTING} on {amount}"
         scores[most], judges[most] = score, judge
     best = max(scores, key=scores.get)
-    image = grouped_macro_f1(judges[IMAGE_BOOSTING](fleet), fleet.label)
-    notes += [
-        f"The ceiling is {best}.",
-        f"{STRONG_BOOSTING.capitalize()} by the amount of data: "
-        + ", ".join(f"{times:g}× {score:.3f}" for times, score in curve)
-        + ".",
-        f"Where the gap to the ceiling is: on the fleet's windows the ceiling has macro-F1 "
-        f"{grouped_macro_f1(judges[best](fleet), fleet.label):.3f}, {STRONG_BOOSTING} fitted on no more windows than "
-        f"the network {grouped_macro_f1(on_the_same, fleet.label):.3f}, and {IMAGE_BOOSTING}, without later hours of "
-        f"the day and without the neighbours, {image:.3f}. What the second lacks to the first is devices; what the "
-        "third lacks to the second is what an hour's image does not know; a network above the third makes more of as "
-        "many windows than trees do, one below it less.",
+    on_fleet[CEILING] = grouped_macro_f1(judges[best](fleet), fleet.label)
+    return judges[best], {
+        "windows": len(training), "scores": on_the_same, "best": best, "curve": curve, "on_fleet": on_fleet
+    }  # fmt: skip
+
+
+def describe_ceiling(figures: dict) -> list[str]:
+    """Say what the ceiling was fitted on, and where its lead comes from.
+
+    Parameters
+    ----------
+    figures : dict
+        Of `Other`.
+
+    Returns
+    -------
+    list of str
+    """
+    scores = ", ".join(f"{name} {score:.3f}" for name, score in figures["scores"].items())
+    curve = ", ".join(f"{times:g}× {score:.3f}" for times, score in figures["curve"])
+    on_fleet = figures["on_fleet"]
+    return [
+        f"Strong classifiers fitted on the {figures['windows']:,} windows that the network was trained on; macro-F1 on "
+        f"the validation windows, shorts as one: {scores}.",
+        f"The ceiling is {figures['best']}.",
+        f"{STRONG_BOOSTING.capitalize()} by the amount of data: {curve}.",
+        f"Where the gap to the ceiling is: on the fleet's windows the ceiling has macro-F1 {on_fleet[CEILING]:.3f}, "
+        f"{STRONG_BOOSTING} fitted on no more windows than the network {on_fleet[STRONG_BOOSTING]:.3f}, and "
+        f"{IMAGE_BOOSTING}, without later hours of the day and without the neighbours, {on_fleet[IMAGE_BOOSTING]:.3f}. "
+        "What the second lacks to the first is devices; what the third lacks to the second is what an hour's image "
+        "does not know; a network above the third makes more of as many windows than trees do, one below it less.",
     ]
-    return judges[best], notes
 
 
 def _learning_curve(known):

@@ -24,9 +24,10 @@ from pvfault.evaluation.comparison import (
 )
 from pvfault.evaluation.day_rules import choose_day_rules, combine, describe_without_limit
 from pvfault.evaluation.limits import Limits, find_limits
-from pvfault.evaluation.others import ask_others
+from pvfault.evaluation.others import ask_others, describe_ceiling
 from pvfault.evaluation.plan import (
     CADENCES,
+    CEILING,
     CLEAN,
     EVERY_20_S,
     FAULTY_SHARE,
@@ -153,7 +154,7 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
             rest = [Answers(judge, o.answers[name], day_rules[judge][0]) for judge, o in others.items()]
             parts[name] = Part.of(part, [Answers(MODEL, probabilities[name], combine), *rest])
         parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_other_devices(plan))
-        notes = [note for other in others.values() for note in other.notes]
+        notes = describe_ceiling(others[CEILING].figures) if plan.ceiling else []
         return _score(plan, classifier.version, parts, [*notes, _note_without_limit(parts[FLEET_PART], day_rules)])
 
 
