@@ -100,7 +100,7 @@ def build_network(middle=None, spread=None):
     ramps = _in_a_row(
         marks,
         layers.Reshape((1, len(MARKS))),
-        layers.DepthwiseConv1D(1, depth_multiplier=RAMPS, name="ramps"),
+        layers.DepthwiseConv1D(1, depth_multiplier=RAMPS, depthwise_initializer="zeros", name="ramps"),
         layers.ReLU(max_value=1.0),
         layers.Flatten(),
     )
@@ -122,6 +122,8 @@ def build_network(middle=None, spread=None):
 def set_ramps(network, marks):
     """Lay the ramps of a network over its marks: one after the other, each over as many windows.
 
+    Until then they are flat. They begin without weight, so that the network goes on saying what it said.
+
     Parameters
     ----------
     network : keras.Model
@@ -129,6 +131,9 @@ def set_ramps(network, marks):
     marks : ndarray, shape (n, len(MARKS))
         Of some windows, as the network reads them.
     """
+    kernel, bias = network.get_layer("F7").get_weights()
+    kernel[-RAMPS * len(MARKS) :] = 0
+    network.get_layer("F7").set_weights([kernel, bias])
     bounds = np.quantile(marks, np.linspace(0, 1, RAMPS + 1), axis=0).T
     slopes = 1 / np.maximum(np.diff(bounds, axis=1), LEAST_RAMP)
     network.get_layer("ramps").set_weights([slopes[None], -(slopes * bounds[:, :-1]).ravel()])

@@ -21,5 +21,5 @@ class Recipe:
     """
 
     devices: int = 20_480
-    epochs: int = 8
+    epochs: int = 13
     seed: int = 1

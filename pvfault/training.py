@@ -14,6 +14,7 @@ from pvfault import lenet, scalogram
 from pvfault.faults import FAULTS, NONE
 from pvfault.marks import MARKS
 from pvfault.simulation.labelled import LabelledWindows, check_classes
+from pvfault.simulation.reference import is_reference_size
 from pvfault.teacher import describe, teach
 from pvfault.tensorflow_start import silence, start_deterministically, start_tensorflow
 
@@ -40,8 +41,9 @@ def train_network(
     It learns what boosted trees take the windows for as well as their labels, to read the marks, and, by a layer beside
     the last one that is not kept, to tell the statistics that the trees decide by (`teacher.py`). Adam with decoupled
     weight decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch with the least
-    cross-entropy on the validation windows is kept. From there the dense layers go on alone and learn nothing but the
-    labels: what helps the convolutions to look in the right places keeps an answer from being as good as it could be.
+    cross-entropy on the validation windows is kept. From there the dense layers go on alone, with the marks' ramps and
+    more of the windows, and learn nothing but the labels: what helps the convolutions to look in the right places keeps
+    an answer from being as good as it could be.
 
     Parameters
     ----------
@@ -72,7 +74,8 @@ def train_network(
     target, weights = teach(training, seed=seed), _class_weights(training.label)[training.label]
     statistics, marks = describe(training), np.nan_to_num(training.marks)
     shown = (training.images, target, weights, statistics, marks)
-    steps = -(-len(training) // BATCH)
+    rows = _for_convolutions(training)
+    steps = -(-len(rows) // BATCH)
     schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     step = _training_step(tf, network, optimizer, statistics.shape[1])
@@ -80,9 +83,7 @@ def train_network(
     for epoch in range(epochs):
         if time.monotonic() - begin > seconds:
             break
-        losses = [
-            step(*(part[chosen] for part in shown)) for chosen in np.array_split(rng.permutation(len(training)), steps)
-        ]
+        losses = [step(*(part[chosen] for part in shown)) for chosen in np.array_split(rng.permutation(rows), steps)]
         loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
         report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation {loss:.3f}, right {accuracy:.1%}")
         if loss < best_loss:
@@ -94,6 +95,14 @@ def train_network(
     report(f"dense layers: validation {loss:.3f}, right {accuracy:.1%}")
     _calibrate(network, logits, validation.label)
     return network
+
+
+def _for_convolutions(training):
+    """Rows of the windows that the convolutions learn from.
+
+    Of arrays of the literature every other one: their shapes are few, and it is the dense layers that gain from more.
+    """
+    return np.flatnonzero(~is_reference_size(training.modules, training.strings) | (training.device % 2 == 0))
 
 
 def _class_weights(label):
@@ -132,11 +141,15 @@ def _training_step(tf, network, optimizer, n_statistics):
 
 
 def _train_dense_layers(network, training):
-    """Let the layers behind shapes and marks learn the labels, from what the others find, which is computed once."""
+    """Let the layers behind shapes and marks learn the labels, from what the others find, which is computed once.
+
+    The ramps come in only now: over tens of thousands of steps, decay would flatten them.
+    """
     keras = start_tensorflow().keras
     found = [network.get_layer(name).output for name in ("shapes", "marks")]
     # Half precision, for there are as many numbers as windows times 1,114.
     seen = _look(network, found, training.images, np.float16)
+    lenet.set_ramps(network, seen[1].astype(np.float32))
     dense = keras.Model(found, network.output)
     schedule = keras.optimizers.schedules.CosineDecay(
         DENSE_LEARNING_RATE, DENSE_EPOCHS * -(-len(training) // DENSE_BATCH)
@@ -166,7 +179,6 @@ def _read_marks(network, training, rng):
     normal = known.T @ known + READ_RIDGE * np.eye(known.shape[1])
     found = np.linalg.solve(normal, known.T @ np.nan_to_num(training.marks[some]))
     marks.set_weights([found[:-1], found[-1]])
-    lenet.set_ramps(network, known @ found)
 
 
 def _look(network, places, images, dtype):
