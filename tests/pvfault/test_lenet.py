@@ -71,6 +71,16 @@ def test_the_ramps_of_a_mark_tell_its_rank():
     np.testing.assert_allclose(at_bounds.mean(axis=2).T, [np.arange(1, 12) / 12] * len(MARKS), atol=1e-4)
 
 
+def test_ramps_come_in_without_a_word(images):
+    """What a trained network says must not change until its dense layers have learned from the ramps."""
+    start_deterministically(2)
+    network = lenet.build_network()
+    before = network(images[:5]).numpy()
+    lenet.set_ramps(network, np.random.default_rng(0).normal(size=(200, len(MARKS))))
+    assert np.ptp(network.get_layer("ramps").get_weights()[0]) > 1
+    np.testing.assert_allclose(network(images[:5]).numpy(), before, atol=1e-6)
+
+
 def test_a_saved_network_predicts_the_same(network, path, images):
     classifier = lenet.load_classifier(path)
     found = classifier.predict(images)
