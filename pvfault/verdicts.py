@@ -15,8 +15,9 @@ from pvfault.windows import WINDOWS_PER_DAY
 # decides a day.
 DOUBT = 0.02
 # Before a day is looked at: so many devices have a fault, each kind alike, beginning in any hour alike. A tenth, a
-# fifth, three tenths and a half call 3, 3, 5 and 7 of 2,173 healthy days of the validation sites faulty, and 78.7, 80.4,
-# 81.6 and 83.1 % of the faulty ones; and 2, 3, 7 and 9 of 78 measured days without known faults (docs/real_data.md).
+# fifth, three tenths and a half call 3, 3, 5 and 7 of 2,173 healthy days of the validation sites faulty, and 78.7,
+# 80.4, 81.6 and 83.1 % of the faulty ones; and 2, 3, 7 and 9 of 78 measured days without known faults
+# (docs/real_data.md).
 FAULT_PRIOR = 0.2
 # These come and go within a day; the others stay once they are there.
 INTERMITTENT = (PARTIAL_SHADING, ARC_FAULT)
