@@ -82,8 +82,8 @@ def test_training_has_fleets_and_more_arrays_of_the_literature_at_sites_of_no_ot
     training = made[TRAINING.name]
     added = training.device >= 50
     # A device of which no hour is left has no window.
-    assert len(np.unique(training.device)) > 70
-    assert training.device.max() == 79
+    assert len(np.unique(training.device)) > 100
+    assert training.device.max() == 109
     for device in np.unique(training.device):
         assert len(np.unique(training.site[training.device == device])) == 1
         assert len(np.unique(training.device_day[training.device == device])) <= 2
@@ -91,7 +91,7 @@ def test_training_has_fleets_and_more_arrays_of_the_literature_at_sites_of_no_ot
     assert not is_reference_size(training.modules, training.strings)[~added].all()
     for day in np.unique(training.device_day):
         assert len(np.unique(training.device[training.device_day == day])) == 1
-    assert [progress for progress in told if progress[0] == TRAINING.name][-1] == (TRAINING.name, 80, 80)
+    assert [progress for progress in told if progress[0] == TRAINING.name][-1] == (TRAINING.name, 110, 110)
     for name in set(made) - {TRAINING.name}:
         assert not set(training.site) & set(made[name].site)
 
