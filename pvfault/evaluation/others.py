@@ -165,7 +165,6 @@ def _fit_ceiling(known) -> tuple[Judge, dict]:
         scores, judges = fit_strong(training, validation, seed=plan.seed)
     curve.append((1, scores[STRONG_BOOSTING]))
     on_fleet = {name: grouped_macro_f1(judges[name](fleet), fleet.label) for name in (STRONG_BOOSTING, IMAGE_BOOSTING)}
-    on_the_same = scores.copy()
     if plan.ceiling > 1:
         score, judge, amount = _fit_on_more(known)
         curve.append((plan.ceiling, score))
@@ -174,7 +173,7 @@ def _fit_ceiling(known) -> tuple[Judge, dict]:
     best = max(scores, key=scores.get)
     on_fleet[CEILING] = grouped_macro_f1(judges[best](fleet), fleet.label)
     return judges[best], {
-        "windows": len(training), "scores": on_the_same, "best": best, "curve": curve, "on_fleet": on_fleet
+        "windows": len(training), "scores": scores, "best": best, "curve": curve, "on_fleet": on_fleet
     }  # fmt: skip
 
 
@@ -194,8 +193,8 @@ def describe_ceiling(figures: dict) -> list[str]:
     curve = ", ".join(f"{times:g}× {score:.3f}" for times, score in figures["curve"])
     on_fleet = figures["on_fleet"]
     return [
-        f"Strong classifiers fitted on the {figures['windows']:,} windows that the network was trained on; macro-F1 on "
-        f"the validation windows, shorts as one: {scores}.",
+        f"Strong classifiers fitted on the {figures['windows']:,} windows that the network was trained on, where "
+        f"nothing else is said; macro-F1 on the validation windows, shorts as one: {scores}.",
         f"The ceiling is {figures['best']}.",
         f"{STRONG_BOOSTING.capitalize()} by the amount of data: {curve}.",
         f"Where the gap to the ceiling is: on the fleet's windows the ceiling has macro-F1 {on_fleet[CEILING]:.3f}, "

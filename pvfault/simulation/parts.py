@@ -53,7 +53,7 @@ def prepare_parts(
     devices : int
         Faulty devices of the fleets for training.
     folder : Path
-        All parts take 7.6 GB for 20,480 devices.
+        All parts take 10.7 GB for 20,480 devices.
     names : sequence of str
         Of the parts.
     images : bool
