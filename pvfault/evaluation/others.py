@@ -123,7 +123,8 @@ def _fingerprint(judge, fit, known):
     """What answers depend on: test windows, training data as planned, and the judges' code."""
     plan = known.plan
     planned = [plan_part(name, plan.training_devices) for name in (TRAINING.name, VALIDATION.name)]
-    amounts = (planned, plan.ceiling if judge == CEILING else 1, plan.seed)
+    grown = (plan.ceiling, EIGHTHS_OF_TRAINING) if judge == CEILING else ()
+    amounts = (planned, grown, plan.seed)
     digest = hashlib.sha256(repr(amounts).encode())
     for code in (contenders, expected_power, fit, _learning_curve, _fit_on_more):
         digest.update(inspect.getsource(code).encode())
@@ -225,8 +226,9 @@ def _fit_on_more(known):
     devices = plan.training_devices * plan.ceiling
     with known.progress.step(f"{devices:,} faulty devices simulated for the {CEILING}"):
         training = prepare_more_training(
-            devices, known.folder, workers=plan.workers, report=lambda done: known.progress.tell(f"{done:,}")
-        )
+            plan.training_devices, plan.ceiling, known.folder, workers=plan.workers,
+            report=lambda done: known.progress.tell(f"{done:,}"),
+        )  # fmt: skip
     amount = f"{len(training):,} windows of {devices:,} faulty devices and their twins, {plan.ceiling}× the fleets"
     with known.progress.step(f"{STRONG_BOOSTING} fitted on {len(training):,} windows"):
         judge = fit_strong_boosting(training, validation, seed=plan.seed)

@@ -91,7 +91,7 @@ def _tell(report, name, total, before, done):
 
 
 def prepare_more_training(
-    devices: int, folder: Path, *, workers: int = 1, report: Callable[[int], None] = lambda _done: None
+    devices: int, times: int, folder: Path, *, workers: int = 1, report: Callable[[int], None] = lambda _done: None
 ) -> LabelledWindows:
     """Windows of the fleets of many more devices for training, without images, kept piece by piece.
 
@@ -100,7 +100,10 @@ def prepare_more_training(
     Parameters
     ----------
     devices : int
-        The first of them are those of `prepare_parts`, but for its additional arrays of the literature.
+        As `prepare_parts` has them. The fleets of its training part, without the additional arrays of the literature,
+        are the first here, and not simulated again.
+    times : int
+        How many times as many devices are wanted.
     folder : Path
         10,000 devices take 0.13 GB.
     workers : int
@@ -112,10 +115,13 @@ def prepare_more_training(
     -------
     LabelledWindows
     """
+    training = prepare_parts(devices, folder, names=(TRAINING.name,), images=False, workers=workers)[TRAINING.name]
     split, _, options = plan_part(TRAINING.name, devices)[0]
-    pieces = []
-    for first in range(0, devices, PIECE):
-        count = min(PIECE, devices - first)
+    begun = devices // FLEET * FLEET  # whole fleets; a smaller one would be another fleet
+    known = training.select(training.device < begun)
+    pieces = [replace(known, marks=np.empty((len(known), 0), np.float32))]
+    for first in range(begun, devices * times, PIECE):
+        count = min(PIECE, devices * times - first)
         simulate = partial(
             simulate_fleets, split, count, first_fleet=first // FLEET, images=False, workers=workers, **options
         )

@@ -96,12 +96,12 @@ def test_training_has_fleets_and_more_arrays_of_the_literature_at_sites_of_no_ot
         assert not set(training.site) & set(made[name].site)
 
 
-def test_more_training_is_the_same_windows_piece_by_piece_and_goes_on_after_an_interruption(tmp_path, monkeypatch):
+def test_more_training_goes_on_from_the_training_fleets_piece_by_piece_and_after_an_interruption(tmp_path, monkeypatch):
     devices, done = FLEET + 2, []
     fleets, _, options = plan_part(TRAINING.name, devices)[0]
-    whole = simulate_windows(fleets, devices, images=False, **options)
+    whole = simulate_windows(fleets, 2 * devices, images=False, **options)
     monkeypatch.setattr(parts, "PIECE", FLEET)
-    prepare = partial(parts.prepare_more_training, devices, tmp_path, report=done.append)
+    prepare = partial(parts.prepare_more_training, devices, 2, tmp_path, report=done.append)
 
     def interrupt(count):
         raise KeyboardInterrupt(count)
@@ -109,9 +109,10 @@ def test_more_training_is_the_same_windows_piece_by_piece_and_goes_on_after_an_i
     with pytest.raises(KeyboardInterrupt):
         prepare(report=interrupt)
     (first,) = tmp_path.glob("*/*.npz")
+    assert first.stem == f"from {FLEET:06d}"
     written = first.stat().st_mtime_ns
     found = prepare()
-    assert done == [FLEET, devices]
+    assert done == [2 * FLEET, 2 * devices]
     assert first.stat().st_mtime_ns == written
     for name, values in vars(whole).items():
         if name != "device_day":
