@@ -222,14 +222,14 @@ def _learning_curve(known):
 
 def _fit_on_more(known):
     """The strongest classifier on many more windows: its score, itself, and on how many."""
-    plan, (_, validation) = known.plan, known.parts()
+    plan, (training, validation) = known.plan, known.parts()
     devices = plan.training_devices * plan.ceiling
     with known.progress.step(f"{devices:,} faulty devices simulated for the {CEILING}"):
-        training = prepare_more_training(
-            plan.training_devices, plan.ceiling, known.folder, workers=plan.workers,
+        more = prepare_more_training(
+            training, plan.training_devices, plan.ceiling, known.folder, workers=plan.workers,
             report=lambda done: known.progress.tell(f"{done:,}"),
         )  # fmt: skip
-    amount = f"{len(training):,} windows of {devices:,} faulty devices and their twins, {plan.ceiling}× the fleets"
-    with known.progress.step(f"{STRONG_BOOSTING} fitted on {len(training):,} windows"):
-        judge = fit_strong_boosting(training, validation, seed=plan.seed)
+    amount = f"{len(more):,} windows of {devices:,} faulty devices and their twins, {plan.ceiling}× the fleets"
+    with known.progress.step(f"{STRONG_BOOSTING} fitted on {len(more):,} windows"):
+        judge = fit_strong_boosting(more, validation, seed=plan.seed)
     return grouped_macro_f1(judge(validation), validation.label), judge, amount

@@ -91,17 +91,20 @@ def _tell(report, name, total, before, done):
 
 
 def prepare_more_training(
-    devices: int, times: int, folder: Path, *, workers: int = 1, report: Callable[[int], None] = lambda _done: None
-) -> LabelledWindows:
+    training: LabelledWindows, devices: int, times: int, folder: Path, *, workers: int = 1,
+    report: Callable[[int], None] = lambda _done: None,
+) -> LabelledWindows:  # fmt: skip
     """Windows of the fleets of many more devices for training, without images, kept piece by piece.
 
     They take hours, and so that an interruption costs minutes, a folder keeps each `PIECE` of them.
 
     Parameters
     ----------
+    training : LabelledWindows
+        The training part of `prepare_parts`. Its fleets, without the additional arrays of the literature, are the first
+        here, and not simulated again.
     devices : int
-        As `prepare_parts` has them. The fleets of its training part, without the additional arrays of the literature,
-        are the first here, and not simulated again.
+        Of these fleets.
     times : int
         How many times as many devices are wanted.
     folder : Path
@@ -115,7 +118,6 @@ def prepare_more_training(
     -------
     LabelledWindows
     """
-    training = prepare_parts(devices, folder, names=(TRAINING.name,), images=False, workers=workers)[TRAINING.name]
     split, _, options = plan_part(TRAINING.name, devices)[0]
     begun = devices // FLEET * FLEET  # whole fleets; a smaller one would be another fleet
     known = training.select(training.device < begun)

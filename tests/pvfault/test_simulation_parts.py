@@ -101,7 +101,8 @@ def test_more_training_goes_on_from_the_training_fleets_piece_by_piece_and_after
     fleets, _, options = plan_part(TRAINING.name, devices)[0]
     whole = simulate_windows(fleets, 2 * devices, images=False, **options)
     monkeypatch.setattr(parts, "PIECE", FLEET)
-    prepare = partial(parts.prepare_more_training, devices, 2, tmp_path, report=done.append)
+    training = parts.prepare_parts(devices, tmp_path, names=(TRAINING.name,), images=False)[TRAINING.name]
+    prepare = partial(parts.prepare_more_training, training, devices, 2, tmp_path, report=done.append)
 
     def interrupt(count):
         raise KeyboardInterrupt(count)
