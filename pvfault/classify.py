@@ -1,17 +1,19 @@
 """Readings of any dates to predictions, in one process.
 
 Here: what the Spark jobs do for a date, for readings that fit into memory: duplicates out, dates apart, windows,
-network. Not here: the steps themselves (`batches.py`), files (`reading_files.py`).
+network. Not here: the steps themselves (`rows/`), files (`reading_files.py`).
 """
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault.batches import HISTORY_COLUMNS, prediction_rows, reference_rows, references_by_device, scalogram_rows
 from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.reference import HISTORY
 from pvfault.registry import Registry
+from pvfault.rows.predictions import prediction_rows
+from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_by_device
+from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import PREDICTIONS, SCALOGRAMS, WINDOW_START
 
 

@@ -1,7 +1,7 @@
 """From the windows of a device and date to one verdict.
 
 Here: what a window is called, the rule that combines windows, and what a fault costs. Not here: the probabilities of
-windows (`lenet.py`), the rows of the table (`batches.py`).
+windows (`lenet.py`), the rows of the table (`rows/`).
 """
 
 from dataclasses import dataclass

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from pvfault import batches
 from pvfault.faults import FAULTS, NONE
 from pvfault.locations import local_file
 from pvfault.readings import DEVICE_ID
+from pvfault.rows.predictions import prediction_rows
 from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS, WINDOW_START
 from spark_jobs import lake
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
@@ -80,7 +80,7 @@ def _predict(model: str) -> Callable:
     def to_predictions(scalograms: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Counter]:
         found = Counter()
         for batch in scalograms:
-            rows = batches.prediction_rows(pa.Table.from_batches([batch]), _classifier(model))
+            rows = prediction_rows(pa.Table.from_batches([batch]), _classifier(model))
             found.update(count(rows))
             yield from rows.to_batches()
         return found

@@ -1,7 +1,7 @@
 """Job: a date's `readings` to its `scalograms`, 24 windows for each device that is registered or sent something.
 
-Here: how readings reach `pvfault.batches.scalogram_rows` device by device, and what is audited. Not here: windows and
-images themselves.
+Here: how readings reach `pvfault.rows.scalograms` device by device, and what is audited. Not here: windows and images
+themselves.
 """
 
 from collections import Counter
@@ -17,10 +17,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from pvfault import batches, scalogram
+from pvfault import scalogram
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP
 from pvfault.reference import LEAST_LIGHT
 from pvfault.registry import Registry
+from pvfault.rows.references import (
+    HISTORY_COLUMNS,
+    REFERENCE_SCHEMA,
+    history_dates,
+    reference_rows,
+    references_by_device,
+)
+from pvfault.rows.scalograms import missing_rows, scalogram_rows
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from spark_jobs import lake
@@ -121,20 +129,20 @@ def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, 
     Returns
     -------
     dict
-        As `batches.references_by_device` gives it, of each device that had an hour in the light: 400 bytes each, in
+        As `references_by_device` gives it, of each device that had an hour in the light: 400 bytes each, in
         every task.
     """
-    lit = hours.where(f.col("mean_irradiance") > LEAST_LIGHT).select(DEVICE_ID, WINDOW_START, *batches.HISTORY_COLUMNS)
+    lit = hours.where(f.col("mean_irradiance") > LEAST_LIGHT).select(DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS)
     by_device = lit.repartition(hours.sparkSession.sparkContext.defaultParallelism, DEVICE_ID)
-    rows = by_device.mapInArrow(_to_references(day, registry), from_arrow_schema(batches.REFERENCE_SCHEMA))
-    return batches.references_by_device(rows.toArrow())
+    rows = by_device.mapInArrow(_to_references(day, registry), from_arrow_schema(REFERENCE_SCHEMA))
+    return references_by_device(rows.toArrow())
 
 
 def _to_references(day: date, registry: Registry) -> Callable:
     def to_references(hours: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held = list(hours)
         if held:
-            yield from batches.reference_rows(pa.Table.from_batches(held), day, registry).to_batches()
+            yield from reference_rows(pa.Table.from_batches(held), day, registry).to_batches()
 
     return to_references
 
@@ -186,7 +194,7 @@ def to_scalograms(day: date, registry: Registry, references: Mapping[str, np.nda
                 break
             tally.devices.update(devices)
             rows = table.select(READING_SCHEMA.names).cast(READING_SCHEMA)
-            made = batches.scalogram_rows(rows, day, registry, references)
+            made = scalogram_rows(rows, day, registry, references)
             tally.count(made)
             yield from made.to_batches()
         return tally
@@ -204,7 +212,7 @@ def _is_in_order(readings: pa.Table) -> bool:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    before = lake.read(spark, SCALOGRAMS, *batches.history_dates(day))
+    before = lake.read(spark, SCALOGRAMS, *history_dates(day))
     references = references_of(before, day, registry)
     written, tallies = _write_seen(spark, registry, references, day)
     seen = set().union(*(tally.devices for tally in tallies))
@@ -249,7 +257,7 @@ def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> tup
     def to_missing(_nothing: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         tally = Tally()
         for first in range(0, len(silent), SILENT_AT_ONCE):
-            made = batches.missing_rows(silent[first : first + SILENT_AT_ONCE], day)
+            made = missing_rows(silent[first : first + SILENT_AT_ONCE], day)
             tally.count(made)
             yield from made.to_batches()
         return tally

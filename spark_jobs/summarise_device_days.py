@@ -12,10 +12,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from pvfault import batches
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
+from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START
 from spark_jobs import lake
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
@@ -55,7 +55,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
 
 def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:
     """The predictions of a date with the hourly means beside its scalograms, a device's in one task."""
-    means = lake.read(spark, SCALOGRAMS, day).select(DEVICE_ID, WINDOW_START, *batches.HOURLY_COLUMNS)
+    means = lake.read(spark, SCALOGRAMS, day).select(DEVICE_ID, WINDOW_START, *HOURLY_COLUMNS)
     # (deviceID, window_start) is the key of both sides, and predictions are made of these very scalograms.
     hours = lake.read(spark, PREDICTIONS, day).join(means, on=[DEVICE_ID, WINDOW_START], how="left")
     return hours.repartition(n_tasks, DEVICE_ID)
@@ -65,7 +65,7 @@ def _verdicts(day: date, registry: Registry) -> Callable:
     def to_device_days(hours: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held = list(hours)
         if held:
-            yield from batches.device_day_rows(pa.Table.from_batches(held), day, registry).to_batches()
+            yield from device_day_rows(pa.Table.from_batches(held), day, registry).to_batches()
 
     return to_device_days
 

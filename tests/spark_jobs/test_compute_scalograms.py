@@ -1,4 +1,4 @@
-"""Scalograms from Spark: the same rows as `pvfault.batches` gives, however the readings reach the workers."""
+"""Scalograms from Spark: the same rows as `pvfault.rows` gives, however the readings reach the workers."""
 
 from datetime import date, timedelta
 
@@ -6,9 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pvfault.batches import missing_rows, reference_rows, references_by_device, scalogram_rows
 from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, read_registry
+from pvfault.rows.references import reference_rows, references_by_device
+from pvfault.rows.scalograms import missing_rows, scalogram_rows
 from pvfault.tables import PREDICTIONS, READINGS, SCALOGRAMS
 from spark_jobs import classify_faults, compute_scalograms, lake
 from tests.spark_jobs.helpers import DEVICES, config_of, delete_rows, make_readings, midnight, rows_of, stage_rows

@@ -1,18 +1,16 @@
 """Rows of device-days: a day worked out by hand, nulls, and what is unknown."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pvfault.batches import HOURLY_COLUMNS, completeness, device_day_rows
 from pvfault.faults import FAULTS
 from pvfault.registry import EMPTY_REGISTRY, Registry
+from pvfault.rows.device_days import HOURLY_COLUMNS, completeness, device_day_rows
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE
-
-DAY = date(2024, 6, 21)
-MIDNIGHT = datetime(2024, 6, 21, tzinfo=UTC)
+from tests.pvfault.rows.helpers import DAY, MIDNIGHT
 
 
 def sure_of(fault):

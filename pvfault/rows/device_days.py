@@ -1,0 +1,105 @@
+"""Rows of `DEVICE_DAYS` from predictions and hourly means of one date.
+
+Here: energy, completeness, and the verdict beside them. Not here: the rule that judges a day (`verdicts.py`).
+"""
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pvfault.faults import FAULTS
+from pvfault.readings import DEVICE_ID, TIMESTAMP_TYPE
+from pvfault.registry import Registry
+from pvfault.rows.columns import device_codes, microseconds_of_day
+from pvfault.tables import DEVICE_DAYS, WINDOW_START
+from pvfault.verdicts import combine_windows, expected_power
+from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
+
+# Hourly means of a device's usable readings, which `device_day_rows` needs beside the predictions.
+HOURLY_COLUMNS = ("readings", "mean_power", "mean_irradiance", "mean_temperature")
+
+
+def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
+    """The verdict of each device for one date, and what it cost.
+
+    Parameters
+    ----------
+    hours : pa.Table
+        Rows of `PREDICTIONS` of whole devices, with `HOURLY_COLUMNS` beside them: the number of readings, mean power
+        [W], irradiance [W/m²] and module temperature [°C] of the hour's plausible readings; null where there is none.
+    day : date
+    registry : Registry
+
+    Returns
+    -------
+    pa.Table
+        Rows of `DEVICE_DAYS`, sorted. Energy is the sum of the hourly mean powers over 1 h; lost energy is what a
+        healthy array would have given above that in the faulty hours, null for an unregistered device and where the
+        verdict is unknown.
+
+    Raises
+    ------
+    ValueError
+        If an hour is not of `day`.
+    """
+    hours = hours.sort_by([(DEVICE_ID, "ascending"), (WINDOW_START, "ascending")])
+    devices, device = device_codes(hours[DEVICE_ID])
+    hour = microseconds_of_day(hours[WINDOW_START], day) // (WINDOW_S * 1_000_000)
+
+    def by_hour(column, fill=np.nan):
+        """One column as (device, hour)."""
+        values = np.full((len(devices), WINDOWS_PER_DAY), fill)
+        values[device, hour] = pc.fill_null(column.cast(pa.float64()), fill).to_numpy()
+        return values
+
+    probabilities = np.stack([by_hour(pc.struct_field(hours["probabilities"], fault)) for fault in FAULTS], axis=-1)
+    power, irradiance, temperature = (by_hour(hours[name]) for name in HOURLY_COLUMNS[1:])
+    readings = by_hour(hours["readings"], fill=0.0)
+    verdicts = combine_windows(probabilities)
+    unknown = verdicts.fault < 0
+
+    rated_power = registry.ratings(devices).prod(axis=1)
+    shortfall = np.maximum(np.nan_to_num(expected_power(irradiance, temperature, rated_power[:, None]) - power), 0.0)
+    no_loss = unknown | np.isnan(rated_power)
+    onset = np.datetime64(day, "us") + verdicts.onset * np.timedelta64(WINDOW_S, "s")
+    return pa.table(
+        [
+            pa.array(devices, pa.string()),
+            pa.array([day] * len(devices), pa.date32()),
+            pa.array(np.array(FAULTS, dtype=object)[verdicts.fault], pa.string(), mask=unknown),
+            pa.array(onset, pa.timestamp("us"), mask=verdicts.onset < 0).cast(TIMESTAMP_TYPE),
+            pa.array(verdicts.faulty.sum(axis=1), pa.int32()),
+            pa.array(np.isfinite(probabilities).all(axis=-1).sum(axis=1), pa.int32()),
+            pa.array(verdicts.confidence, pa.float32(), mask=unknown),
+            pa.array(np.nansum(power, axis=1) / 1000),
+            pa.array((shortfall * verdicts.faulty).sum(axis=1) / 1000, mask=no_loss),
+            pa.array(completeness(readings)),
+            pa.array(np.array(FAULTS, dtype=object)[verdicts.runner_up], pa.string(), mask=unknown),
+            pa.array(verdicts.runner_up_probability, pa.float32(), mask=unknown),
+        ],
+        schema=DEVICE_DAYS.schema,
+    )
+
+
+def completeness(readings):
+    """Share of a day's readings that came, at the cadence that the device was seen to keep.
+
+    Parameters
+    ----------
+    readings : ndarray, shape (n, 24)
+        Readings of each hour. The fullest hour tells the cadence: 180 at 20 s, 60 at 1 min.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        0 to 1; 0 for a device that sent nothing.
+
+    Examples
+    --------
+    >>> completeness(np.array([[180] * 24, [60] * 12 + [0] * 12, [0] * 24]))
+    array([1. , 0.5, 0. ])
+    """
+    fullest = readings.max(axis=1)
+    return readings.sum(axis=1) / np.maximum(fullest * WINDOWS_PER_DAY, 1)

@@ -1,0 +1,75 @@
+"""What each device should give, from hourly means of its dates before.
+
+Here: the rows, and how they are looked up. Not here: how a reference is learned (`pvfault/reference.py`).
+"""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pvfault import reference
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP_TYPE
+from pvfault.registry import Registry
+from pvfault.rows.columns import device_codes, midnight_us
+from pvfault.tables import WINDOW_START
+from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
+
+# Hourly means of a device's dates before, of which `reference_rows` makes what it should give.
+HISTORY_COLUMNS = tuple(f"mean_{name}" for name in MEASUREMENTS)
+_NUMBERS = pa.list_(pa.float64())
+REFERENCE_SCHEMA = pa.schema(
+    [
+        pa.field(DEVICE_ID, pa.string(), nullable=False),
+        pa.field("reference", _NUMBERS, nullable=False),
+        # Of voltage and current on each of the dates, one date after the other; NaN for a date without light.
+        pa.field("levels", _NUMBERS, nullable=False),
+    ]
+)
+NO_LEVELS = np.full(2 * len(reference.HISTORY), np.nan)
+
+
+def history_dates(day: date) -> list[date]:
+    """The dates before a date of which hourly means are looked at, yesterday first."""
+    return [day - timedelta(days=back) for back in reference.HISTORY]
+
+
+def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
+    """What devices should give on a date, from hourly means of the dates before.
+
+    Parameters
+    ----------
+    hours : pa.Table
+        `deviceID`, `window_start` and `HISTORY_COLUMNS` of whole devices, in any order; hours outside `history_dates`
+        are not looked at.
+    day : date
+    registry : Registry
+
+    Returns
+    -------
+    pa.Table
+        Rows of `REFERENCE_SCHEMA`, sorted; without the devices that had no hour in the light.
+    """
+    hour_us = hours[WINDOW_START].cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy() - midnight_us(day)
+    back, hour = np.divmod(hour_us // (WINDOW_S * 1_000_000), WINDOWS_PER_DAY)
+    place = np.full(reference.HISTORY[-1] + 1, -1)
+    place[list(reference.HISTORY)] = np.arange(len(reference.HISTORY))
+    date_number = np.where((back < 0) & (back >= -reference.HISTORY[-1]), place[np.clip(-back, 0, len(place) - 1)], -1)
+    known = date_number >= 0
+    hours, hour, date_number = hours.filter(pa.array(known)), hour[known], date_number[known]
+    devices, device = device_codes(hours[DEVICE_ID])
+    history = np.full((len(devices), len(reference.HISTORY), WINDOWS_PER_DAY, len(HISTORY_COLUMNS)), np.nan)
+    for column, name in enumerate(HISTORY_COLUMNS):
+        history[device, date_number, hour, column] = pc.fill_null(hours[name].cast(pa.float64()), np.nan).to_numpy()
+    learned = reference.learn_references(history, registry.ratings(devices))
+    levels = reference.measure_levels(history, learned).reshape(len(devices), 2 * len(reference.HISTORY))
+    columns = [pa.array(devices, pa.string()), pa.array(list(learned), _NUMBERS), pa.array(list(levels), _NUMBERS)]
+    rows = pa.table(columns, schema=REFERENCE_SCHEMA)
+    return rows.filter(pa.array(~np.isnan(learned).any(axis=1))).sort_by(DEVICE_ID)
+
+
+def references_by_device(rows: pa.Table) -> dict[str, np.ndarray]:
+    """Rows of `REFERENCE_SCHEMA`, to be looked up by device: the reference with the levels behind it."""
+    both = [np.stack(rows[name].to_numpy()) if len(rows) else np.empty((0, 0)) for name in ("reference", "levels")]
+    return dict(zip(rows[DEVICE_ID].to_pylist(), np.concatenate(both, axis=1), strict=True))

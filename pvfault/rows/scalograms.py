@@ -1,0 +1,97 @@
+"""Rows of `SCALOGRAMS` from readings of one date.
+
+Here: windows, what they are held against, and images, put together device by device. Not here: how a window is cut
+(`windows.py`), what an image shows (`scalogram.py`).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from pvfault import reference, scalogram
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
+from pvfault.registry import Registry, estimate_ratings
+from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
+from pvfault.rows.images import as_column
+from pvfault.rows.references import NO_LEVELS
+from pvfault.tables import SCALOGRAMS, WINDOW_START
+from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
+
+
+def scalogram_rows(
+    readings: pa.Table, day: date, registry: Registry, references: Mapping[str, np.ndarray] | None = None
+) -> pa.Table:
+    """Windows and scalograms of whole devices of one date.
+
+    Parameters
+    ----------
+    readings : pa.Table
+        Readings of `day` (UTC), sorted by deviceID and timestamp, each pair once; all of a device's readings, since
+        an hour is compared with those before it, and the ratings of an unregistered device are estimated from all.
+    day : date
+    registry : Registry
+    references : mapping, optional
+        What each device should give, as `references_by_device` has it. Of others, the ratings tell.
+
+    Returns
+    -------
+    pa.Table
+        Rows of `SCALOGRAMS`, 24 for each device, sorted.
+
+    Raises
+    ------
+    ValueError
+        If the readings are not of `day`, not sorted, or there twice.
+    """
+    devices, device = device_codes(readings[DEVICE_ID])
+    second = microseconds_of_day(readings[TIMESTAMP], day) / 1e6
+    measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
+    windows = cut_windows(device, second, measurements, len(devices))
+    own, before, ratings = _what_they_should_give(registry, references or {}, devices, device, measurements)
+    owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
+    layouts = registry.layouts(devices)
+    background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
+    images = scalogram.transform(scalogram.signals_of(windows.values, owner, hour, background))
+    return _scalogram_table(devices, day, windows, images)
+
+
+def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
+    """Rows of `SCALOGRAMS` for devices that sent nothing on a date: 24 `missing` windows each, in the given order."""
+    nothing = np.empty(0, np.int64)
+    windows = cut_windows(nothing, nothing, np.empty((0, len(MEASUREMENTS)), np.float32), len(devices))
+    return _scalogram_table(devices, day, windows, np.empty((0, *scalogram.SHAPE), np.uint8))
+
+
+def _what_they_should_give(registry, references, devices, device, measurements):
+    """References, levels of the dates before, and ratings of devices, shapes (n, 11), (n, len(HISTORY), 2) and (n, 2).
+
+    Where a device is not registered, its history tells its ratings, or else its readings do.
+    """
+    unknown = np.full(reference.SIZE + len(NO_LEVELS), np.nan)
+    known = np.array([references.get(name, unknown) for name in devices]).reshape(-1, len(unknown))
+    own, levels = np.split(known, [reference.SIZE], axis=1)
+    ratings = np.where(np.isnan(given := registry.ratings(devices)), reference.ratings_of(own), given)
+    for unrated in np.flatnonzero(np.isnan(ratings[:, 0])):
+        first, end = np.searchsorted(device, [unrated, unrated + 1])
+        ratings[unrated] = estimate_ratings(measurements[first:end])
+    return reference.or_typical(own, ratings), levels.reshape(len(devices), len(reference.HISTORY), 2), ratings
+
+
+def _scalogram_table(devices, day, windows, images):
+    """Rows of `SCALOGRAMS`, 24 for each device."""
+    start = midnight_us(day) + np.arange(WINDOWS_PER_DAY) * WINDOW_S * 1_000_000
+    means = {
+        name: pa.array(getattr(windows, name), pa.float32(), from_pandas=True)
+        for name in ("mean_irradiance", "mean_power", "mean_temperature", "mean_voltage", "mean_current")
+    }
+    columns = {
+        DEVICE_ID: pa.array(np.repeat(np.array(devices, dtype=object), WINDOWS_PER_DAY), pa.string()),
+        WINDOW_START: pa.array(np.tile(start, len(devices)), pa.int64()).cast(TIMESTAMP_TYPE),
+        "quality": pa.array(windows.quality, pa.string()),
+        "readings": pa.array(windows.readings, pa.int32()),
+        "scalogram": as_column(images, windows.judged, len(windows.quality)),
+        **means,
+    }
+    return pa.table(columns).select(SCALOGRAMS.schema.names).cast(SCALOGRAMS.schema)

@@ -1,0 +1,150 @@
+"""Rows of scalograms: the same from a whole fleet, one device or one hour; what is missing or broken."""
+
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pvfault import reference
+from pvfault.marks import MARKS, measure_marks
+from pvfault.readings import READING_SCHEMA
+from pvfault.registry import EMPTY_REGISTRY, SMALLEST_ESTIMATE, Registry
+from pvfault.rows.references import NO_LEVELS
+from pvfault.rows.scalograms import missing_rows, scalogram_rows
+from pvfault.scalogram import normalise, transform
+from pvfault.tables import SCALOGRAMS
+from tests.pvfault.rows.helpers import DAY, DEVICES, MIDNIGHT, REGISTRY, readings_of
+
+
+def test_each_device_has_each_hour_once_in_the_form_of_the_table(scalograms):
+    scalograms.validate(full=True)
+    assert scalograms.schema == SCALOGRAMS.schema
+    assert scalograms["deviceID"].to_pylist() == [device for device in DEVICES for _ in range(24)]
+    assert scalograms["window_start"].to_pylist() == [MIDNIGHT + timedelta(hours=h) for h in range(24)] * 4
+    assert {"ok", "dark"} <= set(scalograms["quality"].to_pylist())
+
+
+def test_there_is_an_image_exactly_where_the_quality_is_ok(scalograms):
+    for row in scalograms.to_pylist():
+        assert (row["scalogram"] is not None) == (row["quality"] == "ok")
+        assert row["scalogram"] is None or len(row["scalogram"]) == 16_384
+
+
+def test_images_are_those_of_the_readings_beside_what_their_own_device_should_give():
+    """Of one device the history is known; the other one has its ratings alone."""
+    second = np.arange(0, 86_400, 20)
+    random = np.random.default_rng(0)
+    values = {device: random.uniform(60, 100, (len(second), 4)).astype(np.float32) for device in DEVICES[:2]}
+    table = pa.concat_tables([readings_of(device, second, values[device]) for device in values])
+    known = reference.typical_references(np.array([[570.0, 9.9]]))[0]
+    levels = random.uniform(0.9, 1.1, len(NO_LEVELS))
+    rows = scalogram_rows(table, DAY, REGISTRY, {DEVICES[0]: np.concatenate([known, levels])}).to_pylist()
+    given = np.stack([known, reference.typical_references(np.array([[550.0, 9.0]]))[0]])
+    before = np.stack([levels, NO_LEVELS]).reshape(2, -1, 2)
+    rated, layouts = np.array([[600.0, 10.0], [550.0, 9.0]]), np.array([[20.0, 1.0], [np.nan, np.nan]])
+    windows = np.concatenate([values[device].reshape(24, 180, 4) for device in DEVICES[:2]])
+    device, hour = np.divmod(np.arange(48), 24)
+    means = windows.mean(axis=1).reshape(2, 24, 4)
+    background = reference.background_of(device, hour, means, before, given, rated, layouts)
+    deviations = reference.deviate(windows, hour, given[device])
+    marks = measure_marks(windows, deviations, device, hour, background)
+    expected = transform(normalise(deviations, windows[..., 3], marks))
+    for window in (0, 13, 24, 47):
+        found = np.frombuffer(rows[window]["scalogram"], np.uint8).reshape(64, 64, 4)
+        assert np.abs(found.astype(int) - expected[window]).max() <= 1
+        assert (found != expected[window]).mean() < 1e-3
+
+
+def test_a_device_alone_has_the_rows_it_has_in_a_fleet(fleet, scalograms):
+    for i, device in enumerate(DEVICES):
+        own = fleet.filter(np.array(fleet["deviceID"].to_pylist()) == device)
+        assert scalogram_rows(own, DAY, REGISTRY).equals(scalograms.slice(24 * i, 24))
+
+
+def test_an_hour_has_the_row_in_a_day_that_it_has_when_it_is_over(fleet, scalograms):
+    """A stream sees the day up to now, the batch all of it: bit for bit the same."""
+    start = np.array([t.hour for t in fleet["timestamp"].to_pylist()])
+    for hour in (5, 12, 19):
+        so_far = scalogram_rows(fleet.filter(start <= hour), DAY, REGISTRY)
+        for device in range(4):
+            assert so_far.slice(24 * device + hour, 1).equals(scalograms.slice(24 * device + hour, 1))
+
+
+def test_chunks_and_slices_of_a_table_do_not_matter(fleet, scalograms):
+    """Spark hands over Arrow batches of its own size, and whole devices are slices of them."""
+    chunked = pa.Table.from_batches(fleet.to_batches(max_chunksize=777))
+    assert scalogram_rows(chunked, DAY, REGISTRY).equals(scalograms)
+    first = fleet["deviceID"].to_pylist().index("B000000000")
+    assert scalogram_rows(chunked.slice(first), DAY, REGISTRY).equals(scalograms.slice(24))
+
+
+def test_a_null_measurement_is_a_reading_that_cannot_be_used():
+    second = np.arange(43_200, 46_800, 60)
+    good = [(500.0, 7.0, 40.0, 800.0)] * 60
+    one_null = [(500.0, None, 40.0, 800.0) if i == 30 else r for i, r in enumerate(good)]
+    all_null = [(500.0, 7.0, 40.0, None)] * 60
+    assert scalogram_rows(readings_of("A000000000", second, one_null), DAY, REGISTRY)["quality"][12].as_py() == "ok"
+    rows = scalogram_rows(readings_of("A000000000", second, all_null), DAY, REGISTRY)
+    assert rows["quality"][12].as_py() == "invalid"
+    assert rows["mean_irradiance"][12].as_py() is None
+    assert rows["readings"][12].as_py() == 60
+
+
+@pytest.mark.parametrize("spike", [np.inf, -np.inf, np.nan, 3.4e38])
+def test_a_device_that_sends_nothing_else_than_nonsense_is_invalid(spike):
+    rows = scalogram_rows(readings_of("A000000000", np.arange(0, 86_400, 60), [(spike,) * 4] * 1440), DAY, REGISTRY)
+    assert set(rows["quality"].to_pylist()) == {"invalid"}
+
+
+def test_an_unregistered_device_without_current_is_scored_and_has_no_current_in_its_image():
+    readings = readings_of("Z000000000", np.arange(0, 86_400, 60), [(700.0, 0.0, 40.0, 800.0)] * 1440)
+    rows = scalogram_rows(readings, DAY, REGISTRY)
+    assert set(rows["quality"].to_pylist()) == {"ok"}
+    image = np.frombuffer(rows["scalogram"][12].as_py(), np.uint8).reshape(64, 64, 4)
+    assert all(image[..., channel].any() for channel in range(4))
+    given = reference.typical_references(np.array([[1.0, SMALLEST_ESTIMATE]]))[0]
+    # Nothing where something should be: 1 - asinh(20 * -0.94) / 4, on the last scale 1.7 at the window's edges.
+    window, hour = np.float32([[[700, 0, 40, 800]] * 180]), np.array([12])
+    dark = normalise(reference.deviate(window, hour, given[None]), window[..., 3], np.full((1, len(MARKS)), np.nan))
+    np.testing.assert_array_equal(image[..., 1], transform(dark)[0][..., 1])
+
+
+def test_an_unregistered_device_looks_like_one_registered_with_its_own_ratings():
+    second = np.arange(0, 86_400, 60)
+    light = np.clip(950 * np.sin(np.pi * (second / 3600 - 4) / 16), 0, None)
+    day = readings_of("A000000000", second, np.column_stack([500 + 0 * light, light / 100, 25 + 0 * light, light]))
+    known = Registry(("A000000000",), np.array([500.0]), np.array([10.0]))
+    estimated, registered = (scalogram_rows(day, DAY, registry) for registry in (EMPTY_REGISTRY, known))
+    images = [np.frombuffer(rows["scalogram"][12].as_py(), np.uint8).astype(int) for rows in (estimated, registered)]
+    assert np.abs(images[0] - images[1]).max() <= 1
+
+
+def test_a_fleet_of_zero_devices_has_zero_rows():
+    for rows in (scalogram_rows(READING_SCHEMA.empty_table(), DAY, REGISTRY), missing_rows([], DAY)):
+        assert rows.num_rows == 0
+        assert rows.schema == SCALOGRAMS.schema
+
+
+@pytest.mark.parametrize("second", [-20, 86_400])
+def test_readings_of_another_date_are_refused_with_one_of_them(second):
+    readings = readings_of("A000000000", [second], [(500, 7, 40, 800)])
+    with pytest.raises(ValueError, match=r"1 of 1 rows are not of 2024-06-21, such as 2024-06-2"):
+        scalogram_rows(readings, DAY, REGISTRY)
+
+
+def test_the_unit_of_timestamps_does_not_matter(fleet, scalograms):
+    """A table from pandas counts nanoseconds."""
+    position = READING_SCHEMA.get_field_index("timestamp")
+    nanoseconds = fleet["timestamp"].cast(pa.timestamp("ns", tz="UTC"))
+    assert scalogram_rows(fleet.set_column(position, "timestamp", nanoseconds), DAY, REGISTRY).equals(scalograms)
+
+
+def test_missing_devices_have_a_day_of_missing_windows():
+    rows = missing_rows(["B000000000", "A000000000"], DAY)
+    rows.validate(full=True)
+    assert rows.schema == SCALOGRAMS.schema
+    assert rows["deviceID"].to_pylist() == ["B000000000"] * 24 + ["A000000000"] * 24
+    assert set(rows["quality"].to_pylist()) == {"missing"}
+    assert set(rows["readings"].to_pylist()) == {0}
+    assert rows["mean_irradiance"].null_count == rows["scalogram"].null_count == 48
