@@ -12,7 +12,7 @@ from pvfault.recipe import Recipe
 from pvfault_cli.messages import read_settings
 from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
 
-DEVICES = 1_200
+DEVICES = 4_800
 
 
 def evaluate(

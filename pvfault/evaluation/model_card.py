@@ -108,9 +108,10 @@ def add_evaluation(path: Path, evaluation: Evaluation, *, command: str, days: li
 def _evaluation_paragraphs(evaluation, command, days):
     """What the card says of an evaluation."""
     plan = evaluation.plan
+    beside = "two baselines and a ceiling" if plan.ceiling else "two baselines"
     yield (
-        f"Of version {evaluation.version}, on {plan.devices:,} simulated devices of which half are faulty, beside two "
-        f"baselines and a ceiling (docs/evaluation.md says what these are). In brackets, 95 % confidence over devices."
+        f"Of version {evaluation.version}, on {plan.devices:,} simulated devices of which half are faulty, beside "
+        f"{beside} (docs/evaluation.md says what these are). In brackets, 95 % confidence over devices."
     )
     yield f"    {command}"
     with_ceiling = ["the ceiling has"] if CEILING in evaluation.false_alarms else []

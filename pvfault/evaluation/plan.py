@@ -16,7 +16,7 @@ CADENCES = {EVERY_20_S: 20, "1 min": 60, "5 min": 300}
 CLEAN = "20 s, no errors"
 REFERENCE = {"reference, clean": "reference, clean", "reference, noisy": "reference"}
 FAULTY_SHARE = 0.5
-OTHER_DEVICES = 384
+OTHER_DEVICES = 1_200
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Plan:
     Attributes
     ----------
     devices : int
-        Of the fleet that is tested, one day each, half of them faulty. Slower cadences and the reference array are
-        tested on `OTHER_DEVICES`.
+        Of the fleet that is tested, one day each, half of them faulty, and as many reference arrays. Slower cadences
+        and sensors without errors are tested on `OTHER_DEVICES`.
     training_devices : int
         Faulty ones, each with its healthy twin, that the network was trained on, and the baselines are.
     ceiling : int

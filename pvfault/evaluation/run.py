@@ -163,14 +163,13 @@ def _tests(plan):
     common = {"faulty": FAULTY_SHARE, "twins": False}
     slower = {name: common | {"cadences": (seconds,)} for name, seconds in CADENCES.items() if name != EVERY_20_S}
     reference = {name: common | {"arrays": (arrays,)} for name, arrays in REFERENCE.items()}
-    others = slower | {CLEAN: common | {"arrays": ("any, clean",)}} | reference
-    return {FLEET_PART: (plan.devices, common)} | {
-        name: (_other_devices(plan), options) for name, options in others.items()
-    }
+    others = slower | {CLEAN: common | {"arrays": ("any, clean",)}}
+    amounts = ((plan.devices, {FLEET_PART: common} | reference), (_other_devices(plan), others))
+    return {name: (devices, options) for devices, tests in amounts for name, options in tests.items()}
 
 
 def _other_devices(plan):
-    """Devices of all tests but that of the fleet: the first ones of the fleet, or as many reference arrays."""
+    """Devices of the tests that compare with the fleet's first ones."""
     return min(plan.devices, OTHER_DEVICES)
 
 
