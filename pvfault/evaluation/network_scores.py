@@ -16,7 +16,7 @@ from pvfault.lenet import Classifier
 from pvfault.simulation.labelled import by_device_day
 from pvfault.verdicts import combine_windows, name_windows
 
-SEVERITIES = (0.04, 0.08, 0.15, 0.3, 1.0)
+SEVERITIES = (0.0, 0.08, 0.15, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
