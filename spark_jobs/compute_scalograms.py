@@ -129,8 +129,7 @@ def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, 
     Returns
     -------
     dict
-        As `references_by_device` gives it, of each device that had an hour in the light: 400 bytes each, in
-        every task.
+        As `references_by_device` gives it, of each device that had an hour in the light: 400 bytes each, in every task.
     """
     lit = hours.where(f.col("mean_irradiance") > LEAST_LIGHT).select(DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS)
     by_device = lit.repartition(hours.sparkSession.sparkContext.defaultParallelism, DEVICE_ID)

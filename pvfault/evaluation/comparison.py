@@ -28,11 +28,12 @@ CONFIDENCE = 0.95
 SHORTS = group_shorts(np.arange(N_CLASSES))
 FAULTY = (np.arange(N_CLASSES) > 0).astype(int)
 
+# Below 4 % there are a handful of arrays in thousands (`LEAST_SEVERITY`): by themselves, they would say nothing.
+SEVERITIES = {"0% to 8%": 0, "8% to 15%": 0.08, "15% to 30%": 0.15, "30% to 100%": 0.3}
 STRINGS = {"1": 1, "2 to 3": 2, "4 to 6": 4, "7 to 12": 7}
 # Parts of a breakdown by where they begin, and whether healthy ones stand beside each part.
 _BREAKDOWNS = {
-    # Below 4 % there are a handful of arrays in thousands (`LEAST_SEVERITY`): by themselves, they would say nothing.
-    "severity": ({"0% to 8%": 0, "8% to 15%": 0.08, "15% to 30%": 0.15, "30% to 100%": 0.3}, True),
+    "severity": (SEVERITIES, True),
     "effect in the hour": ({"2% to 5%": LEAST_EFFECT, "5% to 10%": 0.05, "10% to 20%": 0.1, "20% and more": 0.2}, True),
     "irradiance": (
         {"50 to 150 W/m²": 50, "150 to 300 W/m²": 150, "300 to 600 W/m²": 300, "600 W/m² and more": 600},

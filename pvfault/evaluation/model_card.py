@@ -108,13 +108,14 @@ def add_evaluation(path: Path, evaluation: Evaluation, *, command: str, days: li
 def _evaluation_paragraphs(evaluation, command, days):
     """What the card says of an evaluation."""
     plan = evaluation.plan
-    beside = "two baselines and a ceiling" if plan.ceiling else "two baselines"
+    has_ceiling = CEILING in evaluation.false_alarms
+    beside = "two baselines and a ceiling" if has_ceiling else "two baselines"
     yield (
         f"Of version {evaluation.version}, on {plan.devices:,} simulated devices of which half are faulty, beside "
         f"{beside} (docs/evaluation.md says what these are). In brackets, 95 % confidence over devices."
     )
     yield f"    {command}"
-    with_ceiling = ["the ceiling has"] if CEILING in evaluation.false_alarms else []
+    with_ceiling = ["the ceiling has"] if has_ceiling else []
     yield _table(
         ["to reach", "found", *with_ceiling, ""],
         [

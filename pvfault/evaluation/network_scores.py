@@ -10,13 +10,11 @@ from itertools import pairwise
 import numpy as np
 
 from pvfault.evaluation.alarms import FalseAlarms, count_false_alarms
-from pvfault.evaluation.comparison import Days
+from pvfault.evaluation.comparison import SEVERITIES, Days
 from pvfault.evaluation.scores import calibration_error, score
 from pvfault.lenet import Classifier
 from pvfault.simulation.labelled import by_device_day
 from pvfault.verdicts import combine_windows, name_windows
-
-SEVERITIES = (0.0, 0.08, 0.15, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ def score_network(network, test):
     days = Days.of(test)
     truth, severity = days.truth, days.severity
     found = []
-    for low, high in pairwise(SEVERITIES):
-        inside = (truth > 0) & (severity >= low) & ((severity < high) | (high == SEVERITIES[-1]))
+    for low, high in pairwise([*SEVERITIES.values(), 1.0]):
+        inside = (truth > 0) & (severity >= low) & ((severity < high) | (high == 1.0))
         found.append((low, high, int(inside.sum()), float((verdict[inside] > 0).mean()) if inside.any() else np.nan))
     return Scores(
         windows=score(test.label, name_windows(probabilities)[0]),
