@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from pvfault.evaluation.comparison import CONFIDENCE, SHORTS, Days
+from pvfault.evaluation.comparison import SHORTS, Days
+from pvfault.evaluation.intervals import CONFIDENCE
 from pvfault.evaluation.scores import GROUP_NAMES, SHORT
 from pvfault.faults import FAULTS, OPEN_CIRCUIT
 from pvfault.simulation.devices import CONFUSERS

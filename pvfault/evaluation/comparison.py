@@ -1,8 +1,8 @@
-"""Judges beside each other: scores in every column of the report, with confidence intervals over devices.
+"""Judges beside each other: scores in every column of the report.
 
-Here: what a judge said and what of it counts, columns (severity, irradiance, size, noise, cadence), intervals. Not
-here: false alarms and delays (`alarms.py`), who judges (`contenders.py`), who is ahead (`goals.py`), how it is shown
-(`report.py`).
+Here: what a judge said and what of it counts, columns (severity, irradiance, size, noise, cadence). Not here: how sure
+a score is (`intervals.py`), false alarms and delays (`alarms.py`), who judges (`contenders.py`), who is ahead
+(`goals.py`), how it is shown (`report.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from pvfault.evaluation.intervals import Estimate, Resampling, count_by_device, to_estimate
 from pvfault.evaluation.scores import (
     N_CLASSES,
     confusion_matrix,
@@ -23,8 +24,6 @@ from pvfault.simulation.labelled import LabelledWindows, by_device_day
 from pvfault.simulation.labelling import LEAST_EFFECT
 from pvfault.verdicts import name_windows
 
-DRAWS = 1000
-CONFIDENCE = 0.95
 SHORTS = group_shorts(np.arange(N_CLASSES))
 FAULTY = (np.arange(N_CLASSES) > 0).astype(int)
 
@@ -115,19 +114,6 @@ class Days:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A score with its interval of 95 % confidence over devices."""
-
-    value: float
-    low: float
-    high: float
-
-    def __format__(self, form):
-        form = form or ".3f"
-        return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"
-
-
-@dataclass(frozen=True)
 class Metric:
     """A score of a confusion matrix.
 
@@ -168,63 +154,6 @@ GROUPED = Metric("macro-F1, shorts as one", SHORTS)
 SIX = Metric("macro-F1, six classes", np.arange(N_CLASSES))
 FOUND = Metric("F1, faulty against healthy", FAULTY, of_group=1)
 METRICS = (GROUPED, SIX, FOUND)
-
-
-def count_by_device(device, truth, found, n_devices=None):
-    """Confusion matrix of each device.
-
-    Parameters
-    ----------
-    device, truth, found : ndarray of int, shape (n,)
-    n_devices : int, optional
-        Devices are 0 to n_devices - 1; by default those that occur.
-
-    Returns
-    -------
-    ndarray of int, shape (n_devices, 6, 6)
-    """
-    if n_devices is None:
-        occurring, device = np.unique(device, return_inverse=True)
-        n_devices = len(occurring)
-    cell = (device * N_CLASSES + truth) * N_CLASSES + found
-    return np.bincount(cell, minlength=n_devices * N_CLASSES**2).reshape(n_devices, N_CLASSES, N_CLASSES)
-
-
-class Resampling:
-    """Devices drawn again and again with replacement, the same ones for every judge.
-
-    B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, section 13.3 (percentile intervals).
-
-    Parameters
-    ----------
-    n_devices : int
-    seed : int
-    """
-
-    def __init__(self, n_devices, seed=0):
-        rng = np.random.default_rng(seed)
-        self._weights = rng.multinomial(n_devices, np.full(n_devices, 1 / n_devices), DRAWS).astype(float)
-
-    def draw(self, by_device):
-        """Confusion matrix of all devices, and of each draw of them.
-
-        Parameters
-        ----------
-        by_device : ndarray of int, shape (n_devices, 6, 6)
-
-        Returns
-        -------
-        whole : ndarray of int, shape (6, 6)
-        drawn : ndarray of float, shape (DRAWS, 6, 6)
-        """
-        drawn = self._weights @ by_device.reshape(len(by_device), -1)
-        return by_device.sum(axis=0), drawn.reshape(-1, N_CLASSES, N_CLASSES)
-
-
-def to_estimate(value, draws) -> Estimate:
-    """Give a score with the percentiles of its draws."""
-    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(value, float(low), float(high))
 
 
 @dataclass(frozen=True)

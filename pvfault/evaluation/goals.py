@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pvfault.evaluation.alarms import SOON
-from pvfault.evaluation.comparison import FOUND, GROUPED, Column, Estimate
+from pvfault.evaluation.comparison import FOUND, GROUPED, Column
+from pvfault.evaluation.intervals import Estimate
 from pvfault.evaluation.plan import BASELINES, CEILING, MODEL, REFERENCE
 from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.scores import (

@@ -13,12 +13,10 @@ from matplotlib.figure import Figure
 from pvfault.evaluation.alarms import SOON
 from pvfault.evaluation.comparison import FOUND, GROUPED
 from pvfault.evaluation.plan import BASELINES, CEILING, FLEET_PART, MODEL, RULE
-from pvfault.evaluation.scores import confusion_matrix
+from pvfault.evaluation.scores import confusion_matrix, reliability
 from pvfault.faults import FAULTS
-from pvfault.verdicts import name_windows
 
 COLOURS = {MODEL: "#0b5fa5", BASELINES[0]: "#d9822b", RULE: "#7a7a7a", CEILING: "#2e8b57"}
-BINS = 15
 
 
 def draw(evaluation, days):
@@ -79,12 +77,9 @@ def _plot_reliability(evaluation):
     axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1)
     for answer in fleet.answers:
         if answer.name in evaluation.calibration:
-            found, confidence = name_windows(answer.probabilities)
-            right = found == fleet.windows.label
-            which = np.minimum((confidence * BINS).astype(int), BINS - 1)
-            counts = np.bincount(which, minlength=BINS)
+            counts, confidence, right = reliability(answer.probabilities, fleet.windows.label)
             filled = counts >= 20  # fewer say nothing
-            mean = [np.bincount(which, values, BINS)[filled] / counts[filled] for values in (confidence, right)]
+            mean = [total[filled] / counts[filled] for total in (confidence, right)]
             label = f"{answer.name}, error {evaluation.calibration[answer.name]:.3f}"
             axis.plot(*mean, marker="o", markersize=3, color=COLOURS[answer.name], label=label)
     axis.set_xlabel("probability of what the window is called")

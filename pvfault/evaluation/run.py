@@ -16,13 +16,13 @@ from pvfault.evaluation.comparison import (
     Answers,
     Column,
     Days,
-    Estimate,
     compare,
     compare_sets,
     day_columns,
     window_columns,
 )
 from pvfault.evaluation.day_rules import choose_day_rules, combine, describe_without_limit
+from pvfault.evaluation.intervals import Estimate
 from pvfault.evaluation.limits import Limits, find_limits
 from pvfault.evaluation.others import ask_others, describe_ceiling
 from pvfault.evaluation.plan import (

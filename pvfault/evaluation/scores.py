@@ -24,6 +24,7 @@ MOST_CALIBRATION_ERROR = 0.02
 LEAST_FOUND_SOON = 0.95  # of the faults that must be found soon
 NEAR_THE_CEILING = 0.02
 
+CONFIDENCE_BINS = 15
 GROUP_NAMES = tuple(dict.fromkeys(GROUPS.values()))
 
 
@@ -142,19 +143,46 @@ def score(truth, found):
     }
 
 
-def calibration_error(probabilities, truth, bins=15):
+def reliability(probabilities, truth):
+    """How often windows are called rightly, by how sure they are called so: bins of equal width.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, 6)
+    truth : ndarray of int, shape (n,)
+        Positions in `FAULTS`.
+
+    Returns
+    -------
+    counts : ndarray of int, shape (15,)
+        Windows by their confidence, the probability of what they are called.
+    confidence, right : ndarray, shape (15,)
+        Its sum over the windows of a bin, and how many of them are called rightly.
+
+    Examples
+    --------
+    >>> counts, confidence, right = reliability(np.array([[0.75, 0, 0, 0.25, 0, 0]] * 4), np.array([0, 0, 0, 3]))
+    >>> print(counts[11], confidence[11], right[11])
+    4 3.0 3.0
+    """
+    found, confidence = name_windows(probabilities)
+    which = np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
+    return tuple(np.bincount(which, values, CONFIDENCE_BINS) for values in (None, confidence, found == truth))
+
+
+def calibration_error(probabilities, truth):
     """Expected calibration error of what windows are called.
 
     Parameters
     ----------
     probabilities : ndarray, shape (n, 6)
     truth : ndarray of int, shape (n,)
-    bins : int
 
     Returns
     -------
     float
-        Mean distance between confidence and share of right answers over bins of equal width, weighted by their size.
+        Mean distance between confidence and share of right answers over the bins of `reliability`, weighted by their
+        size.
 
     References
     ----------
@@ -165,8 +193,5 @@ def calibration_error(probabilities, truth, bins=15):
     >>> round(calibration_error(np.array([[0.75, 0, 0, 0.25, 0, 0]] * 4), np.array([0, 0, 0, 3])), 6)
     0.0
     """
-    found, confidence = name_windows(probabilities)
-    right = found == truth
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.abs(np.bincount(which, confidence - right, minlength=bins))
-    return float(gap.sum() / max(len(truth), 1))
+    _, confidence, right = reliability(probabilities, truth)
+    return float(np.abs(confidence - right).sum() / max(len(truth), 1))

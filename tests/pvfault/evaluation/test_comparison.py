@@ -11,9 +11,7 @@ from pvfault.evaluation.comparison import (
     compare,
     compare_sets,
     confused_pairs,
-    count_by_device,
 )
-from pvfault.evaluation.day_rules import judge_by_count
 from pvfault.evaluation.scores import group_shorts
 from pvfault.faults import FAULTS
 
@@ -79,21 +77,6 @@ def test_the_same_devices_read_less_often_are_compared_device_by_device(answers)
     score, gain = compare_sets(SIX, [(device, truth, found), (device, truth, found)], 200)
     assert (gain.value, gain.low, gain.high) == (0, 0, 0)
     assert score.value == pytest.approx(metrics.f1_score(truth, found, average="macro"))
-
-
-def test_devices_without_a_window_count_as_nothing():
-    counts = count_by_device(np.array([0, 2, 2]), np.array([1, 2, 2]), np.array([1, 2, 0]), 4)
-    assert counts.sum(axis=(1, 2)).tolist() == [1, 0, 2, 0]
-    assert (counts[0, 1, 1], counts[2, 2, 2], counts[2, 2, 0]) == (1, 1, 1)
-
-
-def test_a_day_is_named_after_most_of_its_faulty_hours():
-    days = np.full((3, 24, 6), np.nan)
-    days[:, 8:16] = np.eye(6)[0]
-    days[1, 12:14] = np.eye(6)[3]
-    days[2, 10:12], days[2, 12:16] = np.eye(6)[3], np.eye(6)[1]
-    assert judge_by_count(days, 2).tolist() == [0, 3, 1]
-    assert judge_by_count(days, 3).tolist() == [0, 0, 1]
 
 
 def test_confused_pairs_are_ordered_by_how_often_they_carry_each_others_name():
