@@ -128,7 +128,7 @@ def read_registry(path: Location) -> Registry:
     ------
     RegistryError
         If the file is absent or no CSV, a column is missing or there twice, a deviceID is of the wrong form or stands
-        there twice, or a rating is absent or outside `RATING_LIMITS`.
+        there twice, a rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
     """
     table = _read_csv(path)
     _refuse_rows(path, table, pc.invert(pc.match_substring_regex(table[DEVICE_ID], DEVICE_ID_PATTERN)),
@@ -144,6 +144,9 @@ def read_registry(path: Location) -> Registry:
         # NaN compares false, and what is absent compares null.
         good = pc.and_(pc.greater_equal(table[rating], low), pc.less_equal(table[rating], high))
         _refuse_rows(path, table, pc.invert(good), f"no {rating} between {low:g} and {high:g}")
+    for name in (name for name in LAYOUT_COLUMNS if name in table.column_names):
+        none = pc.fill_null(pc.less(table[name], 1), False)
+        _refuse_rows(path, table, none, f"{name} below 1, where an empty field says that it is not known")
     return Registry(
         tuple(table[DEVICE_ID].to_pylist()),
         table["rated_voltage"].to_numpy(),
@@ -153,11 +156,10 @@ def read_registry(path: Location) -> Registry:
 
 
 def _counts(table, name):
-    """A column of whole numbers as floats; NaN where nothing, or nothing that can be, is given."""
+    """A column of whole numbers as floats; NaN where nothing is given."""
     if name not in table.column_names:
         return np.full(len(table), np.nan)
-    counts = pc.cast(table[name], pa.float64()).to_numpy()
-    return np.where(counts >= 1, counts, np.nan)
+    return pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy()
 
 
 def write_registry(table: pa.Table, path: Path) -> None:

@@ -4,7 +4,6 @@ Here: the training loop and calibration. Not here: the windows it is trained on 
 (`lenet.py`), what the trees teach (`teacher.py`), scores and the model card (`evaluation/`).
 """
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +18,7 @@ from pvfault.teacher import describe, teach
 from pvfault.tensorflow_start import silence, start_deterministically, start_tensorflow
 
 BATCH = 128
+LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 # Of the squared errors of the statistics and of the marks, beside the cross-entropy.
 STATISTICS_WEIGHT = 0.5
@@ -35,8 +35,8 @@ READ_RIDGE = 30.0
 
 
 def train_network(
-    training: LabelledWindows, validation: LabelledWindows, *, epochs: int, seed: int, seconds: float = np.inf,
-    learning_rate: float = 2e-3, report: Callable[[str], None] = lambda _line: None,
+    training: LabelledWindows, validation: LabelledWindows, *, epochs: int, seed: int,
+    report: Callable[[str], None] = lambda _line: None,
 ):  # fmt: skip
     """Train LeNet-5, keep its best epoch, and calibrate it.
 
@@ -54,9 +54,6 @@ def train_network(
     epochs : int
     seed : int
         The same seed gives the same weights on the same kind of machine.
-    seconds : float
-        No epoch begins after so long.
-    learning_rate : float
     report : callable
         Called with a line after each epoch.
 
@@ -79,13 +76,11 @@ def train_network(
     shown = (training.images, target, weights, statistics, marks)
     rows = _for_convolutions(training)
     steps = -(-len(rows) // BATCH)
-    schedule = tf.keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     step = _training_step(tf, network, optimizer, statistics.shape[1])
-    best, best_loss, begin = network.get_weights(), np.inf, time.monotonic()
+    best, best_loss = network.get_weights(), np.inf
     for epoch in range(epochs):
-        if time.monotonic() - begin > seconds:
-            break
         losses = [step(*(part[chosen] for part in shown)) for chosen in np.array_split(rng.permutation(rows), steps)]
         loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
         report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation {loss:.3f}, right {accuracy:.1%}")

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pvfault.errors import PvfaultError
-from pvfault_cli.messages import read_settings
+from pvfault_cli.messages import prepare_output, read_settings
 from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
 
 # A terminal shows about this many windows before the first ones are gone.
@@ -42,7 +41,7 @@ def classify(
     from pvfault.registry import EMPTY_REGISTRY, read_registry
 
     if output is not None:
-        _check_output(output)
+        prepare_output(output, "a Parquet file", "predictions.parquet")
     devices = read_registry(registry) if registry else EMPTY_REGISTRY
     readings = read_readings(file, columns=parse_map(columns or []), device=device, timezone=timezone)
     classifier = load_classifier(read_settings(model=model).model)
@@ -54,14 +53,6 @@ def classify(
     _print_windows(Console(), predictions)
     if output is not None:
         typer.echo(f"{len(predictions):,} rows are in {output}")
-
-
-def _check_output(output: Path) -> None:
-    """Refuse an output that could not be written, before the work is done."""
-    if output.suffix != ".parquet":
-        raise PvfaultError(f"--output is {output}; expected a Parquet file, as in -o predictions.parquet.")
-    if not output.parent.is_dir():
-        raise PvfaultError(f"There is no folder {output.parent} to write {output.name} into. Make it first.")
 
 
 def _print_summary(readings, predictions, registry):

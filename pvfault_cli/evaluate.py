@@ -9,7 +9,7 @@ import typer
 
 from pvfault.errors import PvfaultError
 from pvfault.recipe import Recipe
-from pvfault_cli.messages import read_settings
+from pvfault_cli.messages import prepare_output, read_settings
 from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
 
 DEVICES = 4_800
@@ -44,8 +44,7 @@ def evaluate(
 
     Example: `pvfault evaluate -o build/evaluation/report.html`
     """
-    if output.suffix != ".html":
-        raise PvfaultError(f"--output is {output}; expected an HTML file, as in -o build/evaluation/report.html.")
+    prepare_output(output, "an HTML file", "build/evaluation/report.html")
     from rich.console import Console
 
     from pvfault.evaluation import model_card

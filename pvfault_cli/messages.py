@@ -1,6 +1,7 @@
-"""What commands say and how: errors, progress, numbers, dates, and the settings they start from.
+"""What commands say and how: errors, progress, numbers, dates, and what they check before they start.
 
-Here: what more than one command needs. Results go to standard output, all else to standard error.
+Here: what more than one command needs, settings and outputs too. Results go to standard output, all else to standard
+error.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import typer
 
+from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 
 
@@ -19,6 +21,33 @@ def read_settings(**options) -> Settings:
     """Read the settings of this process; options that were given (are not None) take precedence."""
     settings = Settings.from_environment(os.environ, Path.cwd())
     return replace(settings, **{name: value for name, value in options.items() if value is not None})
+
+
+def prepare_output(output: Path, kind: str, example: str) -> None:
+    """Make the folder of an output, and refuse one that could not be written, before the work is done.
+
+    Parameters
+    ----------
+    output : Path
+    kind : str
+        What the file is, as in "a Parquet file".
+    example : str
+        A name with the suffix that is expected.
+
+    Raises
+    ------
+    PvfaultError
+        If the suffix is another, or nothing can be written there.
+    """
+    if output.suffix != Path(example).suffix:
+        raise PvfaultError(f"--output is {output}; expected {kind}, as in -o {example}.")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        writable = not output.is_dir() and os.access(output if output.exists() else output.parent, os.W_OK)
+    except OSError:  # a file where a folder should be, or a folder that nothing may be put into
+        writable = False
+    if not writable:
+        raise PvfaultError(f"{output} cannot be written. Name another file, or change who may write this one.")
 
 
 def count(number: int, noun: str) -> str:

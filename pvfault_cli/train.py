@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pvfault.errors import PvfaultError
 from pvfault.recipe import Recipe
-from pvfault_cli.messages import read_settings
+from pvfault_cli.messages import prepare_output, read_settings
 
 
 def train(
@@ -29,8 +28,7 @@ def train(
 
     Example: `pvfault train -o models/lenet5.h5`
     """
-    if output.suffix != ".h5":
-        raise PvfaultError(f"--output is {output}; expected an HDF5 file, as in -o models/lenet5.h5.")
+    prepare_output(output, "an HDF5 file", "models/lenet5.h5")
     from rich.console import Console
 
     from pvfault.model_making import make_network

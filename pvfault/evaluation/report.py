@@ -60,7 +60,6 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         worst=worst_days(days),
         plots=plots.draw(evaluation, days),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
 
 

@@ -46,7 +46,8 @@ SAME_CIRCUITS = (
     ),
     (
         ("none", "open_circuit"),
-        "An input that was switched off by hand, or tripped, is an open array. Only the inverter's own state tells.",
+        "An input that was switched off by hand, or tripped, is an open array. The neighbours tell when the whole "
+        "plant is off or limited; for one input, only the inverter's own state does.",
     ),
     (
         ("none", "arc_fault"),

@@ -17,7 +17,7 @@ from pvfault.readings import SAMPLE_PERIOD_S
 BYPASS_VOLTAGE = 0.5
 NEWTON_STEPS = 6  # leaves less than 1 µV from these starting points, see the test beside pvlib
 
-# From small to large, polycrystalline, monocrystalline, half-cut, back-contact and cadmium telluride.
+# From small to large, polycrystalline, monocrystalline, back-contact and cadmium telluride.
 MODULE_NAMES = (
     "Canadian_Solar_Inc__CS6P_250M",
     "Canadian_Solar_Inc__CS6X_310PN",

@@ -1,7 +1,8 @@
 """Where simulated plants stand, and what the sky is like there.
 
-Here: sites with their climate in a few numbers, and how they are split so that a network is never tested under a sky
-that it was trained on. Not here: the weather of a day (`weather.py`).
+Here: sites with their climate in a few numbers, and how they are split so that a network is tested at places, with
+their temperatures, turbidity and seasons, that it was not trained at. The five types of sky are too few to be split:
+they occur in every part. Not here: the weather of a day (`weather.py`).
 """
 
 from dataclasses import dataclass

@@ -79,7 +79,7 @@ def plan_part(name: str, devices: int) -> list[tuple[Split, int, dict]]:
             (LITERATURE, literature_devices(devices), thinned | {"arrays": LITERATURE_ARRAYS}),
         ],
         VALIDATION.name: [(VALIDATION, max(devices // 10, LEAST_DEVICES), trained)],
-        # Fewer faulty devices than healthy ones, as in life: false alarms need many healthy days to be counted.
+        # No twins, but devices of their own for the healthy days: false alarms need many of them to be counted.
         TEST.name: [
             (TEST, min(max(devices // 4, LEAST_DEVICES), TESTED_DEVICES), {"faulty": 0.5, "twins": False}),
         ],

@@ -78,6 +78,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         """
         # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
         from pvfault.lenet import load_classifier
+        from pvfault.model_making import read_scores
 
         with shown_to_the_operator():
             if config.train:
@@ -85,6 +86,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
             with local_file(settings.model) as file:
                 classifier = load_classifier(file)
                 checks = score_results(file)
+                windows = read_scores(file).get("training_windows", "")
                 size = file.stat().st_size
             card = _model_card(str(settings.model).removesuffix(".h5") + ".md")
         return dg.MaterializeResult(
@@ -93,6 +95,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
                 "version": classifier.version,
                 "path": dg.MetadataValue.path(str(settings.model)),
                 "bytes": size,
+                "training_windows": windows,
                 "card": dg.MetadataValue.md(card),
             },
             check_results=checks,

@@ -100,9 +100,12 @@ def score_results(weights: Path) -> list[dg.AssetCheckResult]:
     results = []
     for name, (what, key, limit, which) in SCORES.items():
         score = scores.get(key)
-        found = f"{what}: {score:.3f}, {which} {limit:g}" if score is not None else f"{weights.name} tells no scores"
         passed = score is not None and (score >= limit if which == "least" else score <= limit)
-        advice = "" if passed else "; the model card says where it fails, and `pvfault evaluate` against what"
+        if score is None:
+            found, advice = f"{weights.name} tells no scores", "; weights that `pvfault train` has made do"
+        else:
+            found = f"{what}: {score:.3f}, {which} {limit:g}"
+            advice = "" if passed else "; the model card says where it fails, and `pvfault evaluate` against what"
         results.append(
             dg.AssetCheckResult(
                 check_name=name,

@@ -73,6 +73,15 @@ def test_a_wrong_row_is_refused_by_what_was_found_and_what_to_do(write, rows, wo
         read_registry(write(HEADER + rows))
 
 
+def test_an_array_without_strings_is_refused_and_one_whose_strings_are_not_known_is_not(write):
+    header = HEADER.rstrip() + ",modules_in_series,strings_in_parallel\n"
+    rows = "INV0000001,600,10,20,\nINV0000002,600,10,20,0\n"
+    with pytest.raises(RegistryError, match=r"1 of 2 rows have strings_in_parallel below 1.*INV0000002"):
+        read_registry(write(header + rows))
+    layouts = read_registry(write(header + rows.replace(",0", ",2"))).layouts(["INV0000001", "INV0000002"])
+    np.testing.assert_array_equal(layouts, [[20, np.nan], [20, 2]])
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

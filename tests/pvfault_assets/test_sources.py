@@ -101,7 +101,7 @@ def test_a_network_is_trained_on_the_windows_and_tells_its_scores(make, settings
     assert counted["dagster/row_count"] == sum(row[fault] for row in counted["windows"] for fault in FAULTS)
     weights = tmp_path / "new" / "lenet5.h5"
     trained = make("lenet_model", {"train": True, "epochs": 1}, model=weights)
-    assert read_scores(weights)["training_windows"] == version_of(windows)
+    assert read_scores(weights)["training_windows"] == version_of(windows) == metadata_of(trained)["training_windows"]
     assert version_of(trained) == metadata_of(trained)["version"]
     assert "# Model card" in metadata_of(trained)["card"]
     checks = {check.check_name: check for check in trained.get_asset_check_evaluations()}

@@ -84,7 +84,7 @@ def bad_files(files, fleet):
         (["readings.csv", "--model", "absent.h5"], "no such file; train one"),
         (["readings.csv", "--model", "broken.h5"], "no readable HDF5 file"),
         (["readings.csv", "-o", "out.csv"], "expected a Parquet file"),
-        (["readings.csv", "-o", "nowhere/out.parquet"], "There is no folder"),
+        (["readings.csv", "-o", "readings.csv/out.parquet"], "cannot be written"),
         (["readings.csv", "--map", "voltage"], "expected NAME=COLUMN"),
     ],
 )

@@ -86,10 +86,16 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
         assert re.search(r"One healthy hour in twenty differs from what is expected of it by more than \d+", text)
 
 
-def test_a_report_that_could_not_be_read_is_refused_before_the_work(evaluate, weights):
-    done = evaluate("-o", "report.pdf", "--model", weights, *SMALL)
+@pytest.mark.parametrize(
+    ("name", "message"), [("report.pdf", "expected an HTML file"), ("file/report.html", "cannot be written")]
+)
+def test_a_report_that_could_not_be_read_or_written_is_refused_before_the_work(
+    evaluate, weights, tmp_path, name, message
+):
+    (tmp_path / "file").touch()
+    done = evaluate("-o", tmp_path / name, "--model", weights, *SMALL)
     assert done.exit_code == 2
-    assert "expected an HTML file" in done.output
+    assert message in done.output
 
 
 def test_a_missing_file_of_measured_days_is_told_before_the_work(evaluate, weights, tmp_path):
