@@ -29,6 +29,7 @@ FAULTY = (np.arange(N_CLASSES) > 0).astype(int)
 
 # Below 4 % there are a handful of arrays in thousands (`LEAST_SEVERITY`): by themselves, they would say nothing.
 SEVERITIES = {"0% to 8%": 0, "8% to 15%": 0.08, "15% to 30%": 0.15, "30% to 100%": 0.3}
+MODULES = {"3 to 6": 0, "7 to 12": 7, "13 to 18": 13, "19 to 24": 19}
 STRINGS = {"1": 1, "2 to 3": 2, "4 to 6": 4, "7 to 12": 7}
 # Parts of a breakdown by where they begin, and whether healthy ones stand beside each part.
 _BREAKDOWNS = {
@@ -38,6 +39,7 @@ _BREAKDOWNS = {
         {"50 to 150 W/m²": 50, "150 to 300 W/m²": 150, "300 to 600 W/m²": 300, "600 W/m² and more": 600},
         False,
     ),
+    "modules in series": (MODULES, False),
     "strings in parallel": (STRINGS, False),
     "error of the sensors": (
         {"0.0% to 0.5%": 0, "0.5% to 1.0%": 0.005, "1.0% to 2.0%": 0.01, "2.0% and more": 0.02},
@@ -80,7 +82,7 @@ class Days:
     device : ndarray of int, shape (n,)
     severity, onset, noise : ndarray, shape (n,)
         As `LabelledWindows` has them; severity is 0 for healthy days.
-    strings : ndarray of int, shape (n,)
+    modules, strings : ndarray of int, shape (n,)
     confusers : ndarray of int, shape (n,)
         As `LabelledWindows` has them.
     lit : ndarray of bool, shape (n, 24)
@@ -92,6 +94,7 @@ class Days:
     severity: np.ndarray
     onset: np.ndarray
     noise: np.ndarray
+    modules: np.ndarray
     strings: np.ndarray
     confusers: np.ndarray
     lit: np.ndarray
@@ -107,6 +110,7 @@ class Days:
             severity=np.nanmax(by_device_day(windows.severity, windows), axis=1),
             onset=windows.onset[first],
             noise=windows.noise[first],
+            modules=windows.modules[first],
             strings=windows.strings[first],
             confusers=windows.confusers[first],
             lit=np.isfinite(label),
@@ -239,7 +243,7 @@ def compare_sets(metric, sets, n_devices, seed=0) -> tuple[Estimate, Estimate]:
 
 
 def window_columns(windows: LabelledWindows, answers: list[Answers]) -> Iterator[Column]:
-    """Every column of one set of windows: all of them, then by severity, effect, irradiance, strings and noise.
+    """Every column of one set of windows: all of them, then by severity, effect, irradiance, size and noise.
 
     Parameters
     ----------
@@ -257,6 +261,7 @@ def window_columns(windows: LabelledWindows, answers: list[Answers]) -> Iterator
         "severity": windows.severity,
         "effect in the hour": windows.effect,
         "irradiance": windows.irradiance,
+        "modules in series": windows.modules,
         "strings in parallel": windows.strings,
         "error of the sensors": windows.noise,
     }
@@ -268,7 +273,7 @@ def window_columns(windows: LabelledWindows, answers: list[Answers]) -> Iterator
 
 
 def day_columns(days: Days, verdicts: dict) -> Iterator[Column]:
-    """Every column of device-days: all of them, then by severity, strings and noise.
+    """Every column of device-days: all of them, then by severity, size and noise.
 
     Parameters
     ----------
@@ -280,7 +285,12 @@ def day_columns(days: Days, verdicts: dict) -> Iterator[Column]:
     ------
     Column
     """
-    values = {"severity": days.severity, "strings in parallel": days.strings, "error of the sensors": days.noise}
+    values = {
+        "severity": days.severity,
+        "modules in series": days.modules,
+        "strings in parallel": days.strings,
+        "error of the sensors": days.noise,
+    }
     for breakdown, name, which in _parts(values, days.truth):
         yield compare(
             breakdown, name, "device-days", days.device[which], days.truth[which],

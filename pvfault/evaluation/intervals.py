@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pvfault.evaluation.scores import N_CLASSES
+from pvfault.evaluation.scores import CONFIDENCE_BINS, N_CLASSES, confidence_bins
 
 DRAWS = 1000
 CONFIDENCE = 0.95
@@ -65,19 +65,62 @@ class Resampling:
         self._weights = rng.multinomial(n_devices, np.full(n_devices, 1 / n_devices), DRAWS).astype(float)
 
     def draw(self, by_device):
-        """Confusion matrix of all devices, and of each draw of them.
+        """Sums over all devices, and over each draw of them, as of their confusion matrices.
 
         Parameters
         ----------
-        by_device : ndarray of int, shape (n_devices, 6, 6)
+        by_device : ndarray, shape (n_devices, ...)
 
         Returns
         -------
-        whole : ndarray of int, shape (6, 6)
-        drawn : ndarray of float, shape (DRAWS, 6, 6)
+        whole : ndarray, shape (...)
+        drawn : ndarray of float, shape (DRAWS, ...)
         """
         drawn = self._weights @ by_device.reshape(len(by_device), -1)
-        return by_device.sum(axis=0), drawn.reshape(-1, N_CLASSES, N_CLASSES)
+        return by_device.sum(axis=0), drawn.reshape(-1, *by_device.shape[1:])
+
+
+def estimate_share(holds) -> Estimate:
+    """Estimate the share of devices for which something holds.
+
+    Parameters
+    ----------
+    holds : ndarray of bool, shape (n_devices,)
+
+    Returns
+    -------
+    Estimate
+    """
+    whole, drawn = Resampling(len(holds)).draw(holds)
+    return to_estimate(float(whole / len(holds)), drawn / len(holds))
+
+
+def estimate_calibration_error(device, probabilities, truth) -> Estimate:
+    """Estimate the expected calibration error of what windows are called.
+
+    Parameters
+    ----------
+    device : ndarray of int, shape (n,)
+    probabilities : ndarray, shape (n, 6)
+    truth : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    Estimate
+        What is drawn scatters more than what it is drawn from, and the error is a mean of distances: the interval lies
+        rather too high.
+    """
+    occurring, device = np.unique(device, return_inverse=True)
+    which, confidence, right = confidence_bins(probabilities, truth)
+    by_device = np.zeros((len(occurring), CONFIDENCE_BINS + 1))
+    np.add.at(by_device, (device, which), confidence - right)
+    by_device[:, -1] = np.bincount(device)
+
+    def error(sums):
+        return np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1]
+
+    whole, drawn = Resampling(len(occurring)).draw(by_device)
+    return to_estimate(float(error(whole)), error(drawn))
 
 
 def to_estimate(value, draws) -> Estimate:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pvfault.evaluation.comparison import GROUPED, METRICS
-from pvfault.evaluation.goals import baselines_ahead, goals
+from pvfault.evaluation.goals import baselines_ahead, goals, quieter_baselines
 from pvfault.evaluation.measured import MeasuredDay, worst_days
 from pvfault.evaluation.plan import CEILING
 from pvfault.evaluation.run import Evaluation
@@ -146,7 +146,9 @@ def _evaluation_paragraphs(evaluation, command, days):
             f"{worst.column.name}, {worst.column.unit}."
         )
     else:
-        yield "No baseline scores higher than the network, in any column."
+        yield "No baseline's F1 is higher than the network's, in any column."
+    for baseline in quieter_baselines(evaluation):
+        yield f"{baseline.capitalize()}."
     yield from evaluation.notes
     if days:
         yield from _measured_paragraphs(days)

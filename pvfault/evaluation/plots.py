@@ -80,7 +80,7 @@ def _plot_reliability(evaluation):
             counts, confidence, right = reliability(answer.probabilities, fleet.windows.label)
             filled = counts >= 20  # fewer say nothing
             mean = [total[filled] / counts[filled] for total in (confidence, right)]
-            label = f"{answer.name}, error {evaluation.calibration[answer.name]:.3f}"
+            label = f"{answer.name}, error {evaluation.calibration[answer.name].value:.3f}"
             axis.plot(*mean, marker="o", markersize=3, color=COLOURS[answer.name], label=label)
     axis.set_xlabel("probability of what the window is called")
     axis.set_ylabel("share of right answers")

@@ -10,14 +10,16 @@ import numpy as np
 
 from pvfault.evaluation import plots
 from pvfault.evaluation.alarms import SOON, alarms_by_confuser
-from pvfault.evaluation.comparison import FOUND, GROUPED, SIX
-from pvfault.evaluation.goals import baselines_ahead, ceiling_ahead, goals, whole
+from pvfault.evaluation.comparison import FOUND, GROUPED, SHORTS, SIX, Metric, compare
+from pvfault.evaluation.goals import baselines_ahead, ceiling_ahead, goals, quieter_baselines, whole
+from pvfault.evaluation.intervals import estimate_share
 from pvfault.evaluation.measured import MeasuredDay, worst_days
 from pvfault.evaluation.plan import FLEET_PART, OTHER_DEVICES
 from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, confused_circuits, short_rows
-from pvfault.evaluation.scores import GROUP_NAMES, NEAR_THE_CEILING, score
+from pvfault.evaluation.scores import GROUP_NAMES, NEAR_THE_CEILING
 from pvfault.evaluation.templates import render
+from pvfault.faults import FAULTS, LINE_GROUND, LINE_LINE
 from pvfault.simulation.splits import literature_devices
 
 
@@ -45,17 +47,17 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         whole=[whole(evaluation, unit) for unit in ("windows", "device-days")],
         breakdowns=_breakdowns(evaluation),
         behind=baselines_ahead(evaluation),
+        quieter=quieter_baselines(evaluation),
         below=ceiling_ahead(evaluation),
         near=NEAR_THE_CEILING,
         literature=literature_devices(evaluation.plan.training_devices),
         other_devices=min(evaluation.plan.devices, OTHER_DEVICES),
-        group_names=GROUP_NAMES,
         pairs=confused_circuits(evaluation),
         would_help=WOULD_HELP,
         shorts=short_rows(),
         delays=_delay_rows(evaluation),
         confusers=alarms_by_confuser(fleet.days, fleet.verdicts),
-        by_class=by_class(evaluation),
+        by_class=_by_class(evaluation),
         days=days,
         worst=worst_days(days),
         plots=plots.draw(evaluation, days),
@@ -72,18 +74,20 @@ def _breakdowns(evaluation):
     return {breakdown: list(units.values()) for breakdown, units in found.items()}
 
 
-def by_class(evaluation):
-    """F1 of each group and class: rows of (unit, judge, by group, by class)."""
+def _by_class(evaluation):
+    """F1 of each group, and of each short alone, by window and by device-day."""
     fleet = evaluation.parts[FLEET_PART]
-    rows = []
-    for answer in fleet.answers:
-        for unit, truth, found in (
-            ("windows", fleet.windows.label, answer.found),
-            ("device-days", fleet.days.truth, fleet.verdicts[answer.name]),
-        ):
-            scores = score(truth, found)
-            rows.append((unit, answer.name, scores["grouped_f1"], scores["f1"]))
-    return sorted(rows, key=lambda row: row[0], reverse=True)
+    windows, days = fleet.windows, fleet.days
+    metrics = [Metric(name, SHORTS, of_group=group) for group, name in enumerate(GROUP_NAMES)]
+    metrics += [
+        Metric(f"{name} alone", np.arange(len(FAULTS)), of_group=FAULTS.index(name))
+        for name in (LINE_LINE, LINE_GROUND)
+    ]
+    found = {answer.name: answer.found for answer in fleet.answers}
+    return [
+        compare("F1 of each", "all", "windows", windows.device, windows.label, found, metrics),
+        compare("F1 of each", "all", "device-days", days.device, days.truth, fleet.verdicts, metrics),
+    ]
 
 
 def _delay_rows(evaluation):
@@ -92,5 +96,5 @@ def _delay_rows(evaluation):
     for judge, delay in evaluation.delays.items():
         found = np.isfinite(delay)
         median = f"{np.median(delay[found]):.1f} h" if found.any() else ""
-        rows.append((judge, len(delay), np.mean(delay <= SOON), np.mean(found), median))
+        rows.append((judge, len(delay), estimate_share(delay <= SOON), estimate_share(found), median))
     return rows

@@ -22,7 +22,7 @@ from pvfault.evaluation.comparison import (
     window_columns,
 )
 from pvfault.evaluation.day_rules import choose_day_rules, combine, describe_without_limit
-from pvfault.evaluation.intervals import Estimate
+from pvfault.evaluation.intervals import Estimate, estimate_calibration_error
 from pvfault.evaluation.limits import Limits, find_limits
 from pvfault.evaluation.others import ask_others, describe_ceiling
 from pvfault.evaluation.plan import (
@@ -40,7 +40,6 @@ from pvfault.evaluation.plan import (
     Plan,
     Progress,
 )
-from pvfault.evaluation.scores import calibration_error
 from pvfault.simulation.labelled import LabelledWindows, by_device_day
 from pvfault.simulation.labelling import simulate_fleets
 from pvfault.simulation.parts import keep_windows
@@ -96,7 +95,7 @@ class Evaluation:
         By judge, on the fleet.
     delays : dict of str to ndarray
         Of the device-days that must be found soon, by judge. [h]
-    calibration : dict of str to float
+    calibration : dict of str to Estimate
         Expected calibration error on the fleet's windows, of judges that give probabilities.
     slower : dict of str to Estimate
         By how much the model's macro-F1 by window changes at a slower cadence, by its name.
@@ -113,7 +112,7 @@ class Evaluation:
     columns: list[Column]
     false_alarms: dict[str, FalseAlarms]
     delays: dict[str, np.ndarray]
-    calibration: dict[str, float]
+    calibration: dict[str, Estimate]
     slower: dict[str, Estimate]
     clean: Estimate
     limits: Limits
@@ -204,7 +203,9 @@ def _score(plan, version, parts, notes):
         arranged = by_device_day(answer.probabilities, fleet.windows)
         delays[answer.name] = detection_delay(fleet.days, arranged, answer.judge_days)[soon]
         if answer.name != RULE:  # its answers are 0 and 1
-            calibration[answer.name] = calibration_error(answer.probabilities, fleet.windows.label)
+            calibration[answer.name] = estimate_calibration_error(
+                fleet.windows.device, answer.probabilities, fleet.windows.label
+            )
     columns = [*window_columns(fleet.windows, fleet.answers), *day_columns(fleet.days, fleet.verdicts)]
     for breakdown, names in (("cadence and errors", (*CADENCES, CLEAN)), ("reference array", REFERENCE)):
         for name in names:

@@ -143,6 +143,12 @@ def score(truth, found):
     }
 
 
+def confidence_bins(probabilities, truth):
+    """In which of the bins of `reliability` each window is, how sure it is called so, and whether rightly."""
+    found, confidence = name_windows(probabilities)
+    return np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1), confidence, found == truth
+
+
 def reliability(probabilities, truth):
     """How often windows are called rightly, by how sure they are called so: bins of equal width.
 
@@ -165,9 +171,8 @@ def reliability(probabilities, truth):
     >>> print(counts[11], confidence[11], right[11])
     4 3.0 3.0
     """
-    found, confidence = name_windows(probabilities)
-    which = np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
-    return tuple(np.bincount(which, values, CONFIDENCE_BINS) for values in (None, confidence, found == truth))
+    which, confidence, right = confidence_bins(probabilities, truth)
+    return tuple(np.bincount(which, values, CONFIDENCE_BINS) for values in (None, confidence, right))
 
 
 def calibration_error(probabilities, truth):

@@ -30,7 +30,7 @@ def test_delay_is_daylight_from_the_onset_to_the_end_of_the_hour_that_tells():
     arranged[1, 8:16] = np.eye(6)[3]  # there since yesterday: told at 10, after 2 h of light
     days = Days(
         truth=np.array([3, 3, 3, 0]), device=np.arange(4), severity=np.array([0.3, 0.3, 0.3, 0]),
-        onset=np.array([9.5, -20.0, 9.5, np.nan]), noise=np.zeros(4), strings=np.ones(4, int),
+        onset=np.array([9.5, -20.0, 9.5, np.nan]), noise=np.zeros(4), modules=np.full(4, 10), strings=np.ones(4, int),
         confusers=np.zeros(4, int), lit=lit,
     )  # fmt: skip
     delay = detection_delay(days, arranged, lambda so_far: judge_by_count(so_far, 2))
@@ -44,7 +44,7 @@ def test_what_must_be_found_soon_is_large_enough_and_has_two_hours_of_light():
     days = Days(
         truth=np.array([short, short, opened, opened, shaded]), device=np.arange(5),
         severity=np.array([0.05, 0.05, 0.05, 0.5, 0.5]), onset=np.array([10, 10, 10, 14.5, 10]), noise=np.zeros(5),
-        strings=np.array([1, 4, 1, 1, 1]), confusers=np.zeros(5, int), lit=lit,
+        modules=np.full(5, 10), strings=np.array([1, 4, 1, 1, 1]), confusers=np.zeros(5, int), lit=lit,
     )  # fmt: skip
     assert must_be_found_soon(days).tolist() == [False, True, True, False, False]
 
@@ -53,8 +53,8 @@ def test_false_alarms_are_told_by_what_the_healthy_day_shows():
     fog, snow = (1 << CONFUSERS.index(name) for name in ("fog", "snow"))
     days = Days(
         truth=np.array([0, 0, 0, 1]), device=np.arange(4), severity=np.zeros(4), onset=np.full(4, np.nan),
-        noise=np.zeros(4), strings=np.ones(4, int), confusers=np.array([0, fog, fog | snow, snow]),
-        lit=np.ones((4, 24), bool),
+        noise=np.zeros(4), modules=np.full(4, 10), strings=np.ones(4, int),
+        confusers=np.array([0, fog, fog | snow, snow]), lit=np.ones((4, 24), bool),
     )  # fmt: skip
     found = {
         name: (n, alarms["model"]) for name, n, alarms in alarms_by_confuser(days, {"model": np.array([0, 0, 3, 1])})

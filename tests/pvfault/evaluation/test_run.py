@@ -49,7 +49,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     page, card = ((path).read_text() for path in (tmp_path / "report.html", weights.with_suffix(".md")))
     version = lenet.read_version(weights)
     assert f"Evaluation of network {version}" in page
-    assert len(re.findall("<svg", page)) == 11
+    assert len(re.findall("<svg", page)) == 12
     assert "{{" not in page
     assert re.search(r"A baseline scores higher than the model in \d+ comparisons", page)
     assert re.search(r"A baseline scores higher than the network in \d+ comparisons", card)
@@ -58,7 +58,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     for text in (page, card):
         assert "An even day, made up." in text
         assert re.search(r"7 windows|<td class=\"n\">7</td>", text)
-    behind = re.search(r"✗ ahead of both baselines in every column: (behind in \d+ of \d+ comparisons)", done.output)
+    behind = re.search(r"✗ F1 above both baselines' in every column: (behind in \d+ of \d+ comparisons)", done.output)
     assert behind[1] in page
     assert behind[1] in card
     assert "Estimate(" not in page + card
