@@ -53,14 +53,14 @@ class MeasuredDay:
         return self.faulty / self.judged
 
 
-def measured_days(predictions: pa.Table, judgements: dict[date, str]) -> list[MeasuredDay]:
+def measured_days(predictions: pa.Table, judgements: dict[tuple[str, date], str]) -> list[MeasuredDay]:
     """Count, day by day, the windows that are called faulty.
 
     Parameters
     ----------
     predictions : pa.Table
         Rows of `PREDICTIONS`, 24 for each device and date, by date and device.
-    judgements : dict of date to str
+    judgements : dict of (str, date) to str
         As `read_judgements` gives them.
 
     Returns
@@ -82,7 +82,7 @@ def measured_days(predictions: pa.Table, judgements: dict[date, str]) -> list[Me
             day = predictions[WINDOW_START][rows.start].as_py().date()
             faulty = int((fault[rows][~unjudged[rows]] != NONE).sum())
             device = predictions["deviceID"][rows.start].as_py()
-            days.append(MeasuredDay(device, day, judged, faulty, FAULTS[verdict], judgements.get(day, "")))
+            days.append(MeasuredDay(device, day, judged, faulty, FAULTS[verdict], judgements.get((device, day), "")))
     return days
 
 
@@ -92,19 +92,21 @@ def worst_days(days: list[MeasuredDay]) -> list[MeasuredDay]:
     return sorted(enough, key=lambda day: (-day.share, -day.faulty, day.day))[:WORST]
 
 
-def read_judgements(path: Path) -> dict[date, str]:
+def read_judgements(path: Path) -> dict[tuple[str, date], str]:
     """Read what was written about measured days.
 
     Parameters
     ----------
     path : Path
-        Markdown; a heading `## 2019-10-04` begins the text about that date. No file is no judgement.
+        Markdown; a heading `## UFMSINV001 2019-10-04` begins the text about that device and date. No file is no
+        judgement.
 
     Returns
     -------
-    dict of date to str
+    dict of (str, date) to str
     """
     if not path.is_file():
         return {}
-    parts = re.split(r"^## (\d{4}-\d{2}-\d{2})\s*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {date.fromisoformat(day): " ".join(text.split()) for day, text in zip(parts[1::2], parts[2::2], strict=True)}
+    parts = re.split(r"^## (\w+) (\d{4}-\d{2}-\d{2})\s*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    headings = zip(parts[1::3], map(date.fromisoformat, parts[2::3]), strict=True)
+    return {heading: " ".join(text.split()) for heading, text in zip(headings, parts[3::3], strict=True)}

@@ -42,7 +42,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
         "deviceID,timestamp,voltage,current,temperature,irradiance\n"
         + "".join(f"INV0000001,{time},400,8,45,800\n" for time in hours)
     )
-    weights.with_name(JUDGEMENTS).write_text("# Days\n\n## 2024-06-01\n\nAn even day,\nmade up.\n")
+    weights.with_name(JUDGEMENTS).write_text("# Days\n\n## INV0000001 2024-06-01\n\nAn even day,\nmade up.\n")
     done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, "--measured", readings, *SMALL)
     assert done.exit_code == 0, done.output
     assert "expected-power rule fitted on" in done.output
@@ -110,11 +110,14 @@ def test_the_worst_days_are_those_with_the_largest_share_of_enough_windows():
     assert [day.day.day for day in worst_days(days)] == [4, 5, 3]
 
 
-def test_judgements_are_read_by_date(tmp_path):
+def test_judgements_are_read_by_device_and_date(tmp_path):
     path = tmp_path / "days.md"
     assert read_judgements(path) == {}
-    path.write_text("# Title\n\ntext\n\n## 2019-10-09\n\nOne\ntwo.\n\n## 2019-11-15\n\nThree.\n")
-    assert read_judgements(path) == {date(2019, 10, 9): "One two.", date(2019, 11, 15): "Three."}
+    path.write_text("# Title\n\ntext\n\n## INV0000001 2019-10-09\n\nOne\ntwo.\n\n## B 2019-11-15\n\nThree.\n")
+    assert read_judgements(path) == {
+        ("INV0000001", date(2019, 10, 9)): "One two.",
+        ("B", date(2019, 11, 15)): "Three.",
+    }
 
 
 def test_days_are_judged_within_the_false_alarms_that_are_allowed():
