@@ -85,8 +85,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
                 train_model(settings, config)
             with local_file(settings.model) as file:
                 classifier = load_classifier(file)
-                checks = score_results(file)
-                windows = read_scores(file).get("training_windows", "")
+                scores = read_scores(file)
                 size = file.stat().st_size
             card = _model_card(str(settings.model).removesuffix(".h5") + ".md")
         return dg.MaterializeResult(
@@ -95,10 +94,10 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
                 "version": classifier.version,
                 "path": dg.MetadataValue.path(str(settings.model)),
                 "bytes": size,
-                "training_windows": windows,
+                "training_windows": scores.get("training_windows", ""),
                 "card": dg.MetadataValue.md(card),
             },
-            check_results=checks,
+            check_results=score_results(scores),
         )
 
     return [topic, device_registry, lenet_model]

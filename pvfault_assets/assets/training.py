@@ -89,20 +89,17 @@ SCORE_CHECKS = [
 ]
 
 
-def score_results(weights: Path) -> list[dg.AssetCheckResult]:
-    """The scores that a weights file tells of itself, held against what is to be reached.
+def score_results(scores: dict) -> list[dg.AssetCheckResult]:
+    """The scores that a weights file tells of itself (`read_scores`), held against what is to be reached.
 
     A network below it is a warning: days are classified all the same, and whoever acts on a verdict should know.
     """
-    from pvfault.model_making import read_scores
-
-    scores = read_scores(weights)
     results = []
     for name, (what, key, limit, which) in SCORES.items():
         score = scores.get(key)
         passed = score is not None and (score >= limit if which == "least" else score <= limit)
         if score is None:
-            found, advice = f"{weights.name} tells no scores", "; weights that `pvfault train` has made do"
+            found, advice = "the file of weights tells no scores", "; weights that `pvfault train` has made do"
         else:
             found = f"{what}: {score:.3f}, {which} {limit:g}"
             advice = "" if passed else "; the model card says where it fails, and `pvfault evaluate` against what"
