@@ -31,7 +31,7 @@ class ModelError(PvfaultError):
     """The weights cannot be used."""
 
 
-def build_network(middle=None, spread=None):
+def build_network(middle=None, spread=None, *, ramps=True):
     """LeNet-5 for scalograms, with untrained weights.
 
     Rescaling comes first, inside the network: bytes to 0-1, each pixel as its distance from what it is in healthy
@@ -49,6 +49,8 @@ def build_network(middle=None, spread=None):
     ----------
     middle, spread : ndarray, shape (64, 64, 4), optional
         Of healthy windows, of bytes over 255. Zero and one if not given.
+    ramps : bool
+        Whether there are ramps; `add_ramps` builds them into a network without.
 
     Returns
     -------
@@ -97,15 +99,8 @@ def build_network(middle=None, spread=None):
         layers.BatchNormalization(center=False, scale=False, epsilon=0.0, trainable=False, name="standardise"),
         layers.Dense(len(MARKS), name="marks"),
     )
-    ramps = _in_a_row(
-        marks,
-        layers.Reshape((1, len(MARKS))),
-        layers.DepthwiseConv1D(1, depth_multiplier=RAMPS, depthwise_initializer="zeros", name="ramps"),
-        layers.ReLU(max_value=1.0),
-        layers.Flatten(),
-    )
     probabilities = _in_a_row(
-        layers.Concatenate()([shapes, marks, ramps]),
+        layers.Concatenate()([shapes, marks, *([_ramps_of(marks)] if ramps else [])]),
         layers.Dense(512, activation="relu", name="F7"),
         layers.Dropout(0.15),
         layers.Dense(256, activation="relu", name="F8"),
@@ -119,24 +114,44 @@ def build_network(middle=None, spread=None):
     return network
 
 
-def set_ramps(network, marks):
-    """Lay the ramps of a network over its marks: one after the other, each over as many windows.
+def add_ramps(network, marks):
+    """Build ramps into a network that has none, over each of its marks one after the other, each over as many windows.
 
-    Until then they are flat. They begin without weight, so that the network goes on saying what it said.
+    They begin without weight, so that the network goes on saying what it said.
 
     Parameters
     ----------
     network : keras.Model
-        Of `build_network`.
+        Of `build_network`, without ramps.
     marks : ndarray, shape (n, len(MARKS))
         Of some windows, as the network reads them.
+
+    Returns
+    -------
+    keras.Model
     """
+    whole = build_network()
+    for layer in network.layers:
+        if layer.weights and layer.name != "F7":
+            whole.get_layer(layer.name).set_weights(layer.get_weights())
     kernel, bias = network.get_layer("F7").get_weights()
-    kernel[-RAMPS * len(MARKS) :] = 0
-    network.get_layer("F7").set_weights([kernel, bias])
+    whole.get_layer("F7").set_weights([np.pad(kernel, ((0, RAMPS * len(MARKS)), (0, 0))), bias])
     bounds = np.quantile(marks, np.linspace(0, 1, RAMPS + 1), axis=0).T
     slopes = 1 / np.maximum(np.diff(bounds, axis=1), LEAST_RAMP)
-    network.get_layer("ramps").set_weights([slopes[None], -(slopes * bounds[:, :-1]).ravel()])
+    whole.get_layer("ramps").set_weights([slopes[None], -(slopes * bounds[:, :-1]).ravel()])
+    return whole
+
+
+def _ramps_of(marks):
+    """Each mark as so many ramps beside each other."""
+    layers = start_tensorflow().keras.layers
+    return _in_a_row(
+        marks,
+        layers.Reshape((1, len(MARKS))),
+        layers.DepthwiseConv1D(1, depth_multiplier=RAMPS, depthwise_initializer="zeros", name="ramps"),
+        layers.ReLU(max_value=1.0),
+        layers.Flatten(),
+    )
 
 
 def _convolution(filters, name, pool):

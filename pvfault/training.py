@@ -67,32 +67,42 @@ def train_network(
         If a class has no training window.
     """
     check_classes(training)
-    tf = start_deterministically(seed)
+    start_deterministically(seed)
     rng = np.random.default_rng(seed)
-    network = lenet.build_network(*_pixels_of_healthy_windows(training, rng))
+    # The ramps come in with the dense layers: over tens of thousands of steps, decay would flatten them.
+    network = lenet.build_network(*_pixels_of_healthy_windows(training, rng), ramps=False)
     _read_marks(network, training, rng)
-    target, weights = teach(training, seed=seed), _class_weights(training.label)[training.label]
-    statistics, marks = describe(training), np.nan_to_num(training.marks)
-    shown = (training.images, target, weights, statistics, marks)
+    _train_convolutions(network, training, validation, epochs, seed, rng, report)
+    network = _train_dense_layers(network, training)
+    logits = predict_logits(network, validation.images)
+    loss, accuracy = _score(logits, validation.label)
+    report(f"dense layers: validation {loss:.3f}, right {accuracy:.1%}")
+    _calibrate(network, logits, validation.label)
+    return network
+
+
+def _train_convolutions(network, training, validation, epochs, seed, rng, report):
+    """Let all layers learn labels, statistics and marks, and keep the epoch with the least cross-entropy."""
+    tf = start_tensorflow()
     rows = _for_convolutions(training)
+    learned = training.without_images().select(rows)
+    target, weights = teach(learned, seed=seed), _class_weights(training.label)[learned.label]
+    statistics, marks = describe(learned), np.nan_to_num(learned.marks)
     steps = -(-len(rows) // BATCH)
     schedule = tf.keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     step = _training_step(tf, network, optimizer, statistics.shape[1])
     best, best_loss = network.get_weights(), np.inf
     for epoch in range(epochs):
-        losses = [step(*(part[chosen] for part in shown)) for chosen in np.array_split(rng.permutation(rows), steps)]
+        losses = []
+        for chosen in np.array_split(rng.permutation(len(rows)), steps):
+            shown = (part[chosen] for part in (target, weights, statistics, marks))
+            losses.append(step(training.images[rows[chosen]], *shown))
         loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
         report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation {loss:.3f}, right {accuracy:.1%}")
         if loss < best_loss:
             best, best_loss = network.get_weights(), loss
     network.set_weights(best)
-    _train_dense_layers(network, training)
-    logits = predict_logits(network, validation.images)
-    loss, accuracy = _score(logits, validation.label)
-    report(f"dense layers: validation {loss:.3f}, right {accuracy:.1%}")
-    _calibrate(network, logits, validation.label)
-    return network
 
 
 def _for_convolutions(training):
@@ -139,16 +149,16 @@ def _training_step(tf, network, optimizer, n_statistics):
 
 
 def _train_dense_layers(network, training):
-    """Let the layers behind shapes and marks learn the labels, from what the others find, which is computed once.
+    """Build in the ramps, and let the layers behind shapes and marks learn the labels from what the others find.
 
-    The ramps come in only now: over tens of thousands of steps, decay would flatten them.
+    That is computed once.
     """
     keras = start_tensorflow().keras
-    found = [network.get_layer(name).output for name in ("shapes", "marks")]
+    places = ("shapes", "marks")
     # Half precision, for there are as many numbers as windows times 1,114.
-    seen = _look(network, found, training.images, np.float16)
-    lenet.set_ramps(network, seen[1].astype(np.float32))
-    dense = keras.Model(found, network.output)
+    seen = _look(network, [network.get_layer(name).output for name in places], training.images, np.float16)
+    network = lenet.add_ramps(network, seen[1].astype(np.float32))
+    dense = keras.Model([network.get_layer(name).output for name in places], network.output)
     literature = is_reference_size(training.modules, training.strings)
     steps = DENSE_EPOCHS * -(-len(training) // DENSE_BATCH)
     for weight in DENSE_ROUNDS:
@@ -159,6 +169,7 @@ def _train_dense_layers(network, training):
             dense.fit(
                 seen, training.label, sample_weight=counted, batch_size=DENSE_BATCH, epochs=DENSE_EPOCHS, verbose=0
             )
+    return network
 
 
 def _pixels_of_healthy_windows(training, rng):

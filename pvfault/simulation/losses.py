@@ -8,6 +8,7 @@ show it at the same time.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -77,14 +78,20 @@ def soiling(habits, site, day, seed):
     dust : bool
         Whether the dust comes down on this day.
     """
+    days, falls, hour, dust = _dry_spell(site, day, seed)
+    settled = np.clip((site.solar_hours() - hour) / 2, 0, 1) if falls == days else float(falls < days)
+    loss = np.minimum(habits.soiling_rate * days + dust * settled, MOST_SOILING)
+    return np.broadcast_to(loss, READINGS_PER_DAY), bool(dust > 0 and falls == days)
+
+
+@lru_cache(maxsize=256)
+def _dry_spell(site, day, seed):
+    """Days since it rained at a site; after how many of them dust comes down, at which hour, and how much."""
     dry = int(site.generator(seed, 6).integers(14, 57))
     number, days = divmod(day.toordinal() + int(site.generator(seed, 7).integers(dry)), dry)
     period = site.generator(seed, 8, number)
     dusty, falls, hour, dust = period.random(), period.integers(dry), period.uniform(8, 15), period.uniform(0.03, 0.15)
-    dust *= dusty < 0.3 * site.sky[CLEAR]
-    settled = np.clip((site.solar_hours() - hour) / 2, 0, 1) if falls == days else float(falls < days)
-    loss = np.minimum(habits.soiling_rate * days + dust * settled, MOST_SOILING)
-    return np.broadcast_to(loss, READINGS_PER_DAY), bool(dust > 0 and falls == days)
+    return days, falls, hour, dust * (dusty < 0.3 * site.sky[CLEAR])
 
 
 def power_limit(habits, site, day, seed, rng):
@@ -112,16 +119,23 @@ def power_limit(habits, site, day, seed, rng):
     60, 30 and 0 % are the steps of the German feed-in management (§ 9 EEG) below 100 %.
     """
     hour, limit, events = site.solar_hours(), np.full(READINGS_PER_DAY, np.inf), []
-    order = site.generator(seed, 9, day.toordinal())
-    if order.random() < CURTAILED_DAYS and habits.curtailed:
-        start, length = order.uniform(8, 14), order.uniform(0.5, 5)
-        limit[(hour >= start) & (hour < start + length)] = order.choice([0.6, 0.3, 0.0], p=[0.5, 0.35, 0.15])
+    ordered, start, length, share = _order(site, day, seed)
+    if ordered and habits.curtailed:
+        limit[(hour >= start) & (hour < start + length)] = share
         events.append("curtailment")
     tripped, start, length = rng.random(), rng.uniform(7, 17), np.exp(rng.normal(np.log(0.4), 0.8))
     if tripped < TRIPS:
         limit[(hour >= start) & (hour < start + length)] = 0.0
         events.append("trip")
     return limit, tuple(events)
+
+
+@lru_cache(maxsize=256)
+def _order(site, day, seed):
+    """Whether the grid's operator limits a site on a day; from which hour on, for how many, and to which share."""
+    rng = site.generator(seed, 9, day.toordinal())
+    ordered, start, length = rng.random() < CURTAILED_DAYS, rng.uniform(8, 14), rng.uniform(0.5, 5)
+    return ordered, start, length, rng.choice([0.6, 0.3, 0.0], p=[0.5, 0.35, 0.15])
 
 
 def snow_cover(weather, tilt, irradiance):

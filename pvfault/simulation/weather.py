@@ -5,8 +5,10 @@ tilted plane. Not here: what a module makes of it (`modules.py`), what lies on i
 (`sites.py`).
 """
 
+from calendar import monthrange
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import pvlib
@@ -18,6 +20,7 @@ from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
 
 # The sun is computed every 30 min, in which it moves 7.5°, and the clear sky every 5 min; both are interpolated.
 SUN_STEP, SKY_STEP = 90, 15  # slots
+DAY_S = READINGS_PER_DAY * SAMPLE_PERIOD_S
 ALBEDO = 0.2  # grass and soil; the customary default, also pvlib's
 CLEAR, BROKEN, OVERCAST = range(3)
 DELTA_T = 69.0  # s, terrestrial less universal time in the 2020s: of no effect on the sun's place that could be seen
@@ -251,15 +254,9 @@ def _wander(slots, rng):
 
 def _clear_sky(site, day):
     """Direction of the sun, and clear-sky beam (normal) and diffuse (horizontal) irradiance, in slots of 20 s."""
-    begin = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=site.day_offset)
     coarse, sky_slots, slots = (np.arange(0, READINGS_PER_DAY + 1, step) for step in (SUN_STEP, SKY_STEP, 1))
+    course = _sun_of_month(site, day.year, day.month)[day.day - 1]
     pressure = pvlib.atmosphere.alt2pres(site.altitude)
-    zenith, _, _, _, azimuth, _ = pvlib.spa.solar_position(
-        begin.timestamp() + coarse * SAMPLE_PERIOD_S, site.latitude, site.longitude, site.altitude,
-        pressure / 100, site.mean_air, DELTA_T, 0.5667,
-    )  # fmt: skip
-    zenith, azimuth = np.radians(zenith), np.radians(azimuth)
-    course = [np.sin(zenith) * np.sin(azimuth), np.sin(zenith) * np.cos(azimuth), np.cos(zenith)]
     sun = np.stack([np.interp(slots, coarse, part) for part in course])
     sun /= np.sqrt((sun**2).sum(axis=0))
     height = np.degrees(np.arccos(sun[2, sky_slots]))
@@ -273,6 +270,24 @@ def _clear_sky(site, day):
         )
     beam, diffuse = (np.interp(slots[:-1], sky_slots, np.nan_to_num(sky[part])) for part in ("dni", "dhi"))
     return sun[:, :-1].T, beam, diffuse
+
+
+# Most of the work for the place of the sun is the same for one moment as for many. Kept are more months than all sites
+# for training have in a year.
+@lru_cache(maxsize=512)
+def _sun_of_month(site, year, month):
+    """Direction of the sun through each solar day of a month, every `SUN_STEP`, shape (days, 3, n)."""
+    days = monthrange(year, month)[1]
+    begin = datetime(year, month, 1, tzinfo=UTC) - timedelta(hours=site.day_offset)
+    seconds = np.arange(0, READINGS_PER_DAY + 1, SUN_STEP) * SAMPLE_PERIOD_S
+    moments = begin.timestamp() + np.arange(days)[:, None] * DAY_S + seconds
+    pressure = pvlib.atmosphere.alt2pres(site.altitude)
+    zenith, _, _, _, azimuth, _ = pvlib.spa.solar_position(
+        moments.ravel(), site.latitude, site.longitude, site.altitude, pressure / 100, site.mean_air, DELTA_T, 0.5667
+    )
+    zenith, azimuth = np.radians(zenith), np.radians(azimuth)
+    course = [np.sin(zenith) * np.sin(azimuth), np.sin(zenith) * np.cos(azimuth), np.cos(zenith)]
+    return np.stack([part.reshape(days, -1) for part in course], axis=1)
 
 
 def _fog(site, day, rng):
