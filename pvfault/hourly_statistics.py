@@ -6,7 +6,7 @@ Here: the statistics of a window, and which they are. Not here: what is conclude
 
 import numpy as np
 
-from pvfault.verdicts import STC_IRRADIANCE, expected_power
+from pvfault.expected_power import STC_IRRADIANCE, expected_power
 
 # Below this share of the rated irradiance, a ratio to it is mostly the error of the irradiance sensor.
 LEAST_IRRADIANCE = 0.02

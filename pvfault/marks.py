@@ -15,9 +15,9 @@ from functools import cache
 import numpy as np
 
 from pvfault import reference
+from pvfault.expected_power import STC_IRRADIANCE
 from pvfault.hourly_statistics import RELATIONS, SIGNALS, SUMMARIES, relate, relative_signals, summarise
 from pvfault.reference import HISTORY, N_VOLTAGE, Background
-from pvfault.verdicts import STC_IRRADIANCE
 from pvfault.windows import WINDOWS_PER_DAY
 
 BOUND = 2.5

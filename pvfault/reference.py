@@ -3,7 +3,7 @@
 Here: which days before are looked at, expected voltage and current under given light and temperature at a given hour,
 how they are learned from hourly means, deviations from them, and the course that both have taken since. Not here: where
 the means are kept (`rows/`), what is made of deviation and course (`marks.py`, `scalogram.py`), what a lost
-kilowatt-hour costs (`verdicts.py`).
+kilowatt-hour costs (`rows/device_days.py`).
 
 A data sheet is good to some per cent for a real array: tolerance, dirt, its own coefficients and the gains of its
 sensors hide a fault of that size. In 5,646 healthy simulated hours above 250 W/m², half are within 0.21 % of the

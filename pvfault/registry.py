@@ -1,7 +1,7 @@
 """The device registry: what is known of each device beforehand.
 
 Here: reading and checking `devices.csv`, and estimating the ratings of a device that it does not list. Not here:
-what the ratings are used for (`scalogram.py`, `verdicts.py`).
+what the ratings are used for (`reference.py`, `expected_power.py`).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """From the windows of a device and date to one verdict.
 
-Here: what a window is called, the rule that combines windows, and what a fault costs. Not here: the probabilities of
-windows (`lenet.py`), the rows of the table (`rows/`).
+Here: what a window is called, and the rule that combines windows. Not here: the probabilities of windows (`lenet.py`),
+what an array should give (`expected_power.py`), the rows of the table and what a fault costs (`rows/`).
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,6 @@ INTERMITTENT = (PARTIAL_SHADING, ARC_FAULT)
 # Over the same modules they are one circuit: what is certainly a short must not lose to a third fault because its
 # probability is shared between two names.
 SHORTS = (LINE_LINE, LINE_GROUND)
-
-POWER_TEMPERATURE_COEFFICIENT = -0.004  # 1/°C, crystalline silicon; datasheets give -0.3 to -0.45 %/°C
-STC_IRRADIANCE = 1000.0  # W/m²
-STC_TEMPERATURE = 25.0  # °C
 
 
 @dataclass(frozen=True)
@@ -144,33 +140,6 @@ def name_windows(probabilities):
     """
     fault = _rank(probabilities)[:, 0]
     return fault, probabilities[np.arange(len(probabilities)), fault]
-
-
-def expected_power(irradiance, module_temperature, rated_power):
-    """DC power that a healthy array gives.
-
-    P = P_rated * G / 1000 W/m² * (1 + γ (T - 25 °C)), without soiling, clipping or wiring losses.
-
-    Parameters
-    ----------
-    irradiance : ndarray
-        Plane-of-array irradiance. [W/m²]
-    module_temperature : ndarray
-        [°C]
-    rated_power : ndarray
-        Power at standard test conditions. [W]
-
-    Returns
-    -------
-    ndarray
-        [W]
-
-    References
-    ----------
-    .. [1] A. P. Dobos, "PVWatts Version 5 Manual", NREL/TP-6A20-62641, 2014, DOI 10.2172/1158421, equation 8.
-    """
-    temperature_factor = 1 + POWER_TEMPERATURE_COEFFICIENT * (module_temperature - STC_TEMPERATURE)
-    return rated_power * irradiance / STC_IRRADIANCE * temperature_factor
 
 
 def _rank(probabilities):

@@ -21,12 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 from pvfault.evaluation.scores import GROUP_NAMES, confusion_matrix, f1_scores, group_shorts
+from pvfault.expected_power import STC_IRRADIANCE, STC_TEMPERATURE, expected_power
 from pvfault.faults import FAULTS, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.hourly_statistics import STATISTICS
 from pvfault.registry import VOLTAGE_TEMPERATURE_COEFFICIENT
 from pvfault.simulation.labelled import LabelledWindows, check_classes
 from pvfault.simulation.surroundings import DAY_STATISTICS, NEIGHBOUR_STATISTICS
-from pvfault.verdicts import STC_IRRADIANCE, STC_TEMPERATURE, expected_power, name_windows
+from pvfault.verdicts import name_windows
 
 Judge = Callable[[LabelledWindows], np.ndarray]
 

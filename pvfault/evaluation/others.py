@@ -28,11 +28,11 @@ from pvfault.evaluation.contenders import (
     grouped_macro_f1,
 )
 from pvfault.evaluation.plan import BOOSTING, CEILING, FLEET_PART, RULE, VALIDATION_PART, Plan, Progress
+from pvfault.expected_power import expected_power
 from pvfault.faults import FAULTS
 from pvfault.simulation.labelled import LabelledWindows, by_device_day
 from pvfault.simulation.parts import prepare_more_training, prepare_parts
 from pvfault.simulation.splits import TRAINING, VALIDATION, plan_part
-from pvfault.verdicts import expected_power
 
 EIGHTHS_OF_TRAINING = (1, 2, 4)
 

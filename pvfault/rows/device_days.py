@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pvfault.expected_power import expected_power
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, TIMESTAMP_TYPE
 from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, microseconds_of_day
 from pvfault.tables import DEVICE_DAYS, WINDOW_START
-from pvfault.verdicts import combine_windows, expected_power
+from pvfault.verdicts import combine_windows
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 
 # Hourly means of a device's usable readings, which `device_day_rows` needs beside the predictions.
