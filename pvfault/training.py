@@ -136,6 +136,7 @@ def _training_step(tf, network, optimizer, n_statistics):
 
     @tf.function(input_signature=signature)
     def step(images, target, weight, statistics, marks):
+        """Learn from one batch, and return the cross-entropy of its labels."""
         with tf.GradientTape() as tape:
             probabilities, told, read = pupil(images, training=True)
             loss = entropy(target, probabilities, sample_weight=weight)
@@ -149,9 +150,9 @@ def _training_step(tf, network, optimizer, n_statistics):
 
 
 def _train_dense_layers(network, training):
-    """Build in the ramps, and let the layers behind shapes and marks learn the labels from what the others find.
+    """Build in the ramps, and let the layers behind shapes and marks learn the labels.
 
-    That is computed once.
+    What the layers before them find is computed once.
     """
     keras = start_tensorflow().keras
     places = ("shapes", "marks")
