@@ -134,7 +134,11 @@ class Nodes:
     @cached_property
     def _substring_in_full_light(self):
         """Curve of one sub-string without a shadow, of which most sections are made."""
-        return self._substring(1.0)
+        places, row = np.unique(np.column_stack([self.irradiance, self.temperature]), axis=0, return_inverse=True)
+        if len(places) == len(row):
+            return self._substring(1.0)
+        one = self.at(*places.T)._substring_in_full_light  # solved once for all depths
+        return Curve(one.voltage[row], one.current[row])
 
     def _substring(self, light):
         """Curve of one sub-string under a share of the light."""
