@@ -6,6 +6,8 @@ Here: one function a kind of fault, from its size to a circuit. Not here: which 
 Where a resistance belongs to a circuit, the depth of the nodes is its decimal logarithm, in Ω.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from pvfault.simulation.curves import Curve, bridge, curve_at, in_series, voltage_at
@@ -138,6 +140,8 @@ def _cross(rest, values):
     return low + part * (high - low)
 
 
+# The same for arrays that are alike, so that `tabulate` knows it again.
+@lru_cache(maxsize=16)
 def open_strings(shape, count):
     """Circuit with some strings open; with all of them, no current at any voltage.
 
@@ -206,6 +210,8 @@ def shade_substrings(shape, strings, substrings):
     return circuit
 
 
+# The same for arrays that are alike, so that `tabulate` knows it again.
+@lru_cache(maxsize=16)
 def insert_arc(shape, whole):
     """Circuit with an arc in series: its voltage, the depth of the nodes, is missing while current flows.
 

@@ -11,6 +11,7 @@ strong that it blows the string's fuse is an open string, and is drawn as one. N
 without a grounded pole (which change nothing at the terminals), fuses that a short between two strings blows.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -148,16 +149,27 @@ def measure_severity(shape, fault):
     float
     """
     state, depth = fault.worst
-    nodes = _standard_conditions(shape).with_depth(np.array([depth]))
-    healthy = nodes.whole_array()
-    voltage = np.linspace(0, 1, 400)[None, :] * healthy.voltage.max()
-    power = [(curve_at(curve, voltage) * voltage).max() for curve in (healthy, fault.states[state](nodes))]
-    return float(np.clip(1 - power[1] / power[0], 0, 1))
+    voltage, healthy = _without_fault(shape)
+    curve = fault.states[state](_standard_conditions(shape).with_depth(np.array([depth])))
+    return float(np.clip(1 - _most_power(curve, voltage) / healthy, 0, 1))
 
 
 @lru_cache(maxsize=16)
 def _standard_conditions(shape):
     return Nodes(shape, np.array([1000.0]), np.array([25.0]), np.array([1.0]))
+
+
+@lru_cache(maxsize=16)
+def _without_fault(shape):
+    """Voltages up to that of the open array at standard test conditions, and the most power it gives at these."""
+    curve = _standard_conditions(shape).whole_array()
+    voltage = np.linspace(0, 1, 400)[None, :] * curve.voltage.max()
+    return voltage, _most_power(curve, voltage)
+
+
+def _most_power(curve, voltage):
+    """The most power of a curve at some voltages."""
+    return (curve_at(curve, voltage) * voltage).max()
 
 
 def stay(depth, state=0):
@@ -196,6 +208,12 @@ def _intermittent(depth, present, absent, state=0):
     return flicker
 
 
+def _nodes_around(depths, least, most):
+    """Those of the depths between which a fault's own lie; an array is solved at no others."""
+    first, last = (max(0, min(bisect_right(depths, depth) - 1, len(depths) - 2)) for depth in (least, most))
+    return depths[first : last + 2]
+
+
 def _durations(rng):
     """Medians of the time for which a contact is there and gone, in s: 1 min to 2 h."""
     return np.exp(rng.uniform(np.log(60), np.log(7200), 2))
@@ -226,7 +244,8 @@ def _short(name, text, circuit, course, rng):
         "intermittent": _intermittent(depth, *_durations(rng)),
     }[course]
     path = "dead" if depth == DEAD else f"{10**depth:.1f} Ω"
-    return Fault(name, f"{text}, {path}, {course}", (circuit,), (0, depth), schedule, course, RESISTANCE_DEPTHS)
+    depths = _nodes_around(RESISTANCE_DEPTHS, depth, RESISTANCE_DEPTHS[-1] if course == "growing" else depth)
+    return Fault(name, f"{text}, {path}, {course}", (circuit,), (0, depth), schedule, course, depths)
 
 
 def _some_modules(shape, rng):
@@ -314,7 +333,8 @@ def _draw_partial_shading(shape, course, rng):
         schedule = stay(depth) if course == "sudden" else _growing(1.0, depth, _growth_hours(rng))
         text = f"{what} covered, {opacity:.0%} of the light, {course}"
         circuit = shade_substrings(shape, strings, most)
-        return Fault(PARTIAL_SHADING, text, (circuit,), (0, depth), schedule, course, SHADOW_DEPTHS)
+        depths = _nodes_around(SHADOW_DEPTHS, depth, depth if course == "sudden" else 1.0)
+        return Fault(PARTIAL_SHADING, text, (circuit,), (0, depth), schedule, course, depths)
     stages = np.unique(np.ceil(most * np.linspace(0.25, 1, 4)).astype(int))
     states = tuple(shade_substrings(shape, strings, int(count)) for count in stages)
     middle, length = rng.uniform(-4, 4), rng.uniform(1.5, 6)  # solar hours from noon, as shadows follow the sun
@@ -328,7 +348,8 @@ def _draw_partial_shading(shape, course, rng):
     text = f"{what} in shadow around {int(clock):02d}:{int(clock % 1 * 60):02d} solar time, {length:.1f} h"
     # Four fifths of a clear day's light are beam.
     worst = (len(states) - 1, 1 - 0.8 * opacity)
-    return Fault(PARTIAL_SHADING, text, states, worst, pass_by, "recurring", SHADOW_DEPTHS)
+    depths = _nodes_around(SHADOW_DEPTHS, 1 - opacity, 1.0)
+    return Fault(PARTIAL_SHADING, text, states, worst, pass_by, "recurring", depths)
 
 
 def draw_arc_fault(shape, course, rng):

@@ -193,18 +193,33 @@ def _label_day(position, device, day, weather, known, *, twins):
     faulty = _DeviceDay(position, device, simulated, history, labels, onset, effect, layout)
     if not twins:
         return [faulty]
-    if device.onset < day_begins(device.site, day):
-        history = _history(without, day, known)
+    history = _without_fault(history, device, day, known)
     return [faulty, _DeviceDay(position, without, twin, history, healthy, np.nan, nothing, layout)]
 
 
 def _history(device, day, known):
     """Hourly means of the dates of `HISTORY`, NaN for those farther back than is known, shape (len(HISTORY), 24, 4)."""
     history = np.full((len(HISTORY), WINDOWS_PER_DAY, 4), np.nan, np.float32)
-    days = [day - timedelta(days=back) for back in HISTORY if back <= known]
+    days = _days_before(day, known)
     if days:
         history[: len(days)] = simulate_history(device, days)
     return history
+
+
+def _without_fault(history, device, day, known):
+    """The history of a device's healthy twin: that of the device, but for the dates on which it had its fault."""
+    dates = _days_before(day, known)
+    rows = [row for row, date in enumerate(dates) if device.onset < day_begins(device.site, date + timedelta(days=1))]
+    if not rows:
+        return history
+    history = history.copy()
+    history[rows] = simulate_history(device.healthy_twin(), [dates[row] for row in rows])
+    return history
+
+
+def _days_before(day, known):
+    """Dates of `HISTORY`, as far back as is known."""
+    return [day - timedelta(days=back) for back in HISTORY if back <= known]
 
 
 def measure_effect(faulty, healthy):

@@ -19,7 +19,7 @@ from pvfault.errors import PvfaultError
 from pvfault.readings import READINGS_PER_DAY, SAMPLE_PERIOD_S
 
 # The sun is computed every 30 min, in which it moves 7.5°, and the clear sky every 5 min; both are interpolated.
-SUN_STEP, SKY_STEP = 90, 15  # slots
+SUN_SLOTS, SKY_SLOTS = np.arange(0, READINGS_PER_DAY + 1, 90), np.arange(0, READINGS_PER_DAY + 1, 15)
 DAY_S = READINGS_PER_DAY * SAMPLE_PERIOD_S
 ALBEDO = 0.2  # grass and soil; the customary default, also pvlib's
 CLEAR, BROKEN, OVERCAST = range(3)
@@ -254,40 +254,51 @@ def _wander(slots, rng):
 
 def _clear_sky(site, day):
     """Direction of the sun, and clear-sky beam (normal) and diffuse (horizontal) irradiance, in slots of 20 s."""
-    coarse, sky_slots, slots = (np.arange(0, READINGS_PER_DAY + 1, step) for step in (SUN_STEP, SKY_STEP, 1))
-    course = _sun_of_month(site, day.year, day.month)[day.day - 1]
-    pressure = pvlib.atmosphere.alt2pres(site.altitude)
-    sun = np.stack([np.interp(slots, coarse, part) for part in course])
-    sun /= np.sqrt((sun**2).sum(axis=0))
-    height = np.degrees(np.arccos(sun[2, sky_slots]))
-    with np.errstate(divide="ignore", invalid="ignore"):  # below the horizon
-        sky = pvlib.clearsky.ineichen(
-            height,
-            pvlib.atmosphere.get_absolute_airmass(pvlib.atmosphere.get_relative_airmass(height), pressure),
-            site.turbidity,
-            site.altitude,
-            pvlib.irradiance.get_extra_radiation(day.timetuple().tm_yday),
-        )
-    beam, diffuse = (np.interp(slots[:-1], sky_slots, np.nan_to_num(sky[part])) for part in ("dni", "dhi"))
-    return sun[:, :-1].T, beam, diffuse
+    slots = np.arange(READINGS_PER_DAY)
+    sun = _direction_at(slots, _sun_of_month(site, day.year, day.month)[day.day - 1])
+    beam, diffuse = _clear_sky_of_month(site, day.year, day.month)[day.day - 1]
+    return sun.T, np.interp(slots, SKY_SLOTS, beam), np.interp(slots, SKY_SLOTS, diffuse)
 
 
-# Most of the work for the place of the sun is the same for one moment as for many. Kept are more months than all sites
-# for training have in a year.
+def _direction_at(slots, course):
+    """Direction of the sun in some slots of a day, between what it is at `SUN_SLOTS`, shape (3, n)."""
+    sun = np.stack([np.interp(slots, SUN_SLOTS, part) for part in course])
+    return sun / np.sqrt((sun**2).sum(axis=0))
+
+
+# Most of the work for the place of the sun, and for a clear sky, is the same for one moment as for many. Kept are more
+# months than all sites for training have in a year.
 @lru_cache(maxsize=512)
 def _sun_of_month(site, year, month):
-    """Direction of the sun through each solar day of a month, every `SUN_STEP`, shape (days, 3, n)."""
+    """Direction of the sun through each solar day of a month, at `SUN_SLOTS`, shape (days, 3, n)."""
     days = monthrange(year, month)[1]
     begin = datetime(year, month, 1, tzinfo=UTC) - timedelta(hours=site.day_offset)
-    seconds = np.arange(0, READINGS_PER_DAY + 1, SUN_STEP) * SAMPLE_PERIOD_S
-    moments = begin.timestamp() + np.arange(days)[:, None] * DAY_S + seconds
-    pressure = pvlib.atmosphere.alt2pres(site.altitude)
+    moments = begin.timestamp() + np.arange(days)[:, None] * DAY_S + SUN_SLOTS * SAMPLE_PERIOD_S
     zenith, _, _, _, azimuth, _ = pvlib.spa.solar_position(
-        moments.ravel(), site.latitude, site.longitude, site.altitude, pressure / 100, site.mean_air, DELTA_T, 0.5667
-    )
+        moments.ravel(), site.latitude, site.longitude, site.altitude, _pressure(site) / 100, site.mean_air, DELTA_T,
+        0.5667,
+    )  # fmt: skip
     zenith, azimuth = np.radians(zenith), np.radians(azimuth)
     course = [np.sin(zenith) * np.sin(azimuth), np.sin(zenith) * np.cos(azimuth), np.cos(zenith)]
     return np.stack([part.reshape(days, -1) for part in course], axis=1)
+
+
+@lru_cache(maxsize=512)
+def _clear_sky_of_month(site, year, month):
+    """Clear-sky beam (normal) and diffuse (horizontal) irradiance of a month, at `SKY_SLOTS`, shape (days, 2, n)."""
+    courses = _sun_of_month(site, year, month)
+    height = np.degrees(np.arccos([_direction_at(SKY_SLOTS, course)[2] for course in courses]))
+    first = datetime(year, month, 1).timetuple().tm_yday
+    extra = pvlib.irradiance.get_extra_radiation(first + np.arange(len(courses)))[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):  # below the horizon
+        airmass = pvlib.atmosphere.get_absolute_airmass(pvlib.atmosphere.get_relative_airmass(height), _pressure(site))
+        sky = pvlib.clearsky.ineichen(height, airmass, site.turbidity, site.altitude, extra)
+    return np.nan_to_num(np.stack([sky["dni"], sky["dhi"]], axis=1))
+
+
+def _pressure(site):
+    """Air pressure in Pa."""
+    return pvlib.atmosphere.alt2pres(site.altitude)
 
 
 def _fog(site, day, rng):

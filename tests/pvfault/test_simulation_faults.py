@@ -14,7 +14,15 @@ from pvfault.simulation.array import ArrayShape, Nodes
 from pvfault.simulation.circuits import join_strings, shorted_string, weaken_strings
 from pvfault.simulation.curves import curve_at
 from pvfault.simulation.devices import draw_shape, simulate_day
-from pvfault.simulation.faults import FUSE_BLOWS, LEAST_SEVERITY, MOST_SEVERITY, draw_fault, measure_severity
+from pvfault.simulation.faults import (
+    FUSE_BLOWS,
+    LEAST_SEVERITY,
+    MOST_SEVERITY,
+    NOTHING,
+    Moments,
+    draw_fault,
+    measure_severity,
+)
 from pvfault.simulation.modules import diode_parameters, load_modules
 from pvfault.simulation.reference import reference_faults, reference_shape, simulate_reference_fleet
 from pvfault.simulation.sites import TEST_SITES
@@ -121,6 +129,23 @@ def test_a_growing_fault_begins_with_nothing_and_ends_at_its_severity(name):
     first = young[122]  # two slots after the onset
     assert 0 <= first < 0.05
     assert np.median(old) > max(first + 0.03, 0.4 * device.fault.severity)
+
+
+@pytest.mark.parametrize("name", FAULTS[1:])
+def test_an_array_is_solved_around_every_depth_that_its_fault_has(name):
+    """From the first hour to the tenth day, under all shares of beam; beyond its nodes a table knows no better."""
+    rng = np.random.default_rng(7)
+    hour, beam_share = np.arange(4320) / 180, np.tile([0.0, 0.5, 1.0], 1440)
+    for _ in range(20):
+        fault = draw_fault(name, draw_shape(rng), rng)
+        for day in (0, 1, 4, 9):
+            state, depth = fault.schedule(Moments(beam_share, hour, hour + 24 * day, np.random.default_rng(day)))
+            own = depth[state != NOTHING]
+            if len(fault.depths) > 1 and len(own):
+                assert fault.depths[0] <= own.min()
+                assert own.max() <= fault.depths[-1]
+            else:
+                assert (own == 1).all()
 
 
 def test_a_contact_that_gets_worse_takes_more_and_more_until_the_string_is_open():

@@ -136,6 +136,15 @@ def test_what_is_known_of_the_days_before_changes_the_images_and_nothing_else(wi
     assert np.median(dates[1]) > 160
 
 
+def test_a_healthy_twin_is_the_device_that_never_had_a_fault(windows):
+    """Its hours and all that is known of the days before, of which the faulty one had its fault on some."""
+    twins = windows.select(np.flatnonzero((windows.device_day % 2 == 1) & (windows.device < 24)))
+    never = simulate_windows(TRAINING, 24, faulty=0.0)
+    np.testing.assert_array_equal(twins.images, never.images)
+    np.testing.assert_array_equal(twins.deviations, never.deviations)
+    np.testing.assert_array_equal(twins.device, never.device)
+
+
 def test_effect_is_the_relative_change_of_voltage_and_current():
     healthy = np.ones((4320, 4))
     faulty = healthy.copy()
