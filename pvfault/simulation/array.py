@@ -108,6 +108,19 @@ class Nodes:
         nodes.depth = depth
         return nodes
 
+    def once_for_all_depths(self):
+        """The same array under each of the conditions once, for what does not depend on the depth.
+
+        Returns
+        -------
+        nodes : Nodes
+            Without a depth.
+        row : ndarray of int, shape (n,)
+            Which of them has the conditions of each node here.
+        """
+        places, row = np.unique(np.column_stack([self.irradiance, self.temperature]), axis=0, return_inverse=True)
+        return self.at(*places.T), row
+
     def section(self, substrings, light=1.0):
         """Curve of some sub-strings in series under a share of the light.
 
@@ -134,10 +147,10 @@ class Nodes:
     @cached_property
     def _substring_in_full_light(self):
         """Curve of one sub-string without a shadow, of which most sections are made."""
-        places, row = np.unique(np.column_stack([self.irradiance, self.temperature]), axis=0, return_inverse=True)
-        if len(places) == len(row):
+        nodes, row = self.once_for_all_depths()
+        if len(nodes.irradiance) == len(row):
             return self._substring(1.0)
-        one = self.at(*places.T)._substring_in_full_light  # solved once for all depths
+        one = nodes._substring_in_full_light
         return Curve(one.voltage[row], one.current[row])
 
     def _substring(self, light):

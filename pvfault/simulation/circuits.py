@@ -86,8 +86,8 @@ def join_strings(shape, low, high):
 
     def circuit(nodes):
         # The curves for each current through the joint do not depend on its resistance: one solution for all depths.
-        places, row = np.unique(np.column_stack([nodes.irradiance, nodes.temperature]), axis=0, return_inverse=True)
-        voltage, joint, total, excess = _solve_joint(nodes.at(*places.T), low, high)
+        once, row = nodes.once_for_all_depths()
+        voltage, joint, total, excess = _solve_joint(once, low, high)
         rest = excess[:, row] - joint[:, row, None] * 10 ** nodes.depth[None, :, None]
         pair = Curve(voltage[row][:, ::-1], _cross(rest, total[:, row])[:, ::-1])
         return nodes.array((shape.in_parallel - 2, nodes.healthy()), (1, pair))
