@@ -36,14 +36,15 @@ def build_network(middle=None, spread=None, *, ramps=True):
 
     Rescaling comes first, inside the network: bytes to 0-1, each pixel as its distance from what it is in healthy
     windows, in units of their spread, and that through x / (1 + |x|), so that a slight fault is not drowned by what a
-    strong one does to a pixel; then the means of two by two pixels. Filters are twice as many as in 1998, for four
-    channels instead of one; the convolutions see the border of the image, where a level that stays leaves its trace;
-    behind each of them the batch is normalised. A convolution finds a shape wherever it is, but what a mark says hangs
-    on its place; so the marks are read from the first 16 scales, where they are, by a layer of their own, and the dense
-    layers see them beside the shapes. They see each mark once more as ramps that climb from 0 to 1 over one twelfth of
-    the windows and stay [3]_: a fault of one module or one string lies within a narrow part of a mark's values, which
-    trees find and neurons on the bare number do not. There are more neurons than in 1998, for 2,194 inputs instead of
-    120; in training, half of the shapes and 15 % of the neurons are dropped at random [4]_.
+    strong one does to a pixel; then the means of two by two pixels. In 1998, each convolution of five by five was
+    followed by the means of two by two; both are linear, so they are one convolution here, of six by six that moves by
+    two, in a third of the products. The convolutions see the border of the image, where a level that stays leaves its
+    trace; behind each of them the batch is normalised. A convolution finds a shape wherever it is, but what a mark says
+    hangs on its place; so the marks are read from the first 16 scales, where they are, by a layer of their own, and the
+    dense layers see them beside the shapes. They see each mark once more as ramps that climb from 0 to 1 over one
+    twelfth of the windows and stay [3]_: a fault of one module or one string lies within a narrow part of a mark's
+    values, which trees find and neurons on the bare number do not. There are more neurons than in 1998, for 2,194
+    inputs instead of 120; in training, half of the shapes and 15 % of the neurons are dropped at random [4]_.
 
     Parameters
     ----------
@@ -83,9 +84,9 @@ def build_network(middle=None, spread=None, *, ramps=True):
     )
     shapes = _in_a_row(
         compressed,
-        *_convolution(12, "C1", "S2"),
-        *_convolution(32, "C3", "S4"),
-        *_convolution(64, "C5", "S6"),
+        *_convolution(16, "C1"),
+        *_convolution(16, "C3"),
+        *_convolution(64, "C5"),
         layers.Flatten(name="shapes"),
         layers.Dropout(0.5),
     )
@@ -154,12 +155,11 @@ def _ramps_of(marks):
     )
 
 
-def _convolution(filters, name, pool):
-    """A convolution and its means; normalised behind the means, where there is a quarter left to do."""
+def _convolution(filters, name):
+    """A convolution that halves the image, normalised."""
     layers = start_tensorflow().keras.layers
     return [
-        layers.Conv2D(filters, 5, padding="same", use_bias=False, name=name),
-        layers.AveragePooling2D(2, name=pool),
+        layers.Conv2D(filters, 6, strides=2, padding="same", use_bias=False, name=name),
         layers.BatchNormalization(momentum=0.95, name=f"{name}_normalise"),
         layers.ReLU(name=f"{name}_relu"),
     ]

@@ -21,5 +21,5 @@ class Recipe:
     """
 
     devices: int = 20_480
-    epochs: int = 12
+    epochs: int = 10
     seed: int = 1

@@ -13,11 +13,11 @@ from functools import cache
 
 
 @contextlib.contextmanager
-def silence():
+def _silence():
     """Send what is written to standard error, also by C++, nowhere; exceptions are raised as ever.
 
     For lines that tell users nothing and that no setting turns off: TensorFlow's start-up lines come before its own log
-    levels count, and Keras' `fit` makes it complain of an attribute of theirs that it does not know.
+    levels count.
     """
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -35,7 +35,7 @@ def _import_tensorflow():
     """TensorFlow, before it has started its threads."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    with silence(), warnings.catch_warnings():
+    with _silence(), warnings.catch_warnings():
         # Deprecations inside TensorFlow are not for our users to mend.
         warnings.simplefilter("ignore")
         import tensorflow as tf
@@ -54,7 +54,7 @@ def start_tensorflow():
         TensorFlow.
     """
     tf = _import_tensorflow()
-    with silence():
+    with _silence():
         tf.constant(0)
     return tf
 

@@ -15,7 +15,7 @@ from pvfault.marks import MARKS
 from pvfault.simulation.labelled import LabelledWindows, check_classes
 from pvfault.simulation.reference import is_reference_size
 from pvfault.teacher import describe, teach
-from pvfault.tensorflow_start import silence, start_deterministically, start_tensorflow
+from pvfault.tensorflow_start import start_deterministically, start_tensorflow
 
 BATCH = 128
 LEARNING_RATE = 2e-3
@@ -23,9 +23,9 @@ WEIGHT_DECAY = 0.05
 # Of the squared errors of the statistics and of the marks, beside the cross-entropy.
 STATISTICS_WEIGHT = 0.5
 MARKS_WEIGHT = 4.0
-# The dense layers alone, once with each of these weights of arrays of the literature: a pass takes seconds. Counted
-# twice, the few configurations of these arrays are told apart at little cost to the others.
-DENSE_ROUNDS = (1.0, 2.0)
+# The dense layers alone: a pass takes seconds. With more weight, the few configurations of arrays of the literature are
+# told apart at little cost to the others.
+LITERATURE_WEIGHT = 1.3
 DENSE_EPOCHS = 6
 DENSE_BATCH = 1024
 DENSE_LEARNING_RATE = 1e-3
@@ -45,8 +45,7 @@ def train_network(
     weight decay and a learning rate that falls along a cosine; rarer faults weigh more. The epoch with the least
     cross-entropy on the validation windows is kept. From there the dense layers go on alone, with the marks' ramps and
     more of the windows, and learn nothing but the labels: what helps the convolutions to look in the right places keeps
-    an answer from being as good as it could be. They do so twice, the second time with twice the weight on arrays of
-    the literature.
+    an answer from being as good as it could be. There, arrays of the literature weigh more.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def train_network(
     network = lenet.build_network(*_pixels_of_healthy_windows(training, rng), ramps=False)
     _read_marks(network, training, rng)
     _train_convolutions(network, training, validation, epochs, seed, rng, report)
-    network = _train_dense_layers(network, training)
+    network = _train_dense_layers(network, training, rng)
     logits = predict_logits(network, validation.images)
     loss, accuracy = _score(logits, validation.label)
     report(f"dense layers: validation {loss:.3f}, right {accuracy:.1%}")
@@ -149,28 +148,43 @@ def _training_step(tf, network, optimizer, n_statistics):
     return step
 
 
-def _train_dense_layers(network, training):
+def _train_dense_layers(network, training, rng):
     """Build in the ramps, and let the layers behind shapes and marks learn the labels.
 
     What the layers before them find is computed once.
     """
-    keras = start_tensorflow().keras
+    tf = start_tensorflow()
     places = ("shapes", "marks")
     # Half precision, for there are as many numbers as windows times 1,114.
     seen = _look(network, [network.get_layer(name).output for name in places], training.images, np.float16)
     network = lenet.add_ramps(network, seen[1].astype(np.float32))
-    dense = keras.Model([network.get_layer(name).output for name in places], network.output)
+    dense = tf.keras.Model([network.get_layer(name).output for name in places], network.output)
     literature = is_reference_size(training.modules, training.strings)
-    steps = DENSE_EPOCHS * -(-len(training) // DENSE_BATCH)
-    for weight in DENSE_ROUNDS:
-        schedule = keras.optimizers.schedules.CosineDecay(DENSE_LEARNING_RATE, steps)
-        dense.compile(keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY), "sparse_categorical_crossentropy")
-        counted = np.where(literature, weight, 1.0)
-        with silence():
-            dense.fit(
-                seen, training.label, sample_weight=counted, batch_size=DENSE_BATCH, epochs=DENSE_EPOCHS, verbose=0
-            )
+    weights = np.where(literature, LITERATURE_WEIGHT, 1.0).astype(np.float32)
+    steps = -(-len(training) // DENSE_BATCH)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(DENSE_LEARNING_RATE, DENSE_EPOCHS * steps)
+    step = _dense_step(tf, dense, tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY))
+    for _ in range(DENSE_EPOCHS):
+        for chosen in np.array_split(rng.permutation(len(training)), steps):
+            step(*(part[chosen].astype(np.float32) for part in seen), training.label[chosen], weights[chosen])
     return network
+
+
+def _dense_step(tf, dense, optimizer):
+    """One step of the optimizer for the dense layers, compiled."""
+    entropy = tf.keras.losses.SparseCategoricalCrossentropy()
+    signature = [tf.TensorSpec((None, *shown.shape[1:]), tf.float32) for shown in dense.inputs]
+    signature += [tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None,), tf.float32)]
+
+    @tf.function(input_signature=signature)
+    def step(shapes, marks, label, weight):
+        """Learn from one batch."""
+        with tf.GradientTape() as tape:
+            loss = entropy(label, dense([shapes, marks], training=True), sample_weight=weight)
+        gradients = tape.gradient(loss, dense.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, dense.trainable_variables, strict=True))
+
+    return step
 
 
 def _pixels_of_healthy_windows(training, rng):

@@ -22,6 +22,7 @@ from pvfault.simulation.labelling import LEAST_EFFECT
 from pvfault.simulation.reference import is_reference_size
 from pvfault.simulation.splits import TEST, TRAINING, VALIDATION
 from pvfault.teacher import SHARE
+from pvfault.training import LITERATURE_WEIGHT
 
 _BEGIN, _END = "<!-- pvfault evaluate -->", "<!-- end of pvfault evaluate -->"
 
@@ -73,6 +74,7 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
         reference_share=f"{np.mean(is_reference_size(training.modules, training.strings)):.0%}",
         label_share=f"{1 - SHARE:.1f}",
         trees_share=f"{SHARE:.1f}",
+        literature_weight=f"{LITERATURE_WEIGHT:.1f}",
         command=command,
         minutes=f"{minutes:.0f}",
     )

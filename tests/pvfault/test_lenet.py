@@ -33,13 +33,13 @@ def images():
 
 
 def test_it_has_the_layers_of_lenet_5(network):
-    """Trainable weights by hand: filters × 5 × 5 × channels, gain and shift of each, neurons × (inputs + 1).
+    """Trainable weights by hand: filters × 6 × 6 × channels, gain and shift of each, neurons × (inputs + 1).
 
     90 marks are read from 4 channels of 16 scales × 32 means over two columns; the first dense layer sees them, 12
     ramps of each (a slope and where it begins), and 64 shapes in 4 × 4 places.
     """
-    convolutions = 12 * 25 * 4 + 32 * 25 * 12 + 64 * 25 * 32
-    normalised = 2 * (12 + 32 + 64)
+    convolutions = 16 * 36 * 4 + 16 * 36 * 16 + 64 * 36 * 16
+    normalised = 2 * (16 + 16 + 64)
     marks = 90 * (16 * 32 * 4 + 1)
     ramps = 2 * 12 * 90
     dense = 512 * (4 * 4 * 64 + 13 * 90 + 1) + 256 * 513 + 6 * 257
