@@ -169,7 +169,7 @@ def _print_fleet(console, devices, labels, found):
     console.print(
         f"Of {count(len(injected), 'faulty device')}, {len(detected)} were found and {right} named rightly "
         f"(shorts as one: {right_as_groups}).\n"
-        f"Of {healthy} healthy ones, {false} were called faulty.",
+        f"Of {healthy} healthy ones, {false} {'was' if false == 1 else 'were'} called faulty.",
         highlight=False,
         soft_wrap=True,
     )

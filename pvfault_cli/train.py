@@ -22,7 +22,7 @@ def train(
 ):
     """Train the network on simulated plants and write its model card.
 
-    With the defaults it takes 45 to 70 minutes on two cores, as fast as these are, and 21 GB of memory, 9 of them pages
+    With the defaults it takes about 40 minutes on two cores, as fast as these are, and 21 GB of memory, 9 of them pages
     of the simulated windows, which are kept in the state folder and used again, by this command and by `pvfault
     evaluate`.
 

@@ -23,10 +23,21 @@ from pvfault.evaluation.scores import (
     NEAR_THE_CEILING,
 )
 
+# Scores of the whole fleet: by name, the unit, the metric and the least that is to be reached.
+FLEET_SCORES = {
+    "F1, faulty against healthy, by window": ("windows", FOUND, LEAST_FAULTY_F1),
+    "F1, faulty against healthy, by device-day": ("device-days", FOUND, LEAST_FAULTY_F1),
+    "macro-F1, shorts as one, by window": ("windows", GROUPED, LEAST_GROUPED_F1["windows"]),
+    "macro-F1, shorts as one, by device-day": ("device-days", GROUPED, LEAST_GROUPED_F1["device-days"]),
+}
+FALSE_ALARMS = f"at most {MOST_FALSE_ALARMS:.0f} false alarm a device-year"
+FOUND_SOON = f"open strings and shorts of 10 % of a string found within {SOON:.0f} h of daylight"
+CALIBRATION = "expected calibration error"
+
 
 @dataclass(frozen=True)
 class Goal:
-    """Something that was to be reached, what was, and what the ceiling has; empty where that is not asked."""
+    """Something that was to be reached, what was, and what the ceiling has; empty where that is not known."""
 
     text: str
     found: str
@@ -34,73 +45,72 @@ class Goal:
     ceiling: str = ""
 
 
-def goals(evaluation: Evaluation) -> list[Goal]:
+def goals(evaluation: Evaluation, ceiling: dict[str, float]) -> list[Goal]:
     """What was to be reached, from the figures.
 
     Parameters
     ----------
     evaluation : Evaluation
+    ceiling : dict of str to float
+        The ceiling's figures, by the name of what is to be reached; empty if there is no ceiling.
 
     Returns
     -------
     list of Goal
     """
     return [
-        *_of_the_fleet(evaluation),
-        _few_false_alarms(evaluation),
-        _found_soon(evaluation),
-        *_of_the_network(evaluation),
+        *_of_the_fleet(evaluation, ceiling),
+        _few_false_alarms(evaluation, ceiling),
+        _found_soon(evaluation, ceiling),
+        *_of_the_network(evaluation, ceiling),
         _ahead_of_baselines(evaluation),
-        *_of_the_reference_array(evaluation),
-        *_near_the_ceiling(evaluation),
+        *_of_the_reference_array(evaluation, ceiling),
+        *_near_the_ceiling(evaluation, ceiling),
     ]
 
 
-def _of_the_fleet(evaluation):
-    windows, days = (whole(evaluation, unit) for unit in ("windows", "device-days"))
-    yield _at_least("F1, faulty against healthy, by window", windows, FOUND, LEAST_FAULTY_F1)
-    yield _at_least("F1, faulty against healthy, by device-day", days, FOUND, LEAST_FAULTY_F1)
-    yield _at_least("macro-F1, shorts as one, by window", windows, GROUPED, LEAST_GROUPED_F1["windows"])
-    yield _at_least("macro-F1, shorts as one, by device-day", days, GROUPED, LEAST_GROUPED_F1["device-days"])
+def _of_the_fleet(evaluation, ceiling):
+    for name, (unit, metric, least) in FLEET_SCORES.items():
+        yield _at_least(name, whole(evaluation, unit).scores[metric.name], least, ceiling)
 
 
-def _at_least(text, column, metric, least):
-    scores = column.scores[metric.name]
+def _at_least(name, scores, least, ceiling):
     own = scores[MODEL]
-    return Goal(f"{text} ≥ {least:.2f}", f"{own}", own.value >= least, _of_ceiling(scores, lambda s: f"{s.value:.3f}"))
+    return Goal(f"{name} ≥ {least:.2f}", f"{own}", own.value >= least, _of_ceiling(ceiling, name, ".3f"))
 
 
-def _of_ceiling(by_judge, form):
-    """What the ceiling has, if there is one."""
-    return form(by_judge[CEILING]) if CEILING in by_judge else ""
+def _of_ceiling(ceiling, name, form):
+    """What the ceiling has of something, if that is known."""
+    return format(ceiling[name], form) if name in ceiling else ""
 
 
-def _few_false_alarms(evaluation):
+def _few_false_alarms(evaluation, ceiling):
     alarms = evaluation.false_alarms[MODEL]
     return Goal(
-        f"at most {MOST_FALSE_ALARMS:.0f} false alarm a device-year",
+        FALSE_ALARMS,
         f"{alarms.a_year:.2f}, with 95 % confidence at most {alarms.at_most:.2f}",
         alarms.a_year <= MOST_FALSE_ALARMS,
-        _of_ceiling(evaluation.false_alarms, lambda own: f"{own.a_year:.2f}"),
+        _of_ceiling(ceiling, FALSE_ALARMS, ".2f"),
     )
 
 
-def _found_soon(evaluation):
-    soon = {judge: estimate_share(delays <= SOON) for judge, delays in evaluation.delays.items()}
+def _found_soon(evaluation, ceiling):
+    delays = evaluation.delays[MODEL]
+    soon = estimate_share(delays <= SOON)
     return Goal(
-        f"open strings and shorts of 10 % of a string found within {SOON:.0f} h of daylight ≥ {LEAST_FOUND_SOON:.0%}",
-        f"{soon[MODEL]:.1%} of {len(evaluation.delays[MODEL]):,}",
-        soon[MODEL].value >= LEAST_FOUND_SOON,
-        _of_ceiling(soon, lambda own: f"{own.value:.1%}"),
+        f"{FOUND_SOON} ≥ {LEAST_FOUND_SOON:.0%}",
+        f"{soon:.1%} of {len(delays):,}",
+        soon.value >= LEAST_FOUND_SOON,
+        _of_ceiling(ceiling, FOUND_SOON, ".1%"),
     )
 
 
-def _of_the_network(evaluation):
+def _of_the_network(evaluation, ceiling):
     yield Goal(
-        f"expected calibration error ≤ {MOST_CALIBRATION_ERROR}",
+        f"{CALIBRATION} ≤ {MOST_CALIBRATION_ERROR}",
         f"{evaluation.calibration[MODEL]}",
         evaluation.calibration[MODEL].value <= MOST_CALIBRATION_ERROR,
-        _of_ceiling(evaluation.calibration, lambda own: f"{own.value:.3f}"),
+        _of_ceiling(ceiling, CALIBRATION, ".3f"),
     )
     slower = evaluation.slower["1 min"]
     lost = Estimate(-slower.value, -slower.high, -slower.low)
@@ -117,18 +127,24 @@ def _ahead_of_baselines(evaluation):
     )
 
 
-def _of_the_reference_array(evaluation):
+def reference_scores(evaluation: Evaluation):
+    """Of the reference array: what is to be reached, everybody's scores of it, and the least."""
     for name, least in zip(REFERENCE, LEAST_REFERENCE_F1, strict=True):
         for column in evaluation.columns:
             if (column.name, column.unit) == (name, "windows"):
-                yield _at_least(f"{name}: macro-F1, shorts as one, by window", column, GROUPED, least)
+                yield f"{name}: macro-F1, shorts as one, by window", column.scores[GROUPED.name], least
 
 
-def _near_the_ceiling(evaluation):
-    for column in (whole(evaluation, unit) for unit in ("windows", "device-days")):
-        if CEILING in column.scores[GROUPED.name]:
-            gap = -column.differences[GROUPED.name][CEILING].value
-            text = f"within {NEAR_THE_CEILING} of the ceiling, macro-F1, shorts as one, by {column.unit[:-1]}"
+def _of_the_reference_array(evaluation, ceiling):
+    for name, scores, least in reference_scores(evaluation):
+        yield _at_least(name, scores, least, ceiling)
+
+
+def _near_the_ceiling(evaluation, ceiling):
+    for name, (unit, metric, _) in FLEET_SCORES.items():
+        if metric is GROUPED and name in ceiling:
+            gap = ceiling[name] - whole(evaluation, unit).scores[metric.name][MODEL].value
+            text = f"within {NEAR_THE_CEILING} of the ceiling, {name}"
             yield Goal(text, f"{gap:.3f} below" if gap > 0 else f"{-gap:.3f} above", gap <= NEAR_THE_CEILING)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pvfault.evaluation.ceiling import Ceiling
 from pvfault.evaluation.comparison import GROUPED, METRICS
 from pvfault.evaluation.goals import baselines_ahead, goals, quieter_baselines
 from pvfault.evaluation.measured import MeasuredDay, worst_days
-from pvfault.evaluation.plan import CEILING
 from pvfault.evaluation.run import Evaluation
 from pvfault.evaluation.same_circuits import WOULD_HELP, short_rows
 from pvfault.evaluation.scores import GROUP_NAMES
@@ -80,7 +80,9 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
     )
 
 
-def add_evaluation(path: Path, evaluation: Evaluation, *, command: str, days: list[MeasuredDay]) -> Path:
+def add_evaluation(
+    path: Path, evaluation: Evaluation, ceiling: Ceiling | None, *, command: str, days: list[MeasuredDay]
+) -> Path:
     """Put an evaluation's figures into a model card, in the place of those of an earlier one.
 
     Parameters
@@ -88,6 +90,8 @@ def add_evaluation(path: Path, evaluation: Evaluation, *, command: str, days: li
     path : Path
         Of the card; one that is not there begins with this.
     evaluation : Evaluation
+    ceiling : Ceiling or None
+        Found by this evaluation or kept from another one.
     command : str
         That makes it again.
     days : list of MeasuredDay
@@ -102,27 +106,26 @@ def add_evaluation(path: Path, evaluation: Evaluation, *, command: str, days: li
     _, end, after = rest.partition(_END)
     if not (begin and end):
         before, after = f"{card.rstrip()}\n\n## Evaluation\n\n", "\n"
-    section = "\n\n".join(_evaluation_paragraphs(evaluation, command, days))
+    section = "\n\n".join(_evaluation_paragraphs(evaluation, ceiling, command, days))
     path.write_text(f"{before}{_BEGIN}\n\n{section}\n\n{_END}{after}", encoding="utf-8")
     return path
 
 
-def _evaluation_paragraphs(evaluation, command, days):
+def _evaluation_paragraphs(evaluation, ceiling, command, days):
     """What the card says of an evaluation."""
     plan = evaluation.plan
-    has_ceiling = CEILING in evaluation.false_alarms
-    beside = "two baselines and a ceiling" if has_ceiling else "two baselines"
+    beside = "two baselines and a ceiling" if ceiling else "two baselines"
     yield (
         f"Of version {evaluation.version}, on {plan.devices:,} simulated devices of which half are faulty, beside "
         f"{beside} (docs/evaluation.md says what these are). In brackets, 95 % confidence over devices."
     )
     yield f"    {command}"
-    with_ceiling = ["the ceiling has"] if has_ceiling else []
+    with_ceiling = ["the ceiling has"] if ceiling else []
     yield _table(
         ["to reach", "found", *with_ceiling, ""],
         [
             [g.text, g.found, *([g.ceiling] if with_ceiling else []), "reached" if g.reached else "not reached"]
-            for g in goals(evaluation)
+            for g in goals(evaluation, ceiling.figures if ceiling else {})
         ],
     )
     yield from _limits_paragraphs(evaluation.limits)
@@ -151,7 +154,7 @@ def _evaluation_paragraphs(evaluation, command, days):
         yield "No baseline's F1 is higher than the network's, in any column."
     for baseline in quieter_baselines(evaluation):
         yield f"{baseline.capitalize()}."
-    yield from evaluation.notes
+    yield from [*(ceiling.describe(evaluation.version) if ceiling else []), *evaluation.notes]
     if days:
         yield from _measured_paragraphs(days)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pvfault.evaluation import plots
 from pvfault.evaluation.alarms import SOON, alarms_by_confuser
+from pvfault.evaluation.ceiling import Ceiling
 from pvfault.evaluation.comparison import FOUND, GROUPED, SHORTS, SIX, Metric, compare
 from pvfault.evaluation.goals import baselines_ahead, ceiling_ahead, goals, quieter_baselines, whole
 from pvfault.evaluation.intervals import estimate_share
@@ -23,12 +24,16 @@ from pvfault.faults import FAULTS, LINE_GROUND, LINE_LINE
 from pvfault.simulation.splits import literature_devices
 
 
-def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list[MeasuredDay]) -> None:
+def write_report(
+    evaluation: Evaluation, ceiling: Ceiling | None, path: Path, *, command: str, days: list[MeasuredDay]
+) -> None:
     """Write the report.
 
     Parameters
     ----------
     evaluation : Evaluation
+    ceiling : Ceiling or None
+        Found by this evaluation or kept from another one.
     path : Path
         Of the HTML file.
     command : str
@@ -41,7 +46,8 @@ def write_report(evaluation: Evaluation, path: Path, *, command: str, days: list
         "report.html.j2",
         evaluation=evaluation,
         command=command,
-        goals=goals(evaluation),
+        ceiling=ceiling,
+        goals=goals(evaluation, ceiling.figures if ceiling else {}),
         judges=[answer.name for answer in fleet.answers],
         metrics=[metric.name for metric in (GROUPED, FOUND, SIX)],
         whole=[whole(evaluation, unit) for unit in ("windows", "device-days")],

@@ -102,8 +102,10 @@ class Evaluation:
     clean : Estimate
         By how much it changes with sensors without errors.
     limits : Limits
+    ceiling_notes : list of str
+        What the ceiling was fitted on, and how it grew with that; empty without a ceiling.
     notes : list of str
-        What was fitted on how much, and how the ceiling grew with it.
+        What else is to be known.
     """
 
     plan: Plan
@@ -116,6 +118,7 @@ class Evaluation:
     slower: dict[str, Estimate]
     clean: Estimate
     limits: Limits
+    ceiling_notes: list[str]
     notes: list[str]
 
 
@@ -153,8 +156,9 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
             rest = [Answers(judge, o.answers[name], day_rules[judge][0]) for judge, o in others.items()]
             parts[name] = Part.of(part, [Answers(MODEL, probabilities[name], combine), *rest])
         parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_other_devices(plan))
-        notes = describe_ceiling(others[CEILING].figures) if plan.ceiling else []
-        return _score(plan, classifier.version, parts, [*notes, _note_without_limit(parts[FLEET_PART], day_rules)])
+        ceiling_notes = describe_ceiling(others[CEILING].figures) if plan.ceiling else []
+        notes = [_note_without_limit(parts[FLEET_PART], day_rules)]
+        return _score(plan, classifier.version, parts, ceiling_notes, notes)
 
 
 def _tests(plan):
@@ -194,7 +198,7 @@ def _note_without_limit(part, day_rules):
     return describe_without_limit(part.days.truth, verdicts)
 
 
-def _score(plan, version, parts, notes):
+def _score(plan, version, parts, ceiling_notes, notes):
     """All scores of all parts."""
     fleet = parts[FLEET_PART]
     soon = must_be_found_soon(fleet.days)
@@ -223,6 +227,7 @@ def _score(plan, version, parts, notes):
         slower={name: _compare_set(plan, parts, name) for name in CADENCES if name != EVERY_20_S},
         clean=_compare_set(plan, parts, CLEAN),
         limits=find_limits(fleet, delays),
+        ceiling_notes=ceiling_notes,
         notes=notes,
     )
 

@@ -239,8 +239,13 @@ def _content(path):
 
 def _described(what):
     """What is asked for, with the code that makes it."""
+    return json.loads(json.dumps(what | {"code": hash_code()}))  # as it is read: tuples become lists
+
+
+def hash_code() -> str:
+    """SHA-256 of the code that windows are made by, in hexadecimal digits: under another one they may be others."""
     room = Path(pvfault.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(path for pattern in _MAKERS for path in room.glob(pattern)):
         digest.update(path.read_bytes())
-    return json.loads(json.dumps(what | {"code": digest.hexdigest()}))  # as it is read: tuples become lists
+    return digest.hexdigest()

@@ -72,6 +72,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     assert len(re.findall("<!-- pvfault evaluate -->", again_card)) == 1
     assert "Measured days" not in again_card
     assert "the ceiling has" not in page + again_card
+    assert "No ceiling is kept" in again.output
 
     done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 2, *SMALL)
     assert done.exit_code == 0, done.output
@@ -84,6 +85,21 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
         )
         assert re.search(r"Where the gap to the ceiling is: .* the ceiling has macro-F1 0\.\d{3}", text)
         assert re.search(r"One healthy hour in twenty differs from what is expected of it by more than \d+", text)
+
+    # What was found of the ceiling stands beside another network too.
+    found = re.findall(r"\| to reach .*?\n\n", weights.with_suffix(".md").read_text(), re.DOTALL)
+    other = weights.with_name("other.h5")
+    start_deterministically(2)
+    lenet.save_network(lenet.build_network(), other)
+    done = evaluate("-o", tmp_path / "report.html", "--model", other, *SMALL)
+    assert "No ceiling is kept" not in done.output
+    ceilings = [re.findall(r"\| ([\d.]*%?) \| (?:not )?reached \|", table)
+                for table in (found[0], other.with_suffix(".md").read_text())]  # fmt: skip
+    assert ceilings[0] == ceilings[1]
+    assert sum(ceiling != "" for ceiling in ceilings[0]) == 9
+    for text in ((tmp_path / "report.html").read_text(), other.with_suffix(".md").read_text()):
+        assert f"The ceiling was found beside version {version}" in text
+        assert "within 0.02 of the ceiling" in text
 
 
 @pytest.mark.parametrize(
