@@ -22,8 +22,8 @@ def train(
 ):
     """Train the network on simulated plants and write its model card.
 
-    With the defaults it takes about 40 minutes on two cores, as fast as these are, and 21 GB of memory, 9 of them pages
-    of the simulated windows, which are kept in the state folder and used again, by this command and by `pvfault
+    With the defaults it takes 40 to 45 minutes on two cores, as fast as these are, and 14 GB of memory, 10 of them
+    pages of the simulated windows, which are kept in the state folder and used again, by this command and by `pvfault
     evaluate`.
 
     Example: `pvfault train -o models/lenet5.h5`
