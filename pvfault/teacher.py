@@ -15,8 +15,9 @@ from pvfault.simulation.labelled import LabelledWindows
 from pvfault.simulation.reference import is_reference_size
 
 FOLDS = 2
-# Trees of a fold, and the share of the statistics that a split may choose from. Against 150 trees that may choose from
-# all: a third of the time, and the network learned no less from them.
+# Trees of a fold, and the share of the statistics that a split may choose from. On devices that they have not seen, the
+# log loss of one fold is 0.586, 0.593 and 0.619 after 60, 100 and 150 trees; once they are softened by a power of 0.7,
+# for more trees are surer of themselves, 0.604, 0.578 and 0.572.
 TREES = 100
 FEATURES = 0.25
 # Much of what a window shows cannot be named for sure; a probability says how much, which a label does not. On the

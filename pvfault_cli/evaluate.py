@@ -41,8 +41,8 @@ def evaluate(
 
     Beside it stand gradient boosting on hourly statistics, the expected-power rule that operators use, and a ceiling,
     whose figures are kept beside the weights, in `ceiling.json`. Simulated windows and the others' answers are kept in
-    the state folder, so that another network takes minutes. The first run takes a quarter of an hour on two cores, with
-    `--ceiling 10` more than two hours.
+    the state folder, so that another network takes minutes. The first run after training takes about eight minutes on
+    two cores, with `--ceiling 10` more than two hours.
 
     Example: `pvfault evaluate -o build/evaluation/report.html`
     """
