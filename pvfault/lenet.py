@@ -6,9 +6,11 @@ starts (`tensorflow_start.py`).
 """
 
 import hashlib
+import json
 import warnings
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from pvfault import scalogram
@@ -322,3 +324,15 @@ def load_classifier(path, *, threads=None):
     if threads is not None:
         limit_threads(threads)
     return Classifier(load_network(path), read_version(path))
+
+
+def write_scores(weights: Path, scores: dict) -> None:
+    """Write into a weights file how right its network is, so that it goes wherever the weights go."""
+    with h5py.File(weights, "r+") as file:
+        file.attrs["scores"] = json.dumps(scores)
+
+
+def read_scores(weights: Path) -> dict:
+    """Read what `write_scores` wrote; empty for weights without scores."""
+    with h5py.File(weights, "r") as file:
+        return json.loads(file.attrs.get("scores", "{}"))

@@ -1,7 +1,7 @@
 """A topic with one day of a fleet of any size.
 
 Here: how few simulated devices become many, in the order in which a fleet sends. Not here: the simulation
-(`pvfault.simulation`), the encoding (`pvfault_gateway`).
+(`pvfault_workshop.simulation`), the encoding (`pvfault_gateway`).
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ import pyarrow as pa
 from pvfault.readings import DEVICE_ID, DEVICE_ID_LENGTH, TIMESTAMP
 from pvfault.registry import write_registry
 from pvfault.settings import Settings
-from pvfault.simulation import simulate_fleet
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.topics import ensure_topic
+from pvfault_workshop.simulation import simulate_fleet
 
 DAY = date(2024, 6, 1)
 # Devices that are really simulated; the others are copies of these under other names.

@@ -93,8 +93,8 @@ def _broker(settings, steps):
 def _simulate(settings, dates, devices, seed, steps):
     """Send a simulated fleet's readings to the broker."""
     from pvfault.readings import READINGS_PER_DAY
-    from pvfault.simulation import simulate_fleet
     from pvfault_gateway.simulate import simulate
+    from pvfault_workshop.simulation import simulate_fleet
 
     total = devices * len(dates) * READINGS_PER_DAY
     sent = 0
@@ -142,7 +142,7 @@ def _print_fleet(console, devices, labels, found):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from pvfault.evaluation.scores import GROUPS
+    from pvfault_workshop.evaluation.scores import GROUPS
 
     injected = {label["deviceID"]: label for label in labels.to_pylist()}
     # 79 characters wide: no terminal breaks it.

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
-from pvfault.recipe import Recipe
 from pvfault_cli.messages import prepare_output, read_settings
 from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
+from pvfault_workshop.recipe import Recipe
 
 DEVICES = 4_800
 
@@ -49,14 +49,14 @@ def evaluate(
     prepare_output(output, "an HTML file", "build/evaluation/report.html")
     from rich.console import Console
 
-    from pvfault.evaluation import model_card
-    from pvfault.evaluation.ceiling import KEPT_CEILING, ceiling_of, read_ceiling, write_ceiling
-    from pvfault.evaluation.goals import goals
-    from pvfault.evaluation.plan import Plan, Progress
-    from pvfault.evaluation.report import write_report
-    from pvfault.evaluation.run import evaluate
     from pvfault.lenet import load_classifier
     from pvfault_cli.steps import Steps
+    from pvfault_workshop.evaluation import model_card
+    from pvfault_workshop.evaluation.ceiling import KEPT_CEILING, ceiling_of, read_ceiling, write_ceiling
+    from pvfault_workshop.evaluation.goals import goals
+    from pvfault_workshop.evaluation.plan import Plan, Progress
+    from pvfault_workshop.evaluation.report import write_report
+    from pvfault_workshop.evaluation.run import evaluate
 
     settings = read_settings(model=model)
     weights = settings.model
@@ -88,9 +88,9 @@ def evaluate(
 def _judge_measured(file, columns, device, timezone, classifier, weights):
     """Measured days, and what was written about them."""
     from pvfault.classify import classify_readings
-    from pvfault.evaluation.measured import JUDGEMENTS, measured_days, read_judgements
     from pvfault.reading_files import read_readings
     from pvfault.registry import EMPTY_REGISTRY
+    from pvfault_workshop.evaluation.measured import JUDGEMENTS, measured_days, read_judgements
 
     readings = read_readings(file, columns=parse_map(columns), device=device, timezone=timezone)
     predictions = classify_readings(readings.table, EMPTY_REGISTRY, classifier)

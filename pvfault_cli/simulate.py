@@ -25,10 +25,10 @@ def simulate(
     Example: `pvfault simulate --devices 100 --start 2024-06-01 --days 3`
     """
     from pvfault.readings import READINGS_PER_DAY
-    from pvfault.simulation import simulate_fleet
     from pvfault_gateway.msk import find_brokers
     from pvfault_gateway.simulate import labels_file
     from pvfault_gateway.simulate import simulate as send
+    from pvfault_workshop.simulation import simulate_fleet
 
     settings = find_brokers(read_settings(topic=topic, broker=broker))
     dates = [start.date() + timedelta(day) for day in range(days)]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pvfault.recipe import Recipe
 from pvfault_cli.messages import prepare_output, read_settings
+from pvfault_workshop.recipe import Recipe
 
 
 def train(
@@ -31,8 +31,8 @@ def train(
     prepare_output(output, "an HDF5 file", "models/lenet5.h5")
     from rich.console import Console
 
-    from pvfault.model_making import make_network
-    from pvfault.simulation.parts import prepare_parts
+    from pvfault_workshop.model_making import make_network
+    from pvfault_workshop.simulation.parts import prepare_parts
 
     console = Console(stderr=True)
     with _progress(console) as report:

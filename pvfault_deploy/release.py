@@ -22,7 +22,8 @@ MODEL = "lenet5.h5"
 _ZIPPED = ("pvfault", "spark_jobs")
 # What the images are made of beside the packages above: another content is another release, so a tag never lies.
 _IN_IMAGES = (
-    "pvfault_assets", "pvfault_api", "pvfault_cli", "pvfault_gateway", "infra/images", "pyproject.toml",
+    "pvfault_assets", "pvfault_api", "pvfault_cli", "pvfault_gateway", "pvfault_workshop",
+    "infra/images", "pyproject.toml",
     "requirements.lock",
 )  # fmt: skip
 _JARS = {"spark": "iceberg-spark-runtime-*.jar", "aws": "iceberg-aws-bundle-*.jar"}

@@ -1,7 +1,7 @@
 """Send the readings of a simulated fleet to Kafka, with the registry and the labels that belong to it.
 
 Here: the files beside the readings, and one day after the other. Not here: the simulation itself
-(`pvfault.simulation`).
+(`pvfault_workshop.simulation`).
 """
 
 import io
@@ -14,9 +14,9 @@ import pyarrow.csv as pa_csv
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
-from pvfault.simulation import Fleet
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.topics import prepare_topic
+from pvfault_workshop.simulation import Fleet
 
 
 def labels_file(settings: Settings) -> Path:

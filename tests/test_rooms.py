@@ -12,26 +12,30 @@ PROJECT = Path(__file__).parent.parent
 # interface speaks (pandas of pvlib, py4j of pyspark) is listed with it.
 ROOMS = {
     "pvfault": {
-        "numpy", "pyarrow", "pywt", "tensorflow", "h5py", "pvlib", "pandas", "scipy", "sklearn", "matplotlib", "jinja2",
-        "threadpoolctl",
+        "numpy", "pyarrow", "pywt", "tensorflow", "h5py", "pandas", "scipy", "threadpoolctl",
+    },
+    "pvfault_workshop": {
+        "numpy", "pyarrow", "tensorflow", "h5py", "pvlib", "pandas", "scipy", "sklearn", "matplotlib", "jinja2",
+        "pvfault",
     },
     "pvfault_gateway": {
         "confluent_kafka", "boto3", "botocore", "aws_msk_iam_sasl_signer", "psutil", "numpy", "pyarrow", "pvfault",
+        "pvfault_workshop",
     },
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {
         "dagster", "dagster_pyspark", "boto3", "botocore", "pyarrow", "tenacity", "spark_jobs", "pvfault_api",
-        "pvfault_gateway", "pvfault",
+        "pvfault_gateway", "pvfault_workshop", "pvfault",
     },
     "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
-        "pvfault", "pvfault_gateway", "spark_jobs",
+        "pvfault", "pvfault_gateway", "pvfault_workshop", "spark_jobs",
     },
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
         "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_assets", "pvfault_api",
-        "pvfault_bench", "pvfault_deploy",
+        "pvfault_bench", "pvfault_deploy", "pvfault_workshop",
     },
 }  # fmt: skip
 BELONGS = {
@@ -44,6 +48,10 @@ BELONGS = {
     "pyiceberg": "pvfault_api/",
     "typer": "pvfault_cli/",
     "rich": "pvfault_cli/",
+    "pvlib": "pvfault_workshop/",
+    "sklearn": "pvfault_workshop/",
+    "matplotlib": "pvfault_workshop/ or pvfault_bench/",
+    "pvfault_workshop": "pvfault_workshop/: a job on a cluster carries no simulator",
 }
 # Keras gives warnings that only TensorFlow's own variables silence, and they must be set before it is imported.
 MAY_TOUCH_THE_ENVIRONMENT = {"pvfault/tensorflow_start.py"}

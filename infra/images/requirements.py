@@ -15,7 +15,7 @@ from pathlib import Path
 # Extras of pyproject.toml, and what an image has by itself: EMR's has a Spark that is built for it.
 IMAGES = {
     "emr": (("spark",), {"pyspark"}),
-    "dagster": (("spark", "dagster", "aws", "gateway"), set()),
+    "dagster": (("spark", "dagster", "aws", "gateway", "workshop"), set()),
 }
 
 

@@ -77,8 +77,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         right they were on devices that they were not trained on. With `train: true` it trains them first.
         """
         # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
-        from pvfault.lenet import load_classifier
-        from pvfault.model_making import read_scores
+        from pvfault.lenet import load_classifier, read_scores
 
         with shown_to_the_operator():
             if config.train:

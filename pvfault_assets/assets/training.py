@@ -1,8 +1,8 @@
 """What the network is made of, and how right it is.
 
 Here: the simulated windows as an asset, training from them, and the network's scores as checks. Not here: the windows
-(`pvfault.simulation.labelling`), training (`pvfault.model_making`), the weights that days are classified with
-(`sources.py`).
+(`pvfault_workshop.simulation.labelling`), training (`pvfault_workshop.model_making`), the weights that days are
+classified with (`sources.py`).
 """
 
 from pathlib import Path
@@ -10,9 +10,14 @@ from pathlib import Path
 import dagster as dg
 
 from pvfault.errors import PvfaultError
-from pvfault.evaluation.scores import LEAST_FAULTY_F1, LEAST_GROUPED_F1, MOST_CALIBRATION_ERROR, MOST_FALSE_ALARMS
-from pvfault.recipe import Recipe
 from pvfault.settings import Settings
+from pvfault_workshop.evaluation.scores import (
+    LEAST_FAULTY_F1,
+    LEAST_GROUPED_F1,
+    MOST_CALIBRATION_ERROR,
+    MOST_FALSE_ALARMS,
+)
+from pvfault_workshop.recipe import Recipe
 
 TRAINING_WINDOWS = dg.AssetKey("training_windows")
 MODEL = dg.AssetKey("lenet_model")
@@ -61,7 +66,7 @@ def training_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         Three parts (training, validation, test) that share no device, site or date. Simulating them takes a quarter of
         an hour; materialise it before `lenet_model` is asked to train.
         """
-        from pvfault.simulation.parts import count_windows, name_parts, prepare_parts
+        from pvfault_workshop.simulation.parts import count_windows, name_parts, prepare_parts
 
         folder = settings.training
         parts = prepare_parts(config.devices, folder, workers=config.workers)
@@ -117,8 +122,8 @@ def score_results(scores: dict) -> list[dg.AssetCheckResult]:
 
 def train_model(settings: Settings, config: ModelConfig) -> None:
     """Train on what `training_windows` has made, and put weights and model card in the place of the present ones."""
-    from pvfault.model_making import make_network
-    from pvfault.simulation.parts import kept_devices, prepare_parts
+    from pvfault_workshop.model_making import make_network
+    from pvfault_workshop.simulation.parts import kept_devices, prepare_parts
 
     if not isinstance(settings.model, Path):
         raise PvfaultError(

@@ -5,7 +5,7 @@ import importlib.util
 import re
 import subprocess
 import sys
-from importlib.metadata import requires, version
+from importlib.metadata import packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
@@ -94,14 +94,69 @@ def test_everything_that_an_image_installs_is_locked_at_the_version_that_is_test
     assert {name: version(name) for name in installed} == {name: pins[name] for name in installed}
 
 
+# A package and its import differ in these names.
+PACKAGES = {"pywt": "pywavelets", "tensorflow": "tensorflow-cpu", "sklearn": "scikit-learn", "botocore": "boto3",
+            "aws_msk_iam_sasl_signer": "aws-msk-iam-sasl-signer-python"}  # fmt: skip
+# What Dagster's image is started for: the definitions, and readings sent by hand (docs/deployment.md).
+OF_DAGSTER = ["pvfault_assets/**/*.py", *(f"pvfault_cli/{name}.py" for name in ("replay", "simulate", "topic"))]
+
+
+def needed_by(paths, of_base=frozenset()):
+    """Packages that modules of ours need from an image, also for what they import inside functions."""
+    ours = {path.name for path in PROJECT.glob("pvfault*")} | {"spark_jobs"}
+    needed = imported_by(paths) - sys.stdlib_module_names - ours - of_base
+    return {canonicalize_name(PACKAGES.get(name, name)) for name in needed}
+
+
 def test_the_jobs_image_keeps_amazon_s_spark_and_has_all_that_jobs_import():
     installed = closure(direct_requirements("emr"))
     assert "pyspark" not in installed
-    imported = imported_by(sorted((PROJECT / "spark_jobs").glob("*.py")))
-    # Amazon's Spark brings these two; a package and its import differ in these names.
-    of_spark, packages = {"pyspark", "py4j"}, {"pywt": "pywavelets", "tensorflow": "tensorflow-cpu"}
-    needed = imported - sys.stdlib_module_names - of_spark - {"pvfault", "spark_jobs"}
-    assert {packages.get(name, canonicalize_name(name)) for name in needed} <= installed
+    jobs = sorted((PROJECT / "spark_jobs").glob("*.py"))
+    assert needed_by(jobs, of_base={"pyspark", "py4j"}) <= installed
+
+
+def test_dagster_s_image_has_all_that_its_code_imports():
+    """Reading the scores beside the weights once needed a package that was not there, every night."""
+    paths = [path for pattern in OF_DAGSTER for path in sorted(PROJECT.glob(pattern))]
+    assert len(paths) > 20
+    installed = closure(direct_requirements("dagster"))
+    needed = needed_by(paths)
+    assert needed >= {"dagster", "scikit-learn", "tensorflow-cpu", "confluent-kafka", "pvlib"}
+    assert needed <= installed
+
+
+_WITHOUT = """
+import sys
+absent = set(sys.argv[1].split(","))
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"{name} is not in the image", name=name)
+
+sys.meta_path.insert(0, Absent())
+import pvfault_assets.definitions
+import pvfault_cli.main
+"""
+
+
+def test_definitions_and_command_start_with_nothing_but_what_is_in_dagster_s_image(tmp_path):
+    """What stands at the head of a module counts even where nobody calls it."""
+    installed = closure(direct_requirements("dagster"))
+    absent = {
+        name
+        for name, packages in packages_distributions().items()
+        if not {canonicalize_name(package) for package in packages} & (installed | {"pip", "setuptools", "pvfault"})
+    }
+    rooms = {path.name for path in PROJECT.glob("pvfault*") if path.is_dir() and path.suffix != ".egg-info"}
+    copied = set(re.findall(r"^COPY (pvfault\w*)", dockerfile("dagster").read_text(), re.M))
+    assert {"cfnlint", "fastavro", "moto"} <= absent
+    assert rooms - copied == {"pvfault_bench", "pvfault_deploy"}
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, ",".join(absent | (rooms - copied))],
+        cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_jobs_are_run_by_the_python_that_has_the_packages():

@@ -11,7 +11,6 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
 from pvfault.readings import READING_SCHEMA
-from pvfault.simulation import simulate_fleet
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS
 from pvfault_api.tables import read_dates
 from pvfault_assets.definitions import build_definitions
@@ -19,6 +18,7 @@ from pvfault_assets.notifications import notifications
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.simulate import write_fleet
 from pvfault_gateway.topics import connect, count_records, ensure_topic
+from pvfault_workshop.simulation import simulate_fleet
 from tests.pvfault_assets.test_definitions import CHECKS, TABLES
 
 pytestmark = [pytest.mark.broker, pytest.mark.spark]

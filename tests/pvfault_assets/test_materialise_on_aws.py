@@ -9,7 +9,6 @@ import pytest
 
 from pvfault.faults import FAULTS
 from pvfault.registry import write_registry
-from pvfault.simulation import simulate_fleet
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, TABLES
 from pvfault_api.tables import read_dates
 from pvfault_assets.definitions import build_definitions
@@ -19,6 +18,7 @@ from pvfault_deploy.amazon import Amazon
 from pvfault_deploy.release import pack, upload
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.topics import ensure_topic
+from pvfault_workshop.simulation import simulate_fleet
 from tests.conftest import JARS, PROJECT
 from tests.pvfault_assets.on_aws import settings_on_aws
 from tests.pvfault_assets.test_materialise import evaluations

@@ -7,7 +7,7 @@ import pytest
 
 from pvfault import lenet
 from pvfault.faults import FAULTS
-from pvfault.model_making import read_scores
+from pvfault.lenet import read_scores
 from pvfault_assets.definitions import build_definitions
 
 HEADER = "deviceID,rated_voltage,rated_current,site\n"

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pvfault.registry import write_registry
-from pvfault.simulation import simulate_fleet
 from pvfault.tables import PREDICTIONS
 from pvfault_cli.main import app
+from pvfault_workshop.simulation import simulate_fleet
 from tests.conftest import PROJECT
 
 MODEL = PROJECT / "models" / "lenet5.h5"

@@ -7,9 +7,9 @@ import pyarrow.csv as pa_csv
 import pytest
 
 from pvfault.errors import PvfaultError
-from pvfault.simulation import simulate_fleet
 from pvfault_gateway.simulate import labels_file, simulate, write_fleet
 from pvfault_gateway.topics import connect, count_records
+from pvfault_workshop.simulation import simulate_fleet
 from tests.pvfault_gateway.helpers import read_topic
 
 DATES = [date(2024, 6, 1), date(2024, 6, 2)]

@@ -13,9 +13,9 @@ from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.lenet import load_classifier
 from pvfault.registry import read_registry, write_registry
-from pvfault.simulation import simulate_fleet
 from pvfault.tables import PREDICTIONS
 from pvfault_cli.main import app
+from pvfault_workshop.simulation import simulate_fleet
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings
 from tests.spark_jobs.helpers import config_of, rows_of, send_readings
 

@@ -1,0 +1,247 @@
+"""The model card: what a network was trained on, how right it is, and what it is not good for.
+
+Here: the card's tables, and the section of an evaluation. Not here: the scores themselves (`network_scores.py`,
+`run.py`), the card's text (`model_card.md.j2`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from pvfault.faults import FAULTS, NONE
+from pvfault_workshop.evaluation.ceiling import Ceiling
+from pvfault_workshop.evaluation.comparison import GROUPED, METRICS
+from pvfault_workshop.evaluation.goals import baselines_ahead, goals, quieter_baselines
+from pvfault_workshop.evaluation.measured import MeasuredDay, worst_days
+from pvfault_workshop.evaluation.run import Evaluation
+from pvfault_workshop.evaluation.same_circuits import WOULD_HELP, short_rows
+from pvfault_workshop.evaluation.scores import GROUP_NAMES
+from pvfault_workshop.evaluation.templates import render
+from pvfault_workshop.simulation.faults import LEAST_SEVERITY
+from pvfault_workshop.simulation.labelling import LEAST_EFFECT
+from pvfault_workshop.simulation.literature_array import is_reference_size
+from pvfault_workshop.simulation.splits import TEST, TRAINING, VALIDATION
+from pvfault_workshop.teacher import SHARE
+from pvfault_workshop.training import LITERATURE_WEIGHT
+
+_BEGIN, _END = "<!-- pvfault evaluate -->", "<!-- end of pvfault evaluate -->"
+
+
+def write_card(scores, *, version, command, training, validation, test, minutes):
+    """Text of a model card.
+
+    Parameters
+    ----------
+    scores : Scores
+    version : str
+    command : str
+        That repeats the training.
+    training, validation, test : LabelledWindows
+    minutes : float
+        Training and scoring took.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    windows, days = scores.windows, scores.days
+    alarms = scores.false_alarms
+    grouped = [["windows", *_format(windows["grouped_f1"])], ["device-days", *_format(days["grouped_f1"])]]
+    parts = ((TRAINING, training), (VALIDATION, validation), (TEST, test))
+    return render(
+        "model_card.md.j2",
+        begin=_BEGIN,
+        end=_END,
+        version=version,
+        classes=", ".join(FAULTS),
+        overall=_overall(scores),
+        false_days=f"{alarms.count} of {alarms.days:,}",
+        rate=f"{alarms.a_year:.1f} a device-year; with 95 % confidence at most {alarms.at_most:.1f}",
+        by_class=_table(["F1", *FAULTS], [["windows", *_format(windows["f1"])], ["device-days", *_format(days["f1"])]]),
+        grouped=_table(["F1", *GROUP_NAMES], grouped),
+        window_confusion=_confusion(windows["confusion"]),
+        day_confusion=_confusion(days["confusion"]),
+        found=_table(
+            ["severity", "device-days", "found"],
+            [[f"{low:.0%} to {high:.0%}", str(n), f"{share:.0%}"] for low, high, n, share in scores.found],
+        ),
+        data=_table(
+            ["", "device-days", "windows", *FAULTS, "sites", "dates from"], [_data_row(*part) for part in parts]
+        ),
+        least_effect=f"{LEAST_EFFECT:.0%}",
+        least_severity=f"{LEAST_SEVERITY:.0%}",
+        reference_share=f"{np.mean(is_reference_size(training.modules, training.strings)):.0%}",
+        label_share=f"{1 - SHARE:.1f}",
+        trees_share=f"{SHARE:.1f}",
+        literature_weight=f"{LITERATURE_WEIGHT:.1f}",
+        command=command,
+        minutes=f"{minutes:.0f}",
+    )
+
+
+def add_evaluation(
+    path: Path, evaluation: Evaluation, ceiling: Ceiling | None, *, command: str, days: list[MeasuredDay]
+) -> Path:
+    """Put an evaluation's figures into a model card, in the place of those of an earlier one.
+
+    Parameters
+    ----------
+    path : Path
+        Of the card; one that is not there begins with this.
+    evaluation : Evaluation
+    ceiling : Ceiling or None
+        Found by this evaluation or kept from another one.
+    command : str
+        That makes it again.
+    days : list of MeasuredDay
+
+    Returns
+    -------
+    Path
+        Of the card.
+    """
+    card = path.read_text(encoding="utf-8") if path.exists() else f"# Model card: {path.stem}\n\n{_BEGIN}\n{_END}\n"
+    before, begin, rest = card.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        before, after = f"{card.rstrip()}\n\n## Evaluation\n\n", "\n"
+    section = "\n\n".join(_evaluation_paragraphs(evaluation, ceiling, command, days))
+    path.write_text(f"{before}{_BEGIN}\n\n{section}\n\n{_END}{after}", encoding="utf-8")
+    return path
+
+
+def _evaluation_paragraphs(evaluation, ceiling, command, days):
+    """What the card says of an evaluation."""
+    plan = evaluation.plan
+    beside = "two baselines and a ceiling" if ceiling else "two baselines"
+    yield (
+        f"Of version {evaluation.version}, on {plan.devices:,} simulated devices of which half are faulty, beside "
+        f"{beside} (docs/evaluation.md says what these are). In brackets, 95 % confidence over devices."
+    )
+    yield f"    {command}"
+    with_ceiling = ["the ceiling has"] if ceiling else []
+    yield _table(
+        ["to reach", "found", *with_ceiling, ""],
+        [
+            [g.text, g.found, *([g.ceiling] if with_ceiling else []), "reached" if g.reached else "not reached"]
+            for g in goals(evaluation, ceiling.figures if ceiling else {})
+        ],
+    )
+    yield from _limits_paragraphs(evaluation.limits)
+    for column in evaluation.columns:
+        if column.breakdown == "all":
+            judges = list(column.scores[GROUPED.name])
+            rows = [[judge, *(f"{column.scores[m.name][judge]}" for m in METRICS)] for judge in judges]
+            yield _table([f"{column.n:,} {column.unit}", *(metric.name for metric in METRICS)], rows)
+    yield _table(
+        ["", "healthy device-days", "called faulty", "a device-year", "at most"],
+        [
+            [judge, f"{a.days:,}", str(a.count), f"{a.a_year:.2f}", f"{a.at_most:.2f}"]
+            for judge, a in evaluation.false_alarms.items()
+        ],
+    )
+    behind = baselines_ahead(evaluation)
+    if behind:
+        sure = sum(ahead.sure for ahead in behind)
+        worst = behind[0]
+        yield (
+            f"A baseline scores higher than the network in {len(behind)} comparisons, in {sure} of them beyond doubt; "
+            f"the most ({-worst.difference.value:.3f}) {worst.judge} in {worst.metric}, {worst.column.breakdown} "
+            f"{worst.column.name}, {worst.column.unit}."
+        )
+    else:
+        yield "No baseline's F1 is higher than the network's, in any column."
+    for baseline in quieter_baselines(evaluation):
+        yield f"{baseline.capitalize()}."
+    yield from [*(ceiling.describe(evaluation.version) if ceiling else []), *evaluation.notes]
+    if days:
+        yield from _measured_paragraphs(days)
+
+
+def _limits_paragraphs(limits):
+    """What the card says of what limits the scores."""
+    yield (
+        f"One healthy hour in twenty differs from what is expected of it by more than {limits.usual:.0%} of voltage "
+        f"and current together (sensors, snow, curtailment); in {limits.hidden:.0%} of the faulty hours the fault "
+        "changes less than that. F1 of faulty against healthy and macro-F1 with the shorts as one, by window, of all "
+        "healthy hours and of the faulty ones in which voltage and current together change so much or more:"
+    )
+    judges = list(limits.by_least_effect[0][2])
+    yield _table(
+        ["change", "faulty hours", *judges],
+        [
+            [f"{least:.0%}", f"{n:,}", *(" / ".join(f"{value:.3f}" for value in scores[judge]) for judge in judges)]
+            for least, n, scores in limits.by_least_effect
+        ],
+    )
+    yield "Open strings and shorts of 10 % of a string that are found within 2 h of daylight:"
+    yield _table(
+        ["strings in parallel", "device-days", *judges],
+        [[name, str(n), *(f"{shares[judge]:.0%}" for judge in judges)] for name, n, shares in limits.soon_by_strings],
+    )
+    yield (
+        "Line-line and line-ground faults of the reference array in a bright hour: what they change at the maximum of "
+        "power. Faults that take as much are at one point, whatever their name: by six classes, whoever is ahead on "
+        "that array has had the luckier guess."
+    )
+    yield _table(["take of the power", "fault", "configurations", "voltage", "current"], short_rows())
+    yield "What would separate the rest: " + "; ".join(what[0].lower() + what[1:] for what, _ in WOULD_HELP) + "."
+
+
+def _measured_paragraphs(days):
+    """What the card says of measured days."""
+    judged, faulty = sum(day.judged for day in days), sum(day.faulty for day in days)
+    called = sum(day.verdict != NONE for day in days)
+    yield "### Measured days"
+    yield (
+        f"{len(days)} days of one or more real inverters on which no fault is known (docs/real_data.md). {faulty} of "
+        f"{judged:,} windows are called faulty ({faulty / judged:.1%}), and {called} of the days. The worst three:"
+    )
+    for day in worst_days(days):
+        judgement = day.judgement or "Nobody has written yet what is to be seen on this day."
+        yield f"- **{day.day}**: {day.faulty} of {day.judged} windows, verdict {day.verdict}. {judgement}"
+    yield "Day by day (UTC):"
+    yield _table(
+        ["date", "windows judged", "called faulty", "share", "verdict"],
+        [[str(d.day), str(d.judged), str(d.faulty), f"{d.share:.0%}", d.verdict] for d in days],
+    )
+
+
+def _overall(scores):
+    """The scores that are one number each."""
+    w, d = scores.windows, scores.days
+    rows = [["number", f"{w['confusion'].sum():,}", f"{d['confusion'].sum():,}"]]
+    named = (
+        ("macro-F1, six classes", "macro_f1", ".3f"),
+        ("macro-F1, line-line and line-ground as one", "grouped_macro_f1", ".3f"),
+        ("F1, faulty against healthy", "faulty_f1", ".3f"),
+        ("healthy called faulty", "false_alarms", ".2%"),
+        ("faulty called healthy", "missed", ".1%"),
+    )
+    rows += [[name, format(w[key], form), format(d[key], form)] for name, key, form in named]
+    return _table(
+        ["", "windows", "device-days"], [*rows, ["expected calibration error", f"{scores.calibration:.3f}", ""]]
+    )
+
+
+def _format(values):
+    return [f"{value:.3f}" for value in values]
+
+
+def _data_row(split, windows):
+    """One part of the data: how many of what, from where and when."""
+    counts = np.bincount(windows.label, minlength=len(FAULTS))
+    numbers = [len(np.unique(windows.device_day)), len(windows), *counts, len(split.sites)]
+    return [split.name, *(f"{number:,}" for number in numbers), str(split.first)]
+
+
+def _confusion(matrix):
+    """A confusion matrix as a table."""
+    return _table(["", *FAULTS], [[fault, *map(str, row)] for fault, row in zip(FAULTS, matrix, strict=True)])
+
+
+def _table(header, rows):
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
