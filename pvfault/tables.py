@@ -1,7 +1,7 @@
 """The tables and their columns.
 
 Here: each table's Arrow schema, its key and the column by whose day it is partitioned. The Spark and Iceberg forms
-are derived from these in `spark_jobs/lake.py`. Not here: how tables are created, written or read.
+are derived from these in `spark_jobs/catalog.py`. Not here: how tables are created, written or read.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,10 @@ import pyarrow as pa
 
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
+
+# The catalog of the tables, and their namespace in it: the same names for Spark, PyIceberg and Glue.
+CATALOG = "lake"
+NAMESPACE = "pvfault"
 
 WINDOW_START = "window_start"
 

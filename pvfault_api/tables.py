@@ -15,11 +15,7 @@ from pyiceberg.expressions import And, GreaterThanOrEqual, LessThan
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import AWS, Settings
-from pvfault.tables import Table
-
-# Spark's catalog and namespace of the same names, `spark_jobs.session.CATALOG` and `NAMESPACE`.
-CATALOG = "lake"
-NAMESPACE = "pvfault"
+from pvfault.tables import CATALOG, NAMESPACE, Table
 
 
 def open_catalog(settings: Settings) -> Catalog:

@@ -28,7 +28,7 @@ from pvfault.registry import Registry
 from pvfault.tables import PREDICTIONS, READINGS, WINDOW_START
 from pvfault.windows import DARK_BELOW, SLOTS, WINDOW_S, WINDOWS_PER_DAY
 from pvfault_bench.filling import DAY, device_names
-from spark_jobs import lake
+from spark_jobs import scans
 from spark_jobs.job import JobConfig
 
 # Two samples, of whose times the difference is taken: what a query costs by itself falls out.
@@ -97,7 +97,7 @@ def time_original(spark: SparkSession, config: JobConfig, devices: int, folder: 
 
 def original_scalograms(spark: SparkSession, devices: list[str], registry: Registry, tasks: int) -> DataFrame:
     """Images of the lit windows of some devices."""
-    readings = lake.read(spark, READINGS, DAY).where(f.col(DEVICE_ID).isin(devices))
+    readings = scans.read(spark, READINGS, DAY).where(f.col(DEVICE_ID).isin(devices))
     # A number of tasks that is asked for stays: Spark would take so small a sample into one.
     by_device = readings.repartition(tasks, DEVICE_ID).groupBy(DEVICE_ID)
     return by_device.applyInPandas(partial(transform_device, registry=registry), _IMAGES)
@@ -187,7 +187,7 @@ def _copies(spark: SparkSession, made: Path, copies: int, cores: int) -> DataFra
 
 def _same_fault_share(spark: SparkSession, faults: DataFrame) -> float:
     """For how many of the windows that the jobs judge, too, their table has the same fault."""
-    ours = lake.read(spark, PREDICTIONS, DAY).where(f.col("fault").isNotNull())
+    ours = scans.read(spark, PREDICTIONS, DAY).where(f.col("fault").isNotNull())
     ours = ours.select(DEVICE_ID, WINDOW_START, f.col("fault").alias("ours"))
     # (deviceID, window_start) is the key of both sides.
     both = faults.join(ours, on=[DEVICE_ID, WINDOW_START], how="inner")

@@ -18,7 +18,7 @@ from pvfault.locations import local_file
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.predictions import prediction_rows
 from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS, WINDOW_START
-from spark_jobs import lake
+from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
 NAME = "classify_faults"
@@ -63,7 +63,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     """
     # Here, before any worker: a model that cannot be loaded is one clear error, not one for each task.
     version = _classifier(config.model).version
-    lake.create_tables(spark)
+    catalog.create_tables(spark)
     return run_dates(NAME, config, partial(_make_date, spark, config.model, version))
 
 
@@ -89,17 +89,17 @@ def _predict(model: str) -> Callable:
 
 
 def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:
-    source = lake.read_files(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
+    source = scans.read_files(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
     if source is None:
-        source = lake.Source(lake.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
-    written, tallies = lake.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
-    staged = lake.stage(spark, PREDICTIONS, day, written)
+        source = scans.Source(scans.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
+    written, tallies = publishing.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
+    staged = publishing.stage(spark, PREDICTIONS, day, written)
     if staged is None:
-        return lake.publish_audited(spark, None, day, (), {"model_version": version})
+        return publishing.publish_audited(spark, None, day, (), {"model_version": version})
     found = sum(tallies, Counter())
-    audits = _audit(staged.rows, found, windows=lake.count(spark, SCALOGRAMS, day))
+    audits = _audit(staged.rows, found, windows=scans.count(spark, SCALOGRAMS, day))
     figures = {f"windows_{fault}": found[fault] for fault in FAULTS} | {"model_version": version}
-    return lake.publish_audited(spark, staged, day, audits, figures)
+    return publishing.publish_audited(spark, staged, day, audits, figures)
 
 
 def count(predictions: pa.Table) -> dict[str, int]:

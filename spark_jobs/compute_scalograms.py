@@ -31,7 +31,7 @@ from pvfault.rows.references import (
 from pvfault.rows.scalograms import missing_rows, scalogram_rows
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
-from spark_jobs import lake
+from spark_jobs import catalog, publishing, scans
 from spark_jobs.files import Written
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
@@ -72,7 +72,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
         If the registry cannot be used.
     """
     registry = config.read_registry()
-    lake.create_tables(spark)
+    catalog.create_tables(spark)
     return run_dates(NAME, config, partial(_make_date, spark, registry))
 
 
@@ -211,21 +211,21 @@ def _is_in_order(readings: pa.Table) -> bool:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    before = lake.read(spark, SCALOGRAMS, *history_dates(day))
+    before = scans.read(spark, SCALOGRAMS, *history_dates(day))
     references = references_of(before, day, registry)
     written, tallies = _write_seen(spark, registry, references, day)
     seen = set().union(*(tally.devices for tally in tallies))
     silent = sorted(set(registry.devices) - seen)
     written_missing, tallies_missing = _write_missing(spark, silent, day)
-    staged = lake.stage(spark, SCALOGRAMS, day, written + written_missing)
+    staged = publishing.stage(spark, SCALOGRAMS, day, written + written_missing)
     if staged is None:
-        return lake.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
+        return publishing.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
     found = _sum_up(tallies + tallies_missing)
-    images = lake.count_values(spark, staged, day, "scalogram")
+    images = publishing.count_values(spark, staged, day, "scalogram")
     figures = {name: found.windows[name] for name in QUALITIES}
     figures |= {"devices": found.made, "devices_with_history": len(references)}
     audits = _audit(staged, found, images, devices=len(seen) + len(silent))
-    return lake.publish_audited(spark, staged, day, audits, figures)
+    return publishing.publish_audited(spark, staged, day, audits, figures)
 
 
 def _write_seen(
@@ -233,19 +233,19 @@ def _write_seen(
 ) -> tuple[list[Written], list[Tally]]:
     """Write the windows of the devices that sent something."""
 
-    def write(source: lake.Source) -> tuple[list[Written], list[Tally]]:
-        return lake.write(source, to_scalograms(day, registry, references), SCALOGRAMS, day)
+    def write(source: scans.Source) -> tuple[list[Written], list[Tally]]:
+        return publishing.write(source, to_scalograms(day, registry, references), SCALOGRAMS, day)
 
     # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
-    source = lake.read_files(spark, READINGS, day, READING_SCHEMA.names, lake.ROWS_AT_ONCE)
+    source = scans.read_files(spark, READINGS, day, READING_SCHEMA.names, publishing.ROWS_AT_ONCE)
     if source:
         written, tallies = write(source)
         if _are_whole(tallies):
             return written, tallies
     # Somebody else has arranged the table: the same again, by way of a shuffle.
-    n_tasks = max(spark.sparkContext.defaultParallelism, -(-lake.count(spark, READINGS, day) // READINGS_PER_TASK))
-    by_device = lake.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
-    return write(lake.Source(by_device.sortWithinPartitions(DEVICE_ID, TIMESTAMP)))
+    n_tasks = max(spark.sparkContext.defaultParallelism, -(-scans.count(spark, READINGS, day) // READINGS_PER_TASK))
+    by_device = scans.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
+    return write(scans.Source(by_device.sortWithinPartitions(DEVICE_ID, TIMESTAMP)))
 
 
 def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> tuple[list[Written], list[Tally]]:
@@ -261,7 +261,7 @@ def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> tup
             yield from made.to_batches()
         return tally
 
-    return lake.write(lake.Source(spark.range(0, 1, 1, 1)), to_missing, SCALOGRAMS, day)
+    return publishing.write(scans.Source(spark.range(0, 1, 1, 1)), to_missing, SCALOGRAMS, day)
 
 
 def _are_whole(tallies: list[Tally]) -> bool:
@@ -279,7 +279,7 @@ def _sum_up(tallies: list[Tally]) -> Tally:
     return total
 
 
-def _audit(staged: lake.Staged, found: Tally, images: int, devices: int) -> tuple[AuditResult, ...]:
+def _audit(staged: publishing.Staged, found: Tally, images: int, devices: int) -> tuple[AuditResult, ...]:
     n_ok, n_sparse, n_invalid = (found.windows[quality] for quality in (OK, SPARSE, INVALID))
     unjudged = n_sparse + n_invalid
     lit = n_ok + unjudged

@@ -2,7 +2,7 @@
 
 Here: which rows of a file a task reads, and the one file that it writes. Rows that go through the virtual machine to
 be read or written take several times as long, so Spark plans and workers read and write. Not here: which files a
-table has, and how new ones become part of it (`lake.py`).
+table has, and how new ones become part of it (`publishing.py`).
 """
 
 import uuid

@@ -19,7 +19,7 @@ from pyspark.sql.types import StructType
 
 from pvfault.readings import DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.tables import QUARANTINE, READINGS
-from spark_jobs import lake
+from spark_jobs import catalog, publishing, scans
 from spark_jobs.decode import BEHIND_RECORD, decode, explain
 from spark_jobs.files import Written
 from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
@@ -88,7 +88,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     """
     require_topic(spark, config.broker_access, config.topic)
     devices = config.read_registry().devices
-    lake.create_tables(spark)
+    catalog.create_tables(spark)
     return run_dates(NAME, config, partial(_make_date, spark, config, devices))
 
 
@@ -150,7 +150,7 @@ def _to_readings(day: date) -> Callable:
 
 def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...], day: date) -> DateReport:
     until = _start(day) + timedelta(days=1, hours=config.lateness_hours)
-    late_until = lake.late_readings_until(spark, READINGS, day)
+    late_until = catalog.late_readings_until(spark, READINGS, day)
     if late_until:
         until = max(until, datetime.fromisoformat(late_until))
     records = read_topic(spark, config.broker_access, config.topic, _start(day), until)
@@ -160,7 +160,7 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
     quarantine = _stage_quarantine(spark, records, day) if counts.not_readings else None
     late = _late(spark, records, day) if counts.earlier else {}
     audits = [
-        _not_fewer(rows, lake.count(spark, READINGS, day), allowed=config.allow_fewer),
+        _not_fewer(rows, scans.count(spark, READINGS, day), allowed=config.allow_fewer),
         _every_record(counts.not_readings, _sample(spark, quarantine, day)),
         *_audit(counts, rows, devices),
         _none_late(spark, late, until),
@@ -171,20 +171,20 @@ def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...],
         "quarantined": counts.not_readings,
         "read_until": until.isoformat(),
     }
-    report = lake.publish_audited(spark, staged, day, audits, figures)
+    report = publishing.publish_audited(spark, staged, day, audits, figures)
     if quarantine and not report.refusals:
-        lake.publish(spark, quarantine)
+        publishing.publish(spark, quarantine)
     if late_until and report.published:
-        lake.forget_late_readings(spark, READINGS, day)
+        catalog.forget_late_readings(spark, READINGS, day)
     return report
 
 
-def _stage_readings(spark: SparkSession, records: DataFrame, day: date) -> tuple[lake.Staged | None, Tally]:
+def _stage_readings(spark: SparkSession, records: DataFrame, day: date) -> tuple[publishing.Staged | None, Tally]:
     """Stage the date's readings, and what was seen meanwhile."""
 
     def write(records: DataFrame) -> tuple[list[Written], Tally | None]:
-        source = lake.Source(records.select("value", "timestamp"))
-        written, tallies = lake.write(source, _to_readings(day), READINGS, day)
+        source = scans.Source(records.select("value", "timestamp"))
+        written, tallies = publishing.write(source, _to_readings(day), READINGS, day)
         return written, _sum_up(tallies)
 
     written, counts = write(records)
@@ -192,7 +192,7 @@ def _stage_readings(spark: SparkSession, records: DataFrame, day: date) -> tuple
         # Records of one device stand in several of the topic's partitions: its keys are not the devices, or it was
         # given more partitions. The same again, by way of a shuffle.
         written, counts = write(_by_device(spark, records))
-    return lake.stage(spark, READINGS, day, written), counts
+    return publishing.stage(spark, READINGS, day, written), counts
 
 
 def _by_device(spark: SparkSession, records: DataFrame) -> DataFrame:
@@ -227,10 +227,10 @@ def _midnight(day: date) -> Column:
     return f.lit(str(day)).cast("timestamp")
 
 
-def _stage_quarantine(spark: SparkSession, records: DataFrame, day: date) -> lake.Staged | None:
+def _stage_quarantine(spark: SparkSession, records: DataFrame, day: date) -> publishing.Staged | None:
     """Stage the date's records that are no readings."""
-    written, _ = lake.write(lake.Source(records), _to_quarantine(day), QUARANTINE, day)
-    return lake.stage(spark, QUARANTINE, day, written)
+    written, _ = publishing.write(scans.Source(records), _to_quarantine(day), QUARANTINE, day)
+    return publishing.stage(spark, QUARANTINE, day, written)
 
 
 def _to_quarantine(day: date) -> Callable:
@@ -244,19 +244,19 @@ def _to_quarantine(day: date) -> Callable:
     return to_quarantine
 
 
-def _sample(spark: SparkSession, quarantine: lake.Staged | None, day: date) -> list[dict]:
+def _sample(spark: SparkSession, quarantine: publishing.Staged | None, day: date) -> list[dict]:
     """Some of what is to be quarantined, for whoever has to mend it."""
     if quarantine is None:
         return []
-    rows = lake.read_staged(spark, quarantine, day).select("partition", "offset", "reason")
+    rows = publishing.read_staged(spark, quarantine, day).select("partition", "offset", "reason")
     return [row.asDict() for row in rows.limit(SAMPLE).collect()]
 
 
 def _late(spark: SparkSession, records: DataFrame, day: date) -> dict[date, int]:
     """Readings of earlier dates that stand in this date's range and are not in the table, by their date."""
-    keys = StructType([lake.spark_schema(READINGS)[name] for name in READINGS.key])
+    keys = StructType([catalog.spark_schema(READINGS)[name] for name in READINGS.key])
     late = records.select("value", "timestamp").mapInArrow(_to_earlier(day), keys).dropDuplicates()
-    held = spark.table(lake.name_of(READINGS)).where(
+    held = spark.table(catalog.name_of(READINGS)).where(
         (f.col(TIMESTAMP) < _midnight(day)) & (f.col(TIMESTAMP) >= _midnight(day - BEHIND_RECORD))
     )
     # The key is unique on both sides: `late` is made so, and the table is so.
@@ -295,7 +295,7 @@ def _every_record(not_readings: int, sample: list[dict]) -> AuditResult:
 
 def _none_late(spark: SparkSession, late: dict[date, int], until: datetime) -> AuditResult:
     if late:
-        lake.expect_late_readings(spark, READINGS, sorted(late), until.isoformat())
+        catalog.expect_late_readings(spark, READINGS, sorted(late), until.isoformat())
     days = {str(day): n for day, n in sorted(late.items())}
     found = f"{sum(late.values())} late readings" + (f" of {', '.join(days)}" if late else "")
     return NONE_LATE.judge(not late, found, late=days)

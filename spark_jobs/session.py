@@ -1,7 +1,7 @@
 """How Spark is started, on this machine and on Amazon EMR Serverless.
 
 Here: the session's settings, among them the catalog of the tables: an SQLite file here, Glue there. Not here: the
-tables (`lake.py`), the workers on EMR and their sizes (`pvfault_assets/resources`).
+tables (`catalog.py`), the workers on EMR and their sizes (`pvfault_assets/resources`).
 """
 
 import os
@@ -12,10 +12,7 @@ from pyspark.sql import SparkSession
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import AWS, Settings
-from pvfault.tables import Table
-
-CATALOG = "lake"
-NAMESPACE = "pvfault"
+from pvfault.tables import CATALOG, Table
 
 # Every Spark worker runs one matrix product at a time; threads of its own would only fight with the other workers.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",

@@ -17,7 +17,7 @@ from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START
-from spark_jobs import lake
+from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
 
 NAME = "summarise_device_days"
@@ -49,15 +49,15 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
         If the registry cannot be used.
     """
     registry = config.read_registry()
-    lake.create_tables(spark)
+    catalog.create_tables(spark)
     return run_dates(NAME, config, partial(_make_date, spark, registry))
 
 
 def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:
     """The predictions of a date with the hourly means beside its scalograms, a device's in one task."""
-    means = lake.read(spark, SCALOGRAMS, day).select(DEVICE_ID, WINDOW_START, *HOURLY_COLUMNS)
+    means = scans.read(spark, SCALOGRAMS, day).select(DEVICE_ID, WINDOW_START, *HOURLY_COLUMNS)
     # (deviceID, window_start) is the key of both sides, and predictions are made of these very scalograms.
-    hours = lake.read(spark, PREDICTIONS, day).join(means, on=[DEVICE_ID, WINDOW_START], how="left")
+    hours = scans.read(spark, PREDICTIONS, day).join(means, on=[DEVICE_ID, WINDOW_START], how="left")
     return hours.repartition(n_tasks, DEVICE_ID)
 
 
@@ -71,26 +71,26 @@ def _verdicts(day: date, registry: Registry) -> Callable:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    n_devices = lake.count(spark, PREDICTIONS, day) // 24
+    n_devices = scans.count(spark, PREDICTIONS, day) // 24
     hours = hours_of(spark, day, n_tasks=1 + n_devices // DEVICES_PER_TASK)
-    written, _ = lake.write(lake.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
-    staged = lake.stage(spark, DEVICE_DAYS, day, written)
+    written, _ = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
+    staged = publishing.stage(spark, DEVICE_DAYS, day, written)
     if staged is None:
-        return lake.publish_audited(spark, None, day, (), {})
+        return publishing.publish_audited(spark, None, day, (), {})
     found = _count(spark, staged, day)
-    audits = _audit(found, lake.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count())
+    audits = _audit(found, scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count())
     figures = {
         **{f"devices_{fault}": found[fault] for fault in FAULTS},
         "devices_unknown": found["unknown"],
         "energy_kwh": round(found["energy_kwh"] or 0.0, 1),
         "lost_kwh": round(found["lost_kwh"] or 0.0, 1),
     }
-    return lake.publish_audited(spark, staged, day, audits, figures)
+    return publishing.publish_audited(spark, staged, day, audits, figures)
 
 
-def _count(spark: SparkSession, staged: lake.Staged, day: date) -> dict:
+def _count(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:
     """Counts over what is staged."""
-    counts = lake.read_staged(spark, staged, day).agg(
+    counts = publishing.read_staged(spark, staged, day).agg(
         f.count("*").alias("rows"),
         f.count_distinct(DEVICE_ID).alias("devices"),
         f.count_if(f.col("fault").isNull()).alias("unknown"),

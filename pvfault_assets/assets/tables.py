@@ -11,7 +11,7 @@ from types import ModuleType
 import dagster as dg
 
 from pvfault.reference import HISTORY
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, Table
+from pvfault.tables import DEVICE_DAYS, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
 from pvfault_assets.checks.audits import audit_checks, audit_results
 from pvfault_assets.failures import refused_dates, shown_to_the_operator
@@ -19,7 +19,6 @@ from pvfault_assets.partitions import dates_of
 from pvfault_assets.resources.spark_runner import SparkRunner
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import DateReport, JobReport
-from spark_jobs.lake import NAMESPACE
 
 POOL = "spark"
 

@@ -56,7 +56,7 @@ def test_a_release_has_what_jobs_need_and_its_checksums(checkout):
     release = pack_checkout(checkout)
     jobs = ("classify_faults", "compute_scalograms", "ingest_readings", "summarise_device_days")
     assert {f"jobs/{job}.py" for job in jobs} <= set(release.files)
-    assert "jobs/lake.py" not in release.files
+    assert "jobs/publishing.py" not in release.files
     assert {name for name in release.files if not name.startswith("jobs/")} == {
         "pvfault.zip", "lenet5.h5",
         "jars/iceberg-spark-runtime-4.0_2.13-1.10.1.jar", "jars/iceberg-aws-bundle-1.10.1.jar",
@@ -92,7 +92,7 @@ def test_the_zip_has_every_source_and_nothing_else(checkout):
 
 @pytest.mark.parametrize(
     "path",
-    ["pvfault/windows.py", "spark_jobs/lake.py", "pvfault_assets/schedules.py", "infra/images/emr/Dockerfile",
+    ["pvfault/windows.py", "spark_jobs/publishing.py", "pvfault_assets/schedules.py", "infra/images/emr/Dockerfile",
      "requirements.lock"],
 )  # fmt: skip
 def test_what_images_or_jobs_are_made_of_makes_another_release(checkout, path):

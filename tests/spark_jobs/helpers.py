@@ -13,7 +13,7 @@ from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan
 
 from pvfault.readings import AVRO_SCHEMA, READING_SCHEMA, TIMESTAMP_TYPE
 from pvfault_gateway.producer import ReadingProducer
-from spark_jobs import lake
+from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import JobConfig
 
 DEVICES = tuple(f"INV{number:07d}" for number in range(4))
@@ -71,17 +71,17 @@ def send_readings(settings, topic, readings) -> None:
         assert producer.finish() == len(readings)
 
 
-def stage_rows(frame, table, day: date) -> lake.Staged | None:
+def stage_rows(frame, table, day: date) -> publishing.Staged | None:
     """Stage rows of a Spark DataFrame, each of its tasks' in a file of its own."""
-    written, _ = lake.write(lake.Source(frame), iter, table, day)
-    return lake.stage(frame.sparkSession, table, day, written)
+    written, _ = publishing.write(scans.Source(frame), iter, table, day)
+    return publishing.stage(frame.sparkSession, table, day, written)
 
 
-def stage_table(spark, rows: pa.Table, table, day: date) -> lake.Staged | None:
+def stage_table(spark, rows: pa.Table, table, day: date) -> publishing.Staged | None:
     """Stage rows in one file, in their order."""
-    source = lake.Source(spark.range(0, 1, 1, 1), lambda _: rows.to_batches())
-    written, _ = lake.write(source, iter, table, day)
-    return lake.stage(spark, table, day, written)
+    source = scans.Source(spark.range(0, 1, 1, 1), lambda _: rows.to_batches())
+    written, _ = publishing.write(source, iter, table, day)
+    return publishing.stage(spark, table, day, written)
 
 
 def load(settings, table):
@@ -92,11 +92,11 @@ def load(settings, table):
 
 def delete_rows(spark, table, condition: str) -> None:
     """Delete rows as another tool does: they stay in their files, and another file says that they are gone."""
-    spark.sql(f"ALTER TABLE {lake.name_of(table)} SET TBLPROPERTIES ('write.delete.mode' = 'merge-on-read')")
+    spark.sql(f"ALTER TABLE {catalog.name_of(table)} SET TBLPROPERTIES ('write.delete.mode' = 'merge-on-read')")
     try:
-        spark.sql(f"DELETE FROM {lake.name_of(table)} WHERE {condition}")  # noqa: S608 - a test's own words
+        spark.sql(f"DELETE FROM {catalog.name_of(table)} WHERE {condition}")  # noqa: S608 - a test's own words
     finally:
-        spark.sql(f"ALTER TABLE {lake.name_of(table)} UNSET TBLPROPERTIES ('write.delete.mode')")
+        spark.sql(f"ALTER TABLE {catalog.name_of(table)} UNSET TBLPROPERTIES ('write.delete.mode')")
 
 
 def rows_of(settings, table, day: date) -> pa.Table:

@@ -11,7 +11,7 @@ from pvfault.registry import EMPTY_REGISTRY, read_registry
 from pvfault.rows.references import reference_rows, references_by_device
 from pvfault.rows.scalograms import missing_rows, scalogram_rows
 from pvfault.tables import PREDICTIONS, READINGS, SCALOGRAMS
-from spark_jobs import classify_faults, compute_scalograms, lake
+from spark_jobs import catalog, classify_faults, compute_scalograms, publishing
 from tests.spark_jobs.helpers import DEVICES, config_of, delete_rows, make_readings, midnight, rows_of, stage_rows
 
 pytestmark = pytest.mark.spark
@@ -22,9 +22,9 @@ BY_KEY = [("deviceID", "ascending"), ("timestamp", "ascending")]
 
 
 def publish_readings(spark, day, readings, by="deviceID", order=("deviceID", "timestamp")):
-    lake.create_tables(spark)
-    rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS)).repartition(3, by)
-    lake.publish(spark, stage_rows(rows.sortWithinPartitions(*order), READINGS, day))
+    catalog.create_tables(spark)
+    rows = spark.createDataFrame(readings.to_pandas(), catalog.spark_schema(READINGS)).repartition(3, by)
+    publishing.publish(spark, stage_rows(rows.sortWithinPartitions(*order), READINGS, day))
 
 
 def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, lake_settings, registry_of):

@@ -9,7 +9,7 @@ import pytest
 from pvfault.faults import FAULTS
 from pvfault.readings import READING_SCHEMA
 from pvfault.tables import DARK, DEVICE_DAYS, OK, PREDICTIONS, READINGS, Table
-from spark_jobs import compute_scalograms, lake, summarise_device_days
+from spark_jobs import catalog, compute_scalograms, publishing, summarise_device_days
 from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, midnight, rows_of, stage_table
 
 pytestmark = pytest.mark.spark
@@ -19,7 +19,7 @@ HEALTHY, OPEN = DEVICES[:2]
 
 
 def publish(spark, table: Table, rows: pa.Table, day: date = DAY) -> None:
-    lake.publish(spark, stage_table(spark, rows.sort_by([(name, "ascending") for name in table.key]), table, day))
+    publishing.publish(spark, stage_table(spark, rows.sort_by([(name, "ascending") for name in table.key]), table, day))
 
 
 def predictions_table(rows: list[tuple]) -> pa.Table:
@@ -43,7 +43,7 @@ def predictions_of(device: str, fault_from: dict[int, str]):
 
 
 def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_of):
-    lake.create_tables(spark)
+    catalog.create_tables(spark)
     readings = make_readings(DAY, [HEALTHY, OPEN]).to_pandas()
     noon = midnight(DAY) + timedelta(hours=12)
     readings.loc[(readings.deviceID == OPEN) & (readings.timestamp >= noon), "current"] = 0.0
@@ -74,7 +74,7 @@ def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_o
 
 def test_a_device_without_a_judged_window_is_unknown_and_not_healthy(spark, lake_settings, registry_of):
     day = DAY + timedelta(days=1)
-    lake.create_tables(spark)
+    catalog.create_tables(spark)
     starts = [midnight(day) + timedelta(hours=hour) for hour in range(24)]
     rows = [("SILENT0001", start, "missing", None, None, None, "v") for start in starts]
     publish(spark, PREDICTIONS, predictions_table(rows), day)

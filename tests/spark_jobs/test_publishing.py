@@ -13,7 +13,7 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import And, GreaterThanOrEqual, LessThan
 
 from pvfault.tables import DEVICE_DAYS, READINGS, TABLES, Table
-from spark_jobs import lake
+from spark_jobs import catalog, publishing, scans
 from tests.spark_jobs.helpers import DEVICES, load, make_readings, midnight, rows_of, stage_rows
 
 pytestmark = pytest.mark.spark
@@ -23,12 +23,12 @@ DAY = date(2024, 5, 1)
 
 @pytest.fixture
 def tables(spark):
-    lake.create_tables(spark)
+    catalog.create_tables(spark)
     return spark
 
 
 def stage(spark, readings, day=DAY):
-    rows = spark.createDataFrame(readings.to_pandas(), lake.spark_schema(READINGS))
+    rows = spark.createDataFrame(readings.to_pandas(), catalog.spark_schema(READINGS))
     return stage_rows(rows.sortWithinPartitions("deviceID", "timestamp"), READINGS, day)
 
 
@@ -47,16 +47,16 @@ def test_readers_see_a_staged_date_only_once_it_is_published(tables, lake_settin
     readings = make_readings(DAY, DEVICES[:2])
     staged = stage(tables, readings)
     assert len(rows_of(lake_settings, READINGS, DAY)) == 0
-    assert lake.read_staged(tables, staged, DAY).count() == staged.rows == len(readings)
-    lake.publish(tables, staged)
-    assert len(rows_of(lake_settings, READINGS, DAY)) == lake.count(tables, READINGS, DAY) == len(readings)
+    assert publishing.read_staged(tables, staged, DAY).count() == staged.rows == len(readings)
+    publishing.publish(tables, staged)
+    assert len(rows_of(lake_settings, READINGS, DAY)) == scans.count(tables, READINGS, DAY) == len(readings)
 
 
 def test_the_metadata_tell_what_the_files_hold(tables, lake_settings):
     """Readers skip files by their bounds: a wrong one loses rows, and says nothing."""
     day = DAY + timedelta(days=7)
     readings = make_readings(day, DEVICES[1:3])
-    lake.publish(tables, staged := stage(tables, readings, day))
+    publishing.publish(tables, staged := stage(tables, readings, day))
     found = load(lake_settings, READINGS)
     by_name = {field.name: field for field in found.schema().fields}
     in_day = And(
@@ -85,26 +85,26 @@ def test_the_metadata_tell_what_the_files_hold(tables, lake_settings):
 
 
 def test_a_table_that_somebody_has_partitioned_otherwise_is_named(tables):
-    tables.sql(f"ALTER TABLE {lake.name_of(READINGS)} ADD PARTITION FIELD bucket(2, deviceID)")
+    tables.sql(f"ALTER TABLE {catalog.name_of(READINGS)} ADD PARTITION FIELD bucket(2, deviceID)")
     try:
-        with pytest.raises(lake.TableError, match=r"readings is partitioned by .*bucket.*the day of timestamp alone"):
+        with pytest.raises(catalog.TableError, match=r"partitioned by .*bucket.*the day of timestamp alone"):
             stage(tables, make_readings(DAY, DEVICES[:1]))
     finally:
-        tables.sql(f"ALTER TABLE {lake.name_of(READINGS)} DROP PARTITION FIELD bucket(2, deviceID)")
+        tables.sql(f"ALTER TABLE {catalog.name_of(READINGS)} DROP PARTITION FIELD bucket(2, deviceID)")
 
 
 def test_dates_staged_side_by_side_are_published_in_either_order(tables, lake_settings):
     days = [DAY + timedelta(days=n) for n in (1, 2)]
     staged = [stage(tables, make_readings(day, DEVICES[:1]), day) for day in days]
     for one in reversed(staged):
-        lake.publish(tables, one)
+        publishing.publish(tables, one)
     assert [len(rows_of(lake_settings, READINGS, day)) for day in days] == [4320, 4320]
 
 
 def test_a_date_replaces_itself_and_leaves_the_others(tables, lake_settings):
     first, second = (DAY + timedelta(days=n) for n in (3, 4))
     for day, devices in ((first, DEVICES), (second, DEVICES), (first, DEVICES[:1])):
-        lake.publish(tables, stage(tables, make_readings(day, devices), day))
+        publishing.publish(tables, stage(tables, make_readings(day, devices), day))
     assert len(rows_of(lake_settings, READINGS, first)) == 4320
     assert len(rows_of(lake_settings, READINGS, second)) == 4320 * len(DEVICES)
 
@@ -114,26 +114,26 @@ import os, pathlib, signal
 from datetime import date
 from pvfault.settings import Settings
 from pvfault.tables import READINGS
-from spark_jobs import lake
+from spark_jobs import catalog, publishing, scans
 from spark_jobs.session import start_session
 from tests.spark_jobs.helpers import DEVICES, make_readings, stage_rows
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
-lake.publish = die
+publishing.publish = die
 spark = start_session(Settings.from_environment(os.environ, pathlib.Path.cwd()))
-rows = spark.createDataFrame(make_readings(date(2024, 5, 6), DEVICES).to_pandas(), lake.spark_schema(READINGS))
+rows = spark.createDataFrame(make_readings(date(2024, 5, 6), DEVICES).to_pandas(), catalog.spark_schema(READINGS))
 staged = stage_rows(rows, READINGS, date(2024, 5, 6))
 print("staged", staged.rows, flush=True)
-lake.publish_audited(spark, staged, date(2024, 5, 6), (), {})
+publishing.publish_audited(spark, staged, date(2024, 5, 6), (), {})
 """
 
 
 def test_a_run_killed_between_stage_and_publish_leaves_the_old_table(tables, lake_settings, environment):
     day = date(2024, 5, 6)
     old = make_readings(day, DEVICES[:1])
-    lake.publish(tables, stage(tables, old, day))
+    publishing.publish(tables, stage(tables, old, day))
     killed = subprocess.run(
         [sys.executable, "-c", _STAGE_AND_DIE],
         env=environment,
@@ -146,7 +146,7 @@ def test_a_run_killed_between_stage_and_publish_leaves_the_old_table(tables, lak
     assert killed.returncode == -signal.SIGKILL
     assert rows_of(lake_settings, READINGS, day).equals(old)
     # and the table can be written again
-    lake.publish(tables, stage(tables, make_readings(day, DEVICES), day))
+    publishing.publish(tables, stage(tables, make_readings(day, DEVICES), day))
     assert len(rows_of(lake_settings, READINGS, day)) == 4320 * len(DEVICES)
 
 
@@ -154,11 +154,11 @@ def test_a_new_column_is_added_to_the_table_that_is_there(tables, lake_settings,
     """An operator's tables outlive the release that made them."""
     first = Table("evolving", pa.schema([pa.field("date", pa.date32(), nullable=False)]), ("date",), "date", "gold")
     wider = Table("evolving", first.schema.append(pa.field("note", pa.string())), ("date",), "date", "gold")
-    monkeypatch.setattr(lake, "TABLES", (first,))
-    lake.create_tables(tables)
-    lake.publish(tables, stage_rows(tables.createDataFrame([(DAY,)], lake.spark_schema(first)), first, DAY))
-    monkeypatch.setattr(lake, "TABLES", (wider,))
-    lake.create_tables(tables)
+    monkeypatch.setattr(catalog, "TABLES", (first,))
+    catalog.create_tables(tables)
+    publishing.publish(tables, stage_rows(tables.createDataFrame([(DAY,)], catalog.spark_schema(first)), first, DAY))
+    monkeypatch.setattr(catalog, "TABLES", (wider,))
+    catalog.create_tables(tables)
     assert rows_of(lake_settings, wider, DAY).to_pylist() == [{"date": DAY, "note": None}]
 
 

@@ -1,0 +1,222 @@
+"""Write, audit, publish: how a date of a table is replaced.
+
+Here: `write` lets the workers write files that no table knows, `stage` makes a snapshot of them that readers do not
+see, `publish` shows it. Not here: what rows mean and what is audited (the jobs), the files' form (`files.py`).
+"""
+
+import pickle
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from pvfault.tables import CATALOG, NAMESPACE, Table
+from spark_jobs import catalog, files, scans
+from spark_jobs.job import AuditResult, DateReport
+from spark_jobs.session import read_archives_once
+
+# Rows that Spark hands to Python, and takes from a file, at once: some MB, which stay in the caches of a core.
+ROWS_AT_ONCE = 50_000
+_ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_RESULT = "result binary"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A snapshot that is written and not yet seen by readers.
+
+    Attributes
+    ----------
+    table : Table
+    wap_id : str
+    snapshot_id : int
+    rows, bytes, files : int
+        What was added.
+    """
+
+    table: Table
+    wap_id: str
+    snapshot_id: int
+    rows: int
+    bytes: int
+    files: int
+
+
+def write(
+    source: scans.Source, to_rows: Callable, table: Table, day: date, *, rows_at_once: int = ROWS_AT_ONCE
+) -> tuple[list[files.Written], list]:
+    """Write rows of one date in the workers, a file for each task that has some. No table knows these files yet.
+
+    Parameters
+    ----------
+    source : scans.Source
+    to_rows : callable
+        From an iterator of a task's batches to one of batches with the columns of the table, sorted by its key. What
+        it returns at last is the task's tally.
+    table : Table
+    day : date
+        That all rows are of.
+    rows_at_once : int
+        Rows of a batch that Spark hands to `to_rows`.
+
+    Returns
+    -------
+    written : list of Written
+    tallies : list
+        Of each task that succeeded, whether it had rows or not. They come with the files, as a task's result: one that
+        Spark runs twice is counted and written into the table once.
+
+    Raises
+    ------
+    catalog.TableError
+        If the table is not partitioned by day alone.
+    """
+    spark = source.frame.sparkSession
+    task = _write_in_task(source.batches, to_rows, _target(spark, table, day))
+    with settings_of_session(spark, {_ARROW_ROWS: rows_at_once}):
+        results = [pickle.loads(row.result) for row in source.frame.mapInArrow(task, _RESULT).collect()]  # noqa: S301
+    return [written for written, _ in results if written], [tally for _, tally in results]
+
+
+def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.Written]) -> Staged | None:
+    """Make a snapshot of what was written that replaces the date once it is published.
+
+    Returns
+    -------
+    Staged or None
+        None if nothing was written, so there is nothing to publish.
+    """
+    if not written:
+        return None
+    iceberg = catalog.load(spark, table)
+    wap_id = f"{table.name}-{uuid.uuid4().hex}"
+    replacement = iceberg.newReplacePartitions()
+    for file in _data_files(spark, iceberg, table, day, written):
+        replacement.addFile(file)
+    replacement.set("wap.id", wap_id).stageOnly().commit()
+    return Staged(
+        table,
+        wap_id,
+        _snapshot_of(catalog.load(spark, table), wap_id),
+        sum(file.rows for file in written),
+        sum(file.bytes for file in written),
+        len(written),
+    )
+
+
+def publish(spark: SparkSession, staged: Staged) -> None:
+    """Let readers see a staged snapshot, all of it at once."""
+    spark.sql(f"CALL {CATALOG}.system.publish_changes('{NAMESPACE}.{staged.table.name}', '{staged.wap_id}')")
+
+
+def publish_audited(
+    spark: SparkSession, staged: Staged | None, day: date, audits: Sequence[AuditResult], figures: dict
+) -> DateReport:
+    """Publish what is staged of a date unless it fails a blocking audit, and report the date."""
+    report = DateReport(
+        day,
+        rows=staged.rows if staged else 0,
+        snapshot_id=staged.snapshot_id if staged else None,
+        published=False,
+        figures={**figures, "bytes": staged.bytes if staged else 0, "files": staged.files if staged else 0},
+        audits=tuple(audits),
+    )
+    if staged is None or report.refusals:
+        return report
+    publish(spark, staged)
+    return replace(report, published=True)
+
+
+def read_staged(spark: SparkSession, staged: Staged, day: date) -> DataFrame:
+    """The rows of a date as they will be once they are published."""
+    rows = spark.read.option("snapshot-id", staged.snapshot_id).table(catalog.name_of(staged.table))
+    return rows.where(catalog.is_of(staged.table, day))
+
+
+def count_values(spark: SparkSession, staged: Staged, day: date, column: str) -> int:
+    """How many of the staged rows of a date have a value in a column, from the files' metadata alone."""
+    table = catalog.load(spark, staged.table)
+    scan = table.newScan().useSnapshot(staged.snapshot_id).includeColumnStats()
+    number = table.schema().findField(column).fieldId()
+    found = [task.file() for task in scans.plan(spark, scan, staged.table, day)]
+    return sum(file.valueCounts()[number] - file.nullValueCounts()[number] for file in found)
+
+
+def _snapshot_of(table, wap_id: str) -> int:
+    """The snapshot that was staged under a name, which is one of the last."""
+    snapshots = table.snapshots()
+    return next(
+        snapshots[place].snapshotId()
+        for place in reversed(range(len(snapshots)))
+        if snapshots[place].summary().get("wap.id") == wap_id
+    )
+
+
+def _write_in_task(batches: Callable, to_rows: Callable, target: files.Target) -> Callable:
+    def write_in_task(share: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        read_archives_once()
+        tally = None
+
+        def rows():
+            nonlocal tally
+            tally = yield from to_rows(batches(share))
+
+        written = files.write(rows(), target)
+        yield pa.record_batch([pa.array([pickle.dumps((written, tally))])], names=["result"])
+
+    return write_in_task
+
+
+def _target(spark: SparkSession, table: Table, day: date) -> files.Target:
+    """Where Iceberg has a date's files, and their schema."""
+    iceberg = catalog.load(spark, table)
+    some_file = iceberg.locationProvider().newDataLocation(
+        iceberg.spec(), catalog.partition_of(spark, iceberg, table, day), "-"
+    )
+    edges = [day, day + timedelta(days=1)]
+    if table.day_of != "date":
+        edges = [datetime.combine(edge, time(), UTC) for edge in edges]
+    schema = pa.schema(catalog.numbered(table.schema, iceberg.schema().asStruct()))
+    return files.Target(some_file.removesuffix("/-"), schema, table.day_of, *edges)
+
+
+def _data_files(spark: SparkSession, iceberg, table: Table, day: date, written: Sequence[files.Written]) -> Iterator:
+    """Written files as Iceberg knows them, with the counts and bounds that their footers have."""
+    jvm = spark._jvm.org.apache.iceberg
+    file_metrics, to_list = jvm.parquet.ParquetUtil.fileMetrics, jvm.util.ArrayUtil.toLongList
+    metrics_config = jvm.MetricsConfig.forTable(iceberg)
+    builder = jvm.DataFiles.builder(iceberg.spec())
+    builder.withFormat("PARQUET").withPartition(catalog.partition_of(spark, iceberg, table, day))
+    for file in written:
+        metrics = file_metrics(iceberg.io().newInputFile(file.location, file.bytes), metrics_config)
+        builder.withPath(file.location).withFileSizeInBytes(file.bytes).withMetrics(metrics)
+        yield builder.withSplitOffsets(to_list(_longs(spark, file.starts))).build()
+
+
+def _longs(spark: SparkSession, numbers: Sequence[int]):
+    """Numbers as Java's long[]."""
+    gateway = spark.sparkContext._gateway
+    longs = gateway.new_array(gateway.jvm.long, len(numbers))
+    for place, number in enumerate(numbers):
+        longs[place] = number
+    return longs
+
+
+@contextmanager
+def settings_of_session(spark: SparkSession, settings: dict) -> Iterator[None]:
+    """Settings of the session for what is done inside."""
+    before = {name: spark.conf.get(name, None) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                spark.conf.unset(name)
+            else:
+                spark.conf.set(name, value)
