@@ -63,10 +63,61 @@ QUARANTINE = Table(
             pa.field("value", pa.binary()),
             pa.field(TIMESTAMP, TIMESTAMP_TYPE, nullable=False),
             pa.field("reason", pa.string(), nullable=False),
+            # The date whose part of the topic the record stands in: its own timestamp may be of any year.
+            pa.field("date", pa.date32(), nullable=False),
         ]
     ),
     ("topic", "partition", "offset"),
-    TIMESTAMP,
+    "date",
+    "raw",
+)
+
+_OFFSETS = [pa.field("first_offset", pa.int64()), pa.field("end_offset", pa.int64())]
+
+LEDGER = Table(
+    "ledger",
+    pa.schema(
+        [
+            pa.field("date", pa.date32(), nullable=False),
+            # Of one making of the date: its name, when, and the snapshot of `readings` that it published.
+            pa.field("making", pa.string(), nullable=False),
+            pa.field("made_at", TIMESTAMP_TYPE, nullable=False),
+            pa.field("snapshot_id", pa.int64()),
+            # A topic that is deleted and created anew has the same name and another id.
+            pa.field("topic", pa.string(), nullable=False),
+            pa.field("topic_id", pa.string(), nullable=False),
+            pa.field("partition", pa.int32(), nullable=False),
+            # The date's own part of the topic: each offset is of one date. The end is not included.
+            pa.field("first_offset", pa.int64(), nullable=False),
+            pa.field("end_offset", pa.int64(), nullable=False),
+            # What was read for the date: its part, what may stand before and behind it, and late readings.
+            pa.field("scanned", pa.list_(pa.struct(_OFFSETS))),
+            pa.field("newest", TIMESTAMP_TYPE),
+            # The ends that the records of its part took.
+            pa.field("records", pa.int64(), nullable=False),
+            pa.field("readings", pa.int64(), nullable=False),
+            pa.field("quarantined", pa.int64(), nullable=False),
+            # Readings of other dates; offsets of those that their date has not read.
+            pa.field(
+                "elsewhere",
+                pa.list_(
+                    pa.struct(
+                        [
+                            pa.field("date", pa.date32()),
+                            pa.field("readings", pa.int64()),
+                            pa.field("unread", pa.int64()),
+                            *_OFFSETS,
+                        ]
+                    )
+                ),
+            ),
+            # Of the date as a whole, the same in each of its partitions.
+            pa.field("date_rows", pa.int64(), nullable=False),
+            pa.field("date_duplicates", pa.int64(), nullable=False),
+        ]
+    ),
+    ("date", "made_at", "topic_id", "partition"),
+    "date",
     "raw",
 )
 
@@ -135,4 +186,4 @@ DEVICE_DAYS = Table(
     "gold",
 )
 
-TABLES = (READINGS, QUARANTINE, SCALOGRAMS, PREDICTIONS, DEVICE_DAYS)
+TABLES = (READINGS, QUARANTINE, LEDGER, SCALOGRAMS, PREDICTIONS, DEVICE_DAYS)

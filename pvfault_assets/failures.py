@@ -9,17 +9,17 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from pvfault.errors import PvfaultError
+from pvfault.errors import PvfaultError, TransientError
 from spark_jobs.job import DateReport
 
 
 @contextmanager
 def shown_to_the_operator() -> Iterator[None]:
-    """Turn an error that a user can mend into a failure that says only how."""
+    """Turn an error that a user can mend, or that may pass by itself, into a failure that says only what to do."""
     try:
         yield
     except PvfaultError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=str(error), allow_retries=isinstance(error, TransientError)) from error
 
 
 def refused_dates(days: Sequence[DateReport], refused: Sequence[DateReport]) -> dg.Failure:

@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pyspark.sql import SparkSession
 
+from pvfault.dates import midnight
 from pvfault.errors import PvfaultError
 from pvfault.tables import QUALITIES
 from pvfault_bench.filling import DAY
 from pvfault_bench.machine import MemoryWatch
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import JobConfig
-from spark_jobs.topic import read_topic
+from spark_jobs.topic import OffsetRange, Topic
 
 JOBS = (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)
 BARE_READ = "bare_read"
@@ -75,8 +76,9 @@ def time_stages(
 
 def read_bare(spark: SparkSession, config: JobConfig) -> None:
     """Read the date's records and throw them away: the least that any Spark job over the topic takes."""
-    start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
-    records = read_topic(spark, config.broker_access, config.topic, start, start + timedelta(days=1))
+    topic = Topic(spark, config.broker_access, config.topic)
+    firsts, ends = (topic.first_offsets(midnight(day)) for day in (DAY, DAY + timedelta(days=1)))
+    records = topic.read(OffsetRange(partition, first, ends[partition]) for partition, first in firsts.items())
     records.write.format("noop").mode("overwrite").save()
 
 

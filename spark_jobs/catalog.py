@@ -89,6 +89,10 @@ def _add_columns(spark: SparkSession, table: Table) -> None:
         # Rows that are there already have no value for a new column, so it cannot be NOT NULL.
         columns = ", ".join(f"`{field.name}` {field.dataType.simpleString()}" for field in new)
         spark.sql(f"ALTER TABLE {name_of(table)} ADD COLUMNS ({columns})")
+    if table.day_of in [field.name for field in new]:
+        # Rows that are there keep their partitions; only what is written from now on is of the new ones.
+        (before,) = listed(load(spark, table).spec().fields().iterator())
+        spark.sql(f"ALTER TABLE {name_of(table)} REPLACE PARTITION FIELD {before.name()} WITH {table.day_of}")
 
 
 def _column(field) -> str:
@@ -139,19 +143,3 @@ def listed(iterator) -> list:
     while iterator.hasNext():
         listed.append(iterator.next())
     return listed
-
-
-def expect_late_readings(spark: SparkSession, table: Table, days: list[date], until: str) -> None:
-    """Remember that late readings of some dates stand in the topic before a time, for when the dates are made again."""
-    properties = ", ".join(f"'pvfault.late-until.{day}' = '{until}'" for day in days)
-    spark.sql(f"ALTER TABLE {name_of(table)} SET TBLPROPERTIES ({properties})")
-
-
-def late_readings_until(spark: SparkSession, table: Table, day: date) -> str | None:
-    """The time up to which the topic holds late readings of a date, if another date's ingest has seen some."""
-    return load(spark, table).properties().get(f"pvfault.late-until.{day}")
-
-
-def forget_late_readings(spark: SparkSession, table: Table, day: date) -> None:
-    """A date was made again with its late readings."""
-    spark.sql(f"ALTER TABLE {name_of(table)} UNSET TBLPROPERTIES IF EXISTS ('pvfault.late-until.{day}')")

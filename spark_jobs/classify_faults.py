@@ -94,12 +94,12 @@ def _make_date(spark: SparkSession, model: str, version: str, day: date) -> Date
         source = scans.Source(scans.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
     written, tallies = publishing.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
     staged = publishing.stage(spark, PREDICTIONS, day, written)
-    if staged is None:
-        return publishing.publish_audited(spark, None, day, (), {"model_version": version})
+    if not staged.rows:
+        return publishing.publish_audited(spark, staged, (), {"model_version": version})
     found = sum(tallies, Counter())
     audits = _audit(staged.rows, found, windows=scans.count(spark, SCALOGRAMS, day))
     figures = {f"windows_{fault}": found[fault] for fault in FAULTS} | {"model_version": version}
-    return publishing.publish_audited(spark, staged, day, audits, figures)
+    return publishing.publish_audited(spark, staged, audits, figures)
 
 
 def count(predictions: pa.Table) -> dict[str, int]:

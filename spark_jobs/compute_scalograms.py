@@ -218,14 +218,14 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     silent = sorted(set(registry.devices) - seen)
     written_missing, tallies_missing = _write_missing(spark, silent, day)
     staged = publishing.stage(spark, SCALOGRAMS, day, written + written_missing)
-    if staged is None:
-        return publishing.publish_audited(spark, None, day, (), dict.fromkeys(QUALITIES, 0))
+    if not staged.rows:
+        return publishing.publish_audited(spark, staged, (), dict.fromkeys(QUALITIES, 0))
     found = _sum_up(tallies + tallies_missing)
     images = publishing.count_values(spark, staged, day, "scalogram")
     figures = {name: found.windows[name] for name in QUALITIES}
     figures |= {"devices": found.made, "devices_with_history": len(references)}
     audits = _audit(staged, found, images, devices=len(seen) + len(silent))
-    return publishing.publish_audited(spark, staged, day, audits, figures)
+    return publishing.publish_audited(spark, staged, audits, figures)
 
 
 def _write_seen(

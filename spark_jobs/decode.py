@@ -5,12 +5,13 @@ counts implausible ones, `pvfault.windows` judges them), duplicates and dates.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pvfault.dates import midnight_ms
 from pvfault.readings import AVRO_FIRST_BYTE, AVRO_LENGTH, DEVICE_ID_LENGTH, MEASUREMENTS
 
 # A gateway never stamps a record ahead of its clock, so a reading that is ahead of its record has a wrong clock; the
@@ -36,7 +37,27 @@ _EPOCH = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 # Why a record is none, in the order in which it is asked.
-_READING, _NOT_SHAPED, _NOT_DECODED, _NOT_NAMED, _AHEAD, _BEHIND = range(6)
+_READING, _NOT_SHAPED, _NOT_DECODED, _NOT_NAMED, _AHEAD, _BEHIND, _OUT_OF_SPAN = range(7)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The times that a reading may have, where both its own and its record's come from the same wrong clock.
+
+    Attributes
+    ----------
+    first_ms, last_ms : int
+        Since 1970, both included. [ms]
+    """
+
+    first_ms: int
+    last_ms: int
+
+    @classmethod
+    def around(cls, day: date, now: datetime) -> "Span":
+        """From 30 days before a date to the present."""
+        last = now + AHEAD_OF_RECORD
+        return cls(midnight_ms(day) - BEHIND_RECORD // _MILLISECOND, int(last.timestamp() * 1000))
 
 
 @dataclass(frozen=True)
@@ -63,19 +84,21 @@ class Readings:
     measurements: np.ndarray
 
 
-def decode(records: pa.RecordBatch) -> Readings:
+def decode(records: pa.RecordBatch, span: Span) -> Readings:
     """Take the readings out of records.
 
     Parameters
     ----------
     records : pa.RecordBatch
-        With `value` and `timestamp` as `read_topic` gives them.
+        With `value` and `timestamp` as `Topic.read` gives them.
+    span : Span
+        Of the times that a reading may have.
 
     Returns
     -------
     Readings
     """
-    finding, value, time_ms, _ = _look_into(records)
+    finding, value, time_ms, _ = _look_into(records, span)
     is_reading = finding == _READING
     if not is_reading.all():
         of_value = is_reading[finding != _NOT_SHAPED]
@@ -84,26 +107,27 @@ def decode(records: pa.RecordBatch) -> Readings:
     return Readings(is_reading, devices, device, time_ms, value["measurements"])
 
 
-def explain(records: pa.RecordBatch) -> pa.Array:
+def explain(records: pa.RecordBatch, span: Span) -> pa.Array:
     """Say of each record why it is no reading, null if it is one.
 
     Parameters
     ----------
     records : pa.RecordBatch
+    span : Span
         As for `decode`.
 
     Returns
     -------
     pa.StringArray
     """
-    finding, _, time_ms, length = _look_into(records)
+    finding, _, time_ms, length = _look_into(records, span)
     claimed_ms = np.zeros(len(finding), np.int64)
     claimed_ms[finding != _NOT_SHAPED] = time_ms
     reasons = [_reason(*facts) for facts in zip(finding, length.tolist(), claimed_ms.tolist(), strict=True)]
     return pa.array(reasons, pa.string())
 
 
-def _look_into(records):
+def _look_into(records, span):
     """What each record was found to be, value and time [ms] of those that have a reading's shape, length of each."""
     length, value = _values(records.column("value"))
     shaped = length == AVRO_LENGTH
@@ -122,8 +146,9 @@ def _look_into(records):
             ~_IN_DEVICE_ID[bytes_of].all(axis=1)[device],
             time_ms > record_ms + AHEAD_OF_RECORD // _MILLISECOND,
             time_ms < record_ms - BEHIND_RECORD // _MILLISECOND,
+            (time_ms < span.first_ms) | (time_ms > span.last_ms),
         ],
-        [_NOT_DECODED, _NOT_NAMED, _AHEAD, _BEHIND],
+        [_NOT_DECODED, _NOT_NAMED, _AHEAD, _BEHIND, _OUT_OF_SPAN],
         _READING,
     )
     return finding, value, time_ms, length
@@ -170,4 +195,5 @@ def _reason(finding, length, claimed_ms):
         _NOT_NAMED: "deviceID is not 10 letters and digits",
         _AHEAD: f"timestamp in the future: {claimed}",
         _BEHIND: f"timestamp more than 30 days before its record's: {claimed}",
+        _OUT_OF_SPAN: f"timestamp more than 30 days before the records around it, or in the future: {claimed}",
     }.get(finding)

@@ -5,26 +5,29 @@ a reading (`decode.py`), order and duplicates (`sorting.py`), whether values can
 (`pvfault.windows`): a broken sensor's readings are kept.
 """
 
-from collections.abc import Callable, Generator, Iterator
+import uuid
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
-from pyspark.sql.types import StructType
 
-from pvfault.readings import DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE, TIMESTAMP, TIMESTAMP_TYPE
+from pvfault.dates import DAY_MS, date_of_ms, midnight_ms
+from pvfault.readings import DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE
 from pvfault.tables import QUARANTINE, READINGS
 from spark_jobs import catalog, publishing, scans
-from spark_jobs.decode import BEHIND_RECORD, decode, explain
+from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, explain
 from spark_jobs.files import Written
-from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.ledger import Ledger
+from spark_jobs.offsets import DateOffsets, resolve
 from spark_jobs.sorting import ReadingSorter
-from spark_jobs.topic import read_topic, require_topic
+from spark_jobs.topic import OffsetRange, Topic
 
 NAME = "ingest_readings"
 
@@ -32,9 +35,21 @@ COMPLETE = 0.9  # share of a device's readings, at its own cadence, below which 
 IMPLAUSIBLE_SHARE = 0.01
 SAMPLE = 5
 
+EVERY_END = Audit(
+    "every_record_has_one_end",
+    "Each record of the date's part of the topic is a reading of this date or of another one, or is in `quarantine`.",
+    REPORT_IT,
+    blocking=True,
+)
+HEARD = Audit(
+    "fleet_is_heard",
+    "Something came. The silence of a whole fleet is no night and no fault: nothing reaches the topic.",
+    "look at the gateway and at PVFAULT_TOPIC; set allow_fewer if the date is to be without readings",
+    blocking=True,
+)
 NOT_FEWER = Audit(
     "not_fewer_readings_than_before",
-    "A run never replaces a date by fewer readings than it holds: a topic past its retention must not erase history.",
+    "A run never replaces a device's readings by fewer: a topic past its retention must not erase history.",
     "the date is as it was. The topic may be past its retention; set allow_fewer to replace the date all the same",
     blocking=True,
 )
@@ -73,7 +88,18 @@ NONE_LATE = Audit(
     "Readings of earlier dates that came after those dates were made.",
     "materialise these dates again, they will be read",
 )
-AUDITS = (NOT_FEWER, DECODES, COMPLETE_DEVICES, NO_DUPLICATES, PLAUSIBLE_VALUES, ALL_DEVICES, ALL_REGISTERED, NONE_LATE)
+AUDITS = (
+    EVERY_END,
+    HEARD,
+    NOT_FEWER,
+    DECODES,
+    COMPLETE_DEVICES,
+    NO_DUPLICATES,
+    PLAUSIBLE_VALUES,
+    ALL_DEVICES,
+    ALL_REGISTERED,
+    NONE_LATE,
+)
 
 
 def run(spark: SparkSession, config: JobConfig) -> JobReport:
@@ -82,14 +108,75 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     Raises
     ------
     TopicError
-        If the broker does not answer or has no such topic.
+        If the broker has no such topic.
+    BrokerSilentError
+        If it does not answer.
     RegistryError
         If the registry cannot be used.
     """
-    require_topic(spark, config.broker_access, config.topic)
+    topic = Topic(spark, config.broker_access, config.topic)
     devices = config.read_registry().devices
     catalog.create_tables(spark)
-    return run_dates(NAME, config, partial(_make_date, spark, config, devices))
+    making = _Making(spark, config, devices, topic, Ledger.read(spark, topic.id))
+    return run_dates(NAME, config, partial(_make_date, making))
+
+
+@dataclass
+class Ends:
+    """What became of the records of a date's own part of one partition.
+
+    Attributes
+    ----------
+    records, readings, quarantined : int
+        All of them, the readings of the date with their duplicates, and what is no reading.
+    newest_ms : int
+        Timestamp of the newest record that is not of the future; 0 without one. [ms]
+    elsewhere : dict of date to list of int
+        Of each other date: its readings, those of them that it has not read, the first offset of these and the one
+        behind the last.
+    """
+
+    records: int = 0
+    readings: int = 0
+    quarantined: int = 0
+    newest_ms: int = 0
+    elsewhere: dict[date, list[int]] = field(default_factory=dict)
+
+    def merge(self, other: "Ends") -> None:
+        """Add what another task has seen of the same partition."""
+        for name in ("records", "readings", "quarantined"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.newest_ms = max(self.newest_ms, other.newest_ms)
+        for day, (readings, unread, first, end) in other.elsewhere.items():
+            self.note(day, readings, unread, first, end)
+
+    def note(self, day: date, readings: int, unread: int, first: int, end: int) -> None:
+        """Add readings of another date."""
+        known = self.elsewhere.setdefault(day, [0, 0, first, end])
+        known[0] += readings
+        if unread:
+            known[2:] = (min(known[2], first), max(known[3], end)) if known[1] else (first, end)
+            known[1] += unread
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a task must know of a date.
+
+    Attributes
+    ----------
+    day : date
+    span : Span
+    claims : mapping of int to OffsetRange
+        The date's own part, by partition.
+    read : mapping
+        What other dates have read, as `Ledger.scanned` has it.
+    """
+
+    day: date
+    span: Span
+    claims: Mapping[int, OffsetRange]
+    read: Mapping[date, Mapping[int, list[tuple[int, int]]]]
 
 
 @dataclass
@@ -98,45 +185,76 @@ class Tally:
 
     Attributes
     ----------
-    records : int
-        That were read, of any date.
     on_date : int
         Readings of the date, with their duplicates.
-    earlier : int
-        Readings of earlier dates.
-    not_readings : int
-        Records of the date that are no readings.
     implausible : ndarray of int, shape (4,)
         Readings of the date with a value that cannot have been measured, by measurement.
     hours : dict of str to ndarray of int, shape (24,)
         Readings that were given in each hour, by deviceID.
+    ends : dict of int to Ends
+        By partition.
     """
 
-    records: int = 0
     on_date: int = 0
-    earlier: int = 0
-    not_readings: int = 0
     implausible: np.ndarray = field(default_factory=lambda: np.zeros(len(MEASUREMENTS), np.int64))
     hours: dict[str, np.ndarray] = field(default_factory=dict)
+    ends: dict[int, Ends] = field(default_factory=dict)
+
+    def count_ends(self, records: pa.RecordBatch, found: Readings, assignment: Assignment) -> None:
+        """Count what becomes of those records that stand in the date's own part."""
+        partitions, offsets = (records.column(name).to_numpy() for name in ("partition", "offset"))
+        for partition in np.unique(partitions).tolist():
+            claim = assignment.claims[partition]
+            claimed = (partitions == partition) & (offsets >= claim.first) & (offsets < claim.end)
+            if not claimed.any():
+                continue
+            ends = self.ends.setdefault(partition, Ends())
+            ends.records += int(np.count_nonzero(claimed))
+            ends.quarantined += int(np.count_nonzero(claimed & ~found.is_reading))
+            ends.newest_ms = max(ends.newest_ms, _newest_ms(records, claimed, assignment.span))
+            readings = claimed[found.is_reading]
+            _count_dates(ends, found.time_ms[readings], offsets[found.is_reading][readings], partition, assignment)
+
+    @property
+    def quarantined(self) -> int:
+        """Records of the date's own part that are no readings."""
+        return sum(ends.quarantined for ends in self.ends.values())
 
 
-def _to_readings(day: date) -> Callable:
+def _newest_ms(records: pa.RecordBatch, claimed: np.ndarray, span: Span) -> int:
+    stamps = records.column("timestamp").cast(pa.int64()).to_numpy()[claimed] // 1000
+    return int(stamps[stamps <= span.last_ms].max(initial=0))
+
+
+def _count_dates(ends: Ends, time_ms: np.ndarray, offsets: np.ndarray, partition: int, assignment: Assignment) -> None:
+    """Count readings by their dates, and note where those of other dates stand."""
+    start_ms = midnight_ms(assignment.day)
+    other = (time_ms < start_ms) | (time_ms >= start_ms + DAY_MS)
+    ends.readings += int(np.count_nonzero(~other))
+    numbers = time_ms[other] // DAY_MS
+    for number in np.unique(numbers).tolist():
+        stand = offsets[other][numbers == number]
+        day = date_of_ms(number * DAY_MS)
+        unread = np.ones(len(stand), bool)
+        for first, end in assignment.read.get(day, {}).get(partition, ()):
+            unread &= (stand < first) | (stand >= end)
+        where = stand[unread] if unread.any() else stand
+        ends.note(day, len(stand), int(np.count_nonzero(unread)), int(where.min()), int(where.max()) + 1)
+
+
+def _to_readings(assignment: Assignment) -> Callable:
     """From records to the date's readings, each (deviceID, timestamp) once, sorted, and a `Tally`.
 
     Of duplicates, the one that its task reads first stays, so that a re-run gives the same table.
     """
-    start_ms = int(_start(day).timestamp()) * 1000
     low, high = np.array([PLAUSIBLE[name] for name in MEASUREMENTS], np.float32).T
 
     def to_readings(records: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         tally = Tally()
-        with ReadingSorter(day) as sorter:
+        with ReadingSorter(assignment.day) as sorter:
             for batch in records:
-                found = decode(batch)
-                tally.records += batch.num_rows
-                tally.earlier += np.count_nonzero(found.time_ms < start_ms)
-                if len(found.time_ms) < batch.num_rows:
-                    tally.not_readings += np.count_nonzero(~found.is_reading & _of_day(batch, day))
+                found = decode(batch, assignment.span)
+                tally.count_ends(batch, found, assignment)
                 added = sorter.add(found.devices, found.device, found.time_ms, found.measurements)
                 tally.on_date += len(added)
                 # NaN compares false, so a value that is not finite is refused by its limits.
@@ -148,51 +266,100 @@ def _to_readings(day: date) -> Callable:
     return to_readings
 
 
-def _make_date(spark: SparkSession, config: JobConfig, devices: tuple[str, ...], day: date) -> DateReport:
-    until = _start(day) + timedelta(days=1, hours=config.lateness_hours)
-    late_until = catalog.late_readings_until(spark, READINGS, day)
-    if late_until:
-        until = max(until, datetime.fromisoformat(late_until))
-    records = read_topic(spark, config.broker_access, config.topic, _start(day), until)
+@dataclass(frozen=True)
+class _Making:
+    """What a date is made with."""
 
-    staged, counts = _stage_readings(spark, records, day)
-    rows = staged.rows if staged else 0
-    quarantine = _stage_quarantine(spark, records, day) if counts.not_readings else None
-    late = _late(spark, records, day) if counts.earlier else {}
+    spark: SparkSession
+    config: JobConfig
+    devices: tuple[str, ...]
+    topic: Topic
+    ledger: Ledger
+
+
+def _make_date(making: _Making, day: date) -> DateReport:
+    spark, config, topic, ledger = making.spark, making.config, making.topic, making.ledger
+    offsets = resolve(topic, ledger, day, timedelta(hours=config.lateness_hours))
+    read = ledger.scanned(day - BEHIND_RECORD - timedelta(days=1), topic.now.date())
+    assignment = Assignment(day, Span.around(day, topic.now), offsets.claims, {**read, day: {}})
+
+    staged, counts = _stage_readings(spark, topic, offsets, assignment)
+    quarantine = _stage_quarantine(spark, topic, assignment, counts.quarantined)
+    late = _late(counts, read, day)
     audits = [
-        _not_fewer(rows, scans.count(spark, READINGS, day), allowed=config.allow_fewer),
-        _every_record(counts.not_readings, _sample(spark, quarantine, day)),
-        *_audit(counts, rows, devices),
-        _none_late(spark, late, until),
+        _every_end(counts, staged, quarantine),
+        _heard(staged.rows, making.devices, allowed=config.allow_fewer),
+        _not_fewer(spark, counts.hours, day, allowed=config.allow_fewer),
+        _every_record(counts.quarantined, _sample(spark, quarantine, day)),
+        *_audit(counts, staged.rows, making.devices),
+        _none_late(late),
     ]
-    figures = {
-        "records": counts.records,
-        "duplicates": counts.on_date - rows,
-        "quarantined": counts.not_readings,
-        "read_until": until.isoformat(),
-    }
-    report = publishing.publish_audited(spark, staged, day, audits, figures)
-    if quarantine and not report.refusals:
-        publishing.publish(spark, quarantine)
-    if late_until and report.published:
-        catalog.forget_late_readings(spark, READINGS, day)
+    report = publishing.publish_audited(spark, staged, audits, _figures(counts, offsets, staged.rows))
+    if report.refusals:
+        return report
+    publishing.publish(spark, quarantine)
+    ledger.add(spark, day, _ledger_rows(topic, offsets, counts, report))
     return report
 
 
-def _stage_readings(spark: SparkSession, records: DataFrame, day: date) -> tuple[publishing.Staged | None, Tally]:
+def _figures(counts: Tally, offsets: DateOffsets, rows: int) -> dict:
+    """What is told of the date's records, which add up to the offsets of its own part."""
+    ends = counts.ends.values()
+    claimed = sum(claim.end - claim.first for claim in offsets.claims.values())
+    records = sum(each.records for each in ends)
+    return {
+        "records": records,
+        "duplicates": counts.on_date - rows,
+        "quarantined": counts.quarantined,
+        "of_other_dates": sum(noted[0] for each in ends for noted in each.elsewhere.values()),
+        # Markers of transactions, aborted records, and what the broker has compacted.
+        "offsets_without_record": claimed - records,
+        "offsets": {str(partition): [claim.first, claim.end] for partition, claim in offsets.claims.items()},
+    }
+
+
+def _ledger_rows(topic: Topic, offsets: DateOffsets, counts: Tally, report: DateReport) -> list[dict]:
+    """What the ledger is told of this making."""
+    making, made_at = uuid.uuid4().hex, datetime.now(UTC)
+    rows = []
+    for partition, claim in offsets.claims.items():
+        ends = counts.ends.get(partition, Ends())
+        rows.append(
+            {
+                "date": report.day, "making": making, "made_at": made_at, "snapshot_id": report.snapshot_id,
+                "topic": topic.name, "topic_id": topic.id, "partition": partition,
+                "first_offset": claim.first, "end_offset": claim.end,
+                "scanned": [{"first_offset": one.first, "end_offset": one.end} for one in offsets.scanned[partition]],
+                "newest": datetime.fromtimestamp(ends.newest_ms / 1000, UTC) if ends.newest_ms else None,
+                "records": ends.records, "readings": ends.readings, "quarantined": ends.quarantined,
+                "elsewhere": [
+                    dict(zip(("date", "readings", "unread", "first_offset", "end_offset"), (day, *noted), strict=True))
+                    for day, noted in sorted(ends.elsewhere.items())
+                ],
+                "date_rows": report.rows, "date_duplicates": counts.on_date - report.rows,
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _stage_readings(
+    spark: SparkSession, topic: Topic, offsets: DateOffsets, assignment: Assignment
+) -> tuple[publishing.Staged, Tally]:
     """Stage the date's readings, and what was seen meanwhile."""
+    records = topic.read(offsets.ranges).select("value", "timestamp", "partition", "offset")
 
     def write(records: DataFrame) -> tuple[list[Written], Tally | None]:
-        source = scans.Source(records.select("value", "timestamp"))
-        written, tallies = publishing.write(source, _to_readings(day), READINGS, day)
+        written, tallies = publishing.write(scans.Source(records), _to_readings(assignment), READINGS, assignment.day)
         return written, _sum_up(tallies)
 
-    written, counts = write(records)
+    # Each range is a task; one of late readings has devices that the date's own part has too.
+    is_apart = any(len(ranges) > 1 for ranges in offsets.scanned.values())
+    written, counts = ([], None) if is_apart else write(records)
     if counts is None:
-        # Records of one device stand in several of the topic's partitions: its keys are not the devices, or it was
-        # given more partitions. The same again, by way of a shuffle.
+        # Records of one device stand in several tasks: the topic's keys are not the devices, it was given more
+        # partitions, or some came late. The same by way of a shuffle.
         written, counts = write(_by_device(spark, records))
-    return publishing.stage(spark, READINGS, day, written), counts
+    return publishing.stage(spark, READINGS, assignment.day, written), counts
 
 
 def _by_device(spark: SparkSession, records: DataFrame) -> DataFrame:
@@ -206,86 +373,96 @@ def _sum_up(tallies: list[Tally]) -> Tally | None:
     """All tasks' tallies as one, None if two tasks have had readings of the same device."""
     total = Tally()
     for tally in tallies:
-        for name in ("records", "on_date", "earlier", "not_readings", "implausible"):
-            setattr(total, name, getattr(total, name) + getattr(tally, name))
+        total.on_date += tally.on_date
+        total.implausible += tally.implausible
         total.hours |= tally.hours
+        for partition, ends in tally.ends.items():
+            total.ends.setdefault(partition, Ends()).merge(ends)
     return total if len(total.hours) == sum(len(tally.hours) for tally in tallies) else None
 
 
-def _start(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+def _stage_quarantine(spark: SparkSession, topic: Topic, assignment: Assignment, count: int) -> publishing.Staged:
+    """Stage the records of the date's own part that are no readings."""
+    if not count:
+        return publishing.stage(spark, QUARANTINE, assignment.day, [])
+    records = topic.read(assignment.claims.values())
+    written, _ = publishing.write(scans.Source(records), _to_quarantine(assignment), QUARANTINE, assignment.day)
+    return publishing.stage(spark, QUARANTINE, assignment.day, written)
 
 
-def _of_day(records: pa.RecordBatch, day: date) -> np.ndarray:
-    """Which records have a timestamp of the date."""
-    start, end = (int(_start(edge).timestamp()) * 1_000_000 for edge in (day, day + timedelta(days=1)))
-    time_us = records.column("timestamp").cast(pa.int64()).to_numpy()
-    return (time_us >= start) & (time_us < end)
-
-
-def _midnight(day: date) -> Column:
-    return f.lit(str(day)).cast("timestamp")
-
-
-def _stage_quarantine(spark: SparkSession, records: DataFrame, day: date) -> publishing.Staged | None:
-    """Stage the date's records that are no readings."""
-    written, _ = publishing.write(scans.Source(records), _to_quarantine(day), QUARANTINE, day)
-    return publishing.stage(spark, QUARANTINE, day, written)
-
-
-def _to_quarantine(day: date) -> Callable:
+def _to_quarantine(assignment: Assignment) -> Callable:
     def to_quarantine(records: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in records:
-            explained = pa.Table.from_batches([batch]).append_column("reason", explain(batch))
-            is_bad = pc.and_(pc.is_valid(explained["reason"]), pa.array(_of_day(batch, day)))
-            bad = explained.filter(is_bad)
+            dates = pa.array([assignment.day] * batch.num_rows, pa.date32())
+            explained = pa.Table.from_batches([batch]).append_column("reason", explain(batch, assignment.span))
+            bad = explained.append_column("date", dates).filter(pc.is_valid(explained["reason"]))
             yield from bad.select(QUARANTINE.schema.names).cast(QUARANTINE.schema).to_batches()
 
     return to_quarantine
 
 
-def _sample(spark: SparkSession, quarantine: publishing.Staged | None, day: date) -> list[dict]:
+def _sample(spark: SparkSession, quarantine: publishing.Staged, day: date) -> list[dict]:
     """Some of what is to be quarantined, for whoever has to mend it."""
-    if quarantine is None:
+    if not quarantine.rows:
         return []
     rows = publishing.read_staged(spark, quarantine, day).select("partition", "offset", "reason")
     return [row.asDict() for row in rows.limit(SAMPLE).collect()]
 
 
-def _late(spark: SparkSession, records: DataFrame, day: date) -> dict[date, int]:
-    """Readings of earlier dates that stand in this date's range and are not in the table, by their date."""
-    keys = StructType([catalog.spark_schema(READINGS)[name] for name in READINGS.key])
-    late = records.select("value", "timestamp").mapInArrow(_to_earlier(day), keys).dropDuplicates()
-    held = spark.table(catalog.name_of(READINGS)).where(
-        (f.col(TIMESTAMP) < _midnight(day)) & (f.col(TIMESTAMP) >= _midnight(day - BEHIND_RECORD))
+def _late(counts: Tally, read: Mapping[date, object], day: date) -> dict[str, int]:
+    """Readings of dates that were made before, and have not read them."""
+    late: dict[str, int] = {}
+    for ends in counts.ends.values():
+        for other, (_, unread, _, _) in ends.elsewhere.items():
+            if unread and other in read and other != day:
+                late[str(other)] = late.get(str(other), 0) + unread
+    return dict(sorted(late.items()))
+
+
+def _every_end(counts: Tally, staged: publishing.Staged, quarantine: publishing.Staged) -> AuditResult:
+    ends = counts.ends.values()
+    records = sum(each.records for each in ends)
+    own, bad = sum(each.readings for each in ends), counts.quarantined
+    other = sum(noted[0] for each in ends for noted in each.elsewhere.values())
+    return EVERY_END.judge(
+        records == own + other + bad and quarantine.rows == bad and staged.rows <= counts.on_date,
+        f"{records} records of the date's part of the topic: {own} are readings of the date, {other} of other dates, "
+        f"{bad} are none and {quarantine.rows} of these in `quarantine`; {staged.rows} readings and "
+        f"{counts.on_date - staged.rows} duplicates from all that was read",
+        records=records,
+        readings=own,
+        of_other_dates=other,
+        quarantined=bad,
     )
-    # The key is unique on both sides: `late` is made so, and the table is so.
-    unseen = late.join(held.select(DEVICE_ID, TIMESTAMP), on=[DEVICE_ID, TIMESTAMP], how="left_anti")
-    return {row["day"]: row["count"] for row in unseen.groupBy(f.to_date(TIMESTAMP).alias("day")).count().collect()}
 
 
-def _to_earlier(day: date) -> Callable:
-    start_ms = int(_start(day).timestamp()) * 1000
-
-    def to_earlier(records: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in records:
-            found = decode(batch)
-            earlier = found.time_ms < start_ms
-            devices = np.array([device.decode() for device in found.devices], object)
-            time_us = pa.array(found.time_ms[earlier] * 1000)
-            yield pa.record_batch(
-                [pa.array(devices[found.device[earlier]], pa.string()), time_us.cast(TIMESTAMP_TYPE)],
-                names=[DEVICE_ID, TIMESTAMP],
-            )
-
-    return to_earlier
+def _heard(rows: int, devices: Sequence[str], *, allowed: bool) -> AuditResult:
+    found = f"{rows} readings of {len(devices)} registered devices"
+    if allowed and not rows:
+        found += ", taken all the same, as told"
+    return HEARD.judge(rows > 0 or allowed, found, readings=rows)
 
 
-def _not_fewer(rows: int, held: int, *, allowed: bool) -> AuditResult:
+def _not_fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date, *, allowed: bool) -> AuditResult:
+    """Whether each device has at least as many readings as the table has of it."""
+    rows = int(sum(counts.sum() for counts in hours.values()))
+    held = scans.count(spark, READINGS, day)
+    fewer = {} if allowed or not held else _fewer(spark, hours, day)
     found = f"{rows} readings in the topic, {held} in the table"
+    if fewer:
+        found += f"; {len(fewer)} devices have fewer than before" + _named(list(fewer))
     if allowed and rows < held:
         found += ", replaced all the same, as told"
-    return NOT_FEWER.judge(rows >= held or allowed, found, in_topic=rows, in_table=held)
+    return NOT_FEWER.judge(
+        not fewer, found, in_topic=rows, in_table=held, devices=len(fewer), sample=dict(list(fewer.items())[:SAMPLE])
+    )
+
+
+def _fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date) -> dict[str, int]:
+    """How many readings each device would lose, the most first."""
+    held = scans.read(spark, READINGS, day).groupBy(DEVICE_ID).count().collect()
+    lost = {row[DEVICE_ID]: row["count"] - int(hours.get(row[DEVICE_ID], np.zeros(1)).sum()) for row in held}
+    return dict(sorted(((name, n) for name, n in lost.items() if n > 0), key=lambda each: (-each[1], each[0])))
 
 
 def _every_record(not_readings: int, sample: list[dict]) -> AuditResult:
@@ -293,12 +470,9 @@ def _every_record(not_readings: int, sample: list[dict]) -> AuditResult:
     return DECODES.judge(not_readings == 0, found, quarantined=not_readings, sample=sample)
 
 
-def _none_late(spark: SparkSession, late: dict[date, int], until: datetime) -> AuditResult:
-    if late:
-        catalog.expect_late_readings(spark, READINGS, sorted(late), until.isoformat())
-    days = {str(day): n for day, n in sorted(late.items())}
-    found = f"{sum(late.values())} late readings" + (f" of {', '.join(days)}" if late else "")
-    return NONE_LATE.judge(not late, found, late=days)
+def _none_late(late: dict[str, int]) -> AuditResult:
+    found = f"{sum(late.values())} late readings" + (f" of {', '.join(late)}" if late else "")
+    return NONE_LATE.judge(not late, found, late=late)
 
 
 def _audit(counts: Tally, rows: int, devices: tuple[str, ...]) -> list[AuditResult]:
@@ -312,7 +486,7 @@ def _audit(counts: Tally, rows: int, devices: tuple[str, ...]) -> list[AuditResu
     implausible = dict(zip(MEASUREMENTS, counts.implausible.tolist(), strict=True))
     return [
         COMPLETE_DEVICES.judge(
-            share and not incomplete,
+            bool(share) and not incomplete,
             f"{len(incomplete)} of {len(share)} devices are incomplete"
             if share
             else "the topic has no reading of this date",

@@ -192,8 +192,14 @@ class JobReport:
     figures: dict = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The report as text, for a log or a message."""
-        return json.dumps(asdict(self), default=str)
+        """The report as text, for a log or a message.
+
+        Raises
+        ------
+        TypeError
+            If a figure is no value of JSON, as NumPy's integers are none: as text it would only look like a number.
+        """
+        return json.dumps(asdict(self), default=_date_as_text)
 
     @classmethod
     def from_json(cls, text: str) -> "JobReport":
@@ -213,6 +219,13 @@ class JobReport:
             ),
             values["figures"],
         )
+
+
+def _date_as_text(value: object) -> str:
+    if type(value) is not date:
+        found = f"{value!r} is a {type(value).__name__}"
+        raise TypeError(f"{found}, which a report cannot hold; make it a plain number or text")
+    return value.isoformat()
 
 
 def run_dates(job: str, config: JobConfig, make_date: Callable[[date], DateReport]) -> JobReport:

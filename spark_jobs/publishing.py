@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from pvfault.tables import CATALOG, NAMESPACE, Table
 from spark_jobs import catalog, files, scans
@@ -32,18 +32,21 @@ class Staged:
     Attributes
     ----------
     table : Table
+    day : date
     wap_id : str
-    snapshot_id : int
+        Empty where there are no rows: there is no such snapshot, and once it is published the date has none.
+    snapshot_id : int or None
     rows, bytes, files : int
         What was added.
     """
 
     table: Table
-    wap_id: str
-    snapshot_id: int
-    rows: int
-    bytes: int
-    files: int
+    day: date
+    wap_id: str = ""
+    snapshot_id: int | None = None
+    rows: int = 0
+    bytes: int = 0
+    files: int = 0
 
 
 def write(
@@ -82,16 +85,10 @@ def write(
     return [written for written, _ in results if written], [tally for _, tally in results]
 
 
-def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.Written]) -> Staged | None:
-    """Make a snapshot of what was written that replaces the date once it is published.
-
-    Returns
-    -------
-    Staged or None
-        None if nothing was written, so there is nothing to publish.
-    """
+def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.Written]) -> Staged:
+    """Make a snapshot of what was written that replaces the date once it is published."""
     if not written:
-        return None
+        return Staged(table, day)
     iceberg = catalog.load(spark, table)
     wap_id = f"{table.name}-{uuid.uuid4().hex}"
     replacement = iceberg.newReplacePartitions()
@@ -100,60 +97,76 @@ def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.
     replacement.set("wap.id", wap_id).stageOnly().commit()
     return Staged(
         table,
+        day,
         wap_id,
-        _snapshot_of(catalog.load(spark, table), wap_id),
+        _snapshot_with(catalog.load(spark, table), "wap.id", wap_id),
         sum(file.rows for file in written),
         sum(file.bytes for file in written),
         len(written),
     )
 
 
-def publish(spark: SparkSession, staged: Staged) -> None:
-    """Let readers see a staged snapshot, all of it at once."""
+def publish(spark: SparkSession, staged: Staged) -> int | None:
+    """Let readers see a staged snapshot, all of it at once.
+
+    Returns
+    -------
+    int or None
+        The snapshot that readers see: the staged one, or a new one of the same rows where the table has moved on since.
+        None if there was nothing to publish and nothing to remove.
+    """
+    if not staged.rows:
+        return _remove(spark, staged.table, staged.day)
     spark.sql(f"CALL {CATALOG}.system.publish_changes('{NAMESPACE}.{staged.table.name}', '{staged.wap_id}')")
+    moved = _snapshot_with(catalog.load(spark, staged.table), "published-wap-id", staged.wap_id)
+    return staged.snapshot_id if moved is None else moved
 
 
-def publish_audited(
-    spark: SparkSession, staged: Staged | None, day: date, audits: Sequence[AuditResult], figures: dict
-) -> DateReport:
+def append(spark: SparkSession, table: Table, day: date, rows: pa.Table) -> None:
+    """Add rows of a date to those that are there, at once."""
+    written = files.write(rows.to_batches(), _target(spark, table, day))
+    iceberg = catalog.load(spark, table)
+    addition = iceberg.newAppend()
+    for file in _data_files(spark, iceberg, table, day, [written] if written else []):
+        addition.appendFile(file)
+    addition.commit()
+
+
+def publish_audited(spark: SparkSession, staged: Staged, audits: Sequence[AuditResult], figures: dict) -> DateReport:
     """Publish what is staged of a date unless it fails a blocking audit, and report the date."""
     report = DateReport(
-        day,
-        rows=staged.rows if staged else 0,
-        snapshot_id=staged.snapshot_id if staged else None,
+        staged.day,
+        rows=staged.rows,
+        snapshot_id=staged.snapshot_id,
         published=False,
-        figures={**figures, "bytes": staged.bytes if staged else 0, "files": staged.files if staged else 0},
+        figures={**figures, "bytes": staged.bytes, "files": staged.files},
         audits=tuple(audits),
     )
-    if staged is None or report.refusals:
+    if report.refusals:
         return report
-    publish(spark, staged)
-    return replace(report, published=True)
+    snapshot_id = publish(spark, staged)
+    return replace(report, snapshot_id=snapshot_id, published=snapshot_id is not None)
 
 
-def read_staged(spark: SparkSession, staged: Staged, day: date) -> DataFrame:
-    """The rows of a date as they will be once they are published."""
-    rows = spark.read.option("snapshot-id", staged.snapshot_id).table(catalog.name_of(staged.table))
-    return rows.where(catalog.is_of(staged.table, day))
+def _remove(spark: SparkSession, table: Table, day: date) -> int | None:
+    """Take a date's rows away, if there are some; the snapshot without them."""
+    if not scans.count(spark, table, day):
+        return None
+    edges = [f"DATE '{edge}'" for edge in (day, day + timedelta(days=1))]
+    if table.day_of != "date":
+        edges = [f"CAST({edge} AS TIMESTAMP)" for edge in edges]
+    condition = f"{table.day_of} >= {edges[0]} AND {table.day_of} < {edges[1]}"
+    spark.sql(f"DELETE FROM {catalog.name_of(table)} WHERE {condition}")  # noqa: S608 - names of our own
+    return catalog.load(spark, table).currentSnapshot().snapshotId()
 
 
-def count_values(spark: SparkSession, staged: Staged, day: date, column: str) -> int:
-    """How many of the staged rows of a date have a value in a column, from the files' metadata alone."""
-    table = catalog.load(spark, staged.table)
-    scan = table.newScan().useSnapshot(staged.snapshot_id).includeColumnStats()
-    number = table.schema().findField(column).fieldId()
-    found = [task.file() for task in scans.plan(spark, scan, staged.table, day)]
-    return sum(file.valueCounts()[number] - file.nullValueCounts()[number] for file in found)
-
-
-def _snapshot_of(table, wap_id: str) -> int:
-    """The snapshot that was staged under a name, which is one of the last."""
+def _snapshot_with(table, key: str, value: str) -> int | None:
+    """The last snapshot whose summary says so."""
     snapshots = table.snapshots()
-    return next(
-        snapshots[place].snapshotId()
-        for place in reversed(range(len(snapshots)))
-        if snapshots[place].summary().get("wap.id") == wap_id
-    )
+    for place in reversed(range(len(snapshots))):
+        if snapshots[place].summary().get(key) == value:
+            return snapshots[place].snapshotId()
+    return None
 
 
 def _write_in_task(batches: Callable, to_rows: Callable, target: files.Target) -> Callable:

@@ -75,8 +75,8 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     hours = hours_of(spark, day, n_tasks=1 + n_devices // DEVICES_PER_TASK)
     written, _ = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
     staged = publishing.stage(spark, DEVICE_DAYS, day, written)
-    if staged is None:
-        return publishing.publish_audited(spark, None, day, (), {})
+    if not staged.rows:
+        return publishing.publish_audited(spark, staged, (), {})
     found = _count(spark, staged, day)
     audits = _audit(found, scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count())
     figures = {
@@ -85,7 +85,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         "energy_kwh": round(found["energy_kwh"] or 0.0, 1),
         "lost_kwh": round(found["lost_kwh"] or 0.0, 1),
     }
-    return publishing.publish_audited(spark, staged, day, audits, figures)
+    return publishing.publish_audited(spark, staged, audits, figures)
 
 
 def _count(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:

@@ -6,10 +6,12 @@ Here: lineage, groups, and a job's report as Dagster's events. Not here: rows, c
 """
 
 from collections.abc import Iterator
+from datetime import date
 from types import ModuleType
 
 import dagster as dg
 
+from pvfault.errors import PvfaultError
 from pvfault.reference import HISTORY
 from pvfault.tables import DEVICE_DAYS, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
@@ -113,8 +115,25 @@ def _made_by(job: ModuleType, table: Table, days: dg.DailyPartitionsDefinition) 
 def _make(context: dg.AssetExecutionContext, spark: SparkRunner, job: ModuleType, **options) -> Events:
     """Run a job for the dates of the run, and tell what it did."""
     with shown_to_the_operator():
-        report = spark.run(job.NAME, dates_of(context.partition_keys), context, **options)
+        report = spark.run(job.NAME, _dates_of_run(context), context, **options)
     yield from _events(context, report)
+
+
+def _dates_of_run(context: dg.AssetExecutionContext) -> list[date]:
+    """The dates that the run is to make.
+
+    Raises
+    ------
+    PvfaultError
+        If it names none.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise PvfaultError("the run names no date; choose a partition, or a range of them, and start it again")
+    dates = dates_of(context.partition_keys)
+    if not dates:
+        first, last = (context.run.tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
+        raise PvfaultError(f"the range {first} to {last} has no dates; name the earlier date first")
+    return dates
 
 
 def _events(context: dg.AssetExecutionContext, report: JobReport) -> Events:

@@ -71,4 +71,5 @@ class LocalSparkRunner:
         self._settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
         pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
         config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
-        return _JOBS[job](pyspark.spark_session, config)
+        # By the same way as from another machine, so that what a report cannot hold is found here too.
+        return JobReport.from_json(_JOBS[job](pyspark.spark_session, config).to_json())

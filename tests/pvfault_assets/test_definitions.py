@@ -34,6 +34,8 @@ CHECKS = {
     ("lenet_model", "faulty_days_are_named"): False,
     ("lenet_model", "healthy_devices_stay_quiet"): False,
     ("lenet_model", "probabilities_come_true"): False,
+    ("readings", "every_record_has_one_end"): True,
+    ("readings", "fleet_is_heard"): True,
     ("readings", "not_fewer_readings_than_before"): True,
     ("readings", "every_record_is_a_reading"): False,
     ("readings", "devices_are_complete"): False,

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 
 import dagster as dg
 import pyarrow as pa
@@ -20,6 +21,7 @@ from pvfault_gateway.simulate import write_fleet
 from pvfault_gateway.topics import connect, count_records, ensure_topic
 from pvfault_workshop.simulation import simulate_fleet
 from tests.pvfault_assets.test_definitions import CHECKS, TABLES
+from tests.spark_jobs.helpers import send as send_records
 
 pytestmark = [pytest.mark.broker, pytest.mark.spark]
 
@@ -216,12 +218,33 @@ def test_a_warning_carries_counts_a_sample_and_what_to_do(run, settings, fleet):
     assert silent in check.description
 
 
-def test_an_empty_day_is_made_and_warned_of(run, settings):
+def test_a_day_on_which_the_whole_fleet_is_silent_is_refused(run, settings):
+    """An outage of the way to the topic must not look like a quiet day, down to the verdicts."""
     day = DAYS[0] - timedelta(30)
     result = run(day, assets=["readings", "scalograms", "predictions", "device_days"], topic="materialise-silent")
+    assert not result.success
+    assert "fleet_is_heard: 0 readings of 6 registered devices" in failure_of(result)
+    assert not result.get_asset_materialization_events()
+
+
+def test_a_day_with_records_that_are_no_readings_reaches_its_verdicts(run, settings, fleet):
+    """A count of the wrong kind once failed the run behind the publishing."""
+    day = DAYS[2] + timedelta(5)
+    bad = replace(settings, topic="materialise-bad")
+    send(bad, fleet.readings(day))
+    send_records(bad, bad.topic, [(b"k", b"no reading", datetime.combine(day, time_of_day(12), UTC))] * 3)
+    result = run(day, topic=bad.topic)
     assert result.success
-    assert materialisations([result], "readings")[day]["dagster/partition_row_count"] == 0
-    assert not evaluations([result], "readings")["devices_are_complete", day].passed
+    check = evaluations([result], "readings")["every_record_is_a_reading", day]
+    assert (check.passed, check.metadata["quarantined"].value) == (False, 3)
+    assert materialisations([result], "device_days")[day]["dagster/partition_row_count"] == DEVICES
+
+
+def test_a_range_written_backwards_is_refused(run):
+    result = run(DAYS[2], DAYS[0], assets=["readings"])
+    assert not result.success
+    assert f"the range {DAYS[2]} to {DAYS[0]} has no dates" in failure_of(result)
+    assert not result.get_asset_materialization_events()
 
 
 def test_a_broker_that_is_down_is_told_within_30_s(run, closed_port):

@@ -71,13 +71,13 @@ def send_readings(settings, topic, readings) -> None:
         assert producer.finish() == len(readings)
 
 
-def stage_rows(frame, table, day: date) -> publishing.Staged | None:
+def stage_rows(frame, table, day: date) -> publishing.Staged:
     """Stage rows of a Spark DataFrame, each of its tasks' in a file of its own."""
     written, _ = publishing.write(scans.Source(frame), iter, table, day)
     return publishing.stage(frame.sparkSession, table, day, written)
 
 
-def stage_table(spark, rows: pa.Table, table, day: date) -> publishing.Staged | None:
+def stage_table(spark, rows: pa.Table, table, day: date) -> publishing.Staged:
     """Stage rows in one file, in their order."""
     source = scans.Source(spark.range(0, 1, 1, 1), lambda _: rows.to_batches())
     written, _ = publishing.write(source, iter, table, day)

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from pvfault.readings import AVRO_SCHEMA, MEASUREMENTS
-from spark_jobs.decode import decode, explain
+from spark_jobs.decode import Span, decode, explain
 from tests.spark_jobs.helpers import avro
 
 AT = datetime(2024, 6, 1, 12, tzinfo=UTC)
+ANY_TIME = Span(0, 2**62)
 
 
 def records_of(values, at=AT):
@@ -33,7 +34,7 @@ def random_values(n, seed=0):
 
 def test_readings_are_what_fastavro_reads():
     values = random_values(500)
-    found = decode(records_of(values))
+    found = decode(records_of(values), ANY_TIME)
     expected = [fastavro.schemaless_reader(io.BytesIO(value), fastavro.parse_schema(AVRO_SCHEMA)) for value in values]
     assert found.is_reading.all()
     assert len(set(found.devices)) == len(found.devices) == 7
@@ -42,7 +43,7 @@ def test_readings_are_what_fastavro_reads():
         row["timestamp"] for row in expected
     ]
     np.testing.assert_array_equal(found.measurements, [[row[name] for name in MEASUREMENTS] for row in expected])
-    assert explain(records_of(values)).null_count == len(values)
+    assert explain(records_of(values), ANY_TIME).null_count == len(values)
 
 
 def test_what_is_no_reading_does_not_move_the_readings_beside_it():
@@ -51,20 +52,22 @@ def test_what_is_no_reading_does_not_move_the_readings_beside_it():
     mixed = [
         bad for value in values for bad in (b"", value, None, value[:-1], b"\xff" * 33, value + b"\0", value[:32] + b"")
     ]
-    found, alone = decode(records_of(mixed)), decode(records_of(values))
+    found, alone = decode(records_of(mixed), ANY_TIME), decode(records_of(values), ANY_TIME)
     assert found.is_reading.tolist() == [i % 7 == 1 for i in range(len(mixed))]
     np.testing.assert_array_equal(found.time_ms, alone.time_ms)
     np.testing.assert_array_equal(found.measurements, alone.measurements)
     assert [found.devices[i] for i in found.device] == [alone.devices[i] for i in alone.device]
-    assert explain(records_of(mixed)).is_null().to_pylist() == found.is_reading.tolist()
+    assert explain(records_of(mixed), ANY_TIME).is_null().to_pylist() == found.is_reading.tolist()
 
 
 def test_a_part_of_a_batch_is_decoded_as_if_it_were_alone():
     values = [b"short", *random_values(20)]
     part = records_of(values).slice(3, 9)
-    np.testing.assert_array_equal(decode(part).measurements, decode(records_of(values[3:12])).measurements)
-    assert decode(records_of(values).slice(0, 1)).time_ms.shape == (0,)
-    assert decode(records_of([])).is_reading.shape == (0,)
+    np.testing.assert_array_equal(
+        decode(part, ANY_TIME).measurements, decode(records_of(values[3:12]), ANY_TIME).measurements
+    )
+    assert decode(records_of(values).slice(0, 1), ANY_TIME).time_ms.shape == (0,)
+    assert decode(records_of([]), ANY_TIME).is_reading.shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_a_part_of_a_batch_is_decoded_as_if_it_were_alone():
     ],
 )
 def test_a_clock_may_differ_from_its_record_by_so_much(time, refused):
-    (reason,) = explain(records_of([avro("DEV0000001", time)])).to_pylist()
+    (reason,) = explain(records_of([avro("DEV0000001", time)]), ANY_TIME).to_pylist()
     assert (reason is None) if refused is None else reason.startswith(refused)
 
 
@@ -88,9 +91,9 @@ def test_a_clock_may_differ_from_its_record_by_so_much(time, refused):
 def test_a_time_of_another_number_of_bytes_does_not_decode(place):
     value = bytearray(avro("DEV0000001", AT))
     value[11 + place] ^= 0x80
-    assert explain(records_of([bytes(value)])).to_pylist() == ["the Avro does not decode"]
+    assert explain(records_of([bytes(value)]), ANY_TIME).to_pylist() == ["the Avro does not decode"]
 
 
 @pytest.mark.parametrize("device", ["DEV-000001", "DEV000000 ", "DEVé00001", "DEV0000\x0000"])
 def test_a_device_has_letters_and_digits_alone(device):
-    assert explain(records_of([avro(device, AT)])).to_pylist() == ["deviceID is not 10 letters and digits"]
+    assert explain(records_of([avro(device, AT)]), ANY_TIME).to_pylist() == ["deviceID is not 10 letters and digits"]

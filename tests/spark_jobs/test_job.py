@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from pvfault.settings import Settings
@@ -29,6 +30,14 @@ A_REPORT = JobReport(
 
 def test_a_report_survives_its_way_as_text():
     assert JobReport.from_json(A_REPORT.to_json()) == A_REPORT
+
+
+@pytest.mark.parametrize("figure", [np.int64(3), np.float32(0.5), datetime(2024, 7, 1, tzinfo=UTC), {1, 2}])
+def test_a_report_refuses_what_would_only_look_like_a_number(figure):
+    """A count that becomes text on its way is no count any more where it arrives."""
+    report = JobReport("job", (DateReport(DAY, 5, 1, published=True, figures={"n": figure}),))
+    with pytest.raises(TypeError, match="a report cannot hold"):
+        report.to_json()
 
 
 def test_only_failed_blocking_audits_are_refusals():

@@ -126,7 +126,7 @@ spark = start_session(Settings.from_environment(os.environ, pathlib.Path.cwd()))
 rows = spark.createDataFrame(make_readings(date(2024, 5, 6), DEVICES).to_pandas(), catalog.spark_schema(READINGS))
 staged = stage_rows(rows, READINGS, date(2024, 5, 6))
 print("staged", staged.rows, flush=True)
-publishing.publish_audited(spark, staged, date(2024, 5, 6), (), {})
+publishing.publish_audited(spark, staged, (), {})
 """
 
 
@@ -163,7 +163,7 @@ def test_a_new_column_is_added_to_the_table_that_is_there(tables, lake_settings,
 
 
 def test_nothing_is_staged_of_no_rows(tables):
-    assert stage(tables, make_readings(DAY, DEVICES[:1]).slice(0, 0)) is None
+    assert stage(tables, make_readings(DAY, DEVICES[:1]).slice(0, 0)) == publishing.Staged(READINGS, DAY)
 
 
 def test_the_environment_of_the_tests_is_not_the_users(lake_settings):

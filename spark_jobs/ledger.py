@@ -1,0 +1,104 @@
+"""The ingest ledger: what was read of the topic for which date, and what became of it.
+
+Here: the rows of the table `ledger` as the next ingest asks them. Not here: finding offsets in the topic
+(`offsets.py`), counting the ends of records (`ingest_readings.py`).
+
+The ledger is written behind the readings that it tells of. So a run that dies in between leaves a ledger that knows
+less than the table, and what it does not know is read once more: nothing is lost by that.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from pvfault.tables import LEDGER
+from spark_jobs import catalog, publishing
+from spark_jobs.topic import OffsetRange
+
+
+class Ledger:
+    """What the ledger says of one topic.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Rows of `LEDGER` of one topic id.
+    """
+
+    def __init__(self, rows: Iterable[Mapping]):
+        self._noted: dict[tuple[date, int], list[OffsetRange]] = defaultdict(list)
+        self._last: dict[date, dict[int, Mapping]] = {}
+        self._made_at: dict = {}
+        for row in sorted(rows, key=lambda row: row["made_at"]):
+            self._take(row)
+
+    @classmethod
+    def read(cls, spark: SparkSession, topic_id: str) -> "Ledger":
+        """Read the ledger of a topic."""
+        rows = spark.table(catalog.name_of(LEDGER)).where(f"topic_id = '{topic_id}'")
+        return cls(rows.toArrow().to_pylist())
+
+    def add(self, spark: SparkSession, day: date, rows: list[dict]) -> None:
+        """Write what was read for a date, and know it from now on."""
+        publishing.append(spark, LEDGER, day, pa.Table.from_pylist(rows, LEDGER.schema))
+        for row in rows:
+            self._take(row)
+
+    def claims(self, partition: int) -> dict[date, OffsetRange]:
+        """The part of each date that was made, in one partition."""
+        return {
+            day: OffsetRange(partition, by_partition[partition]["first_offset"], by_partition[partition]["end_offset"])
+            for day, by_partition in self._last.items()
+            if partition in by_partition
+        }
+
+    def noted(self, day: date, partition: int) -> list[OffsetRange]:
+        """Where readings of a date stand in the parts of other dates."""
+        return self._noted[day, partition]
+
+    def scanned(self, first: date, last: date) -> dict[date, dict[int, list[tuple[int, int]]]]:
+        """What was read for each date of a span that was made, by partition."""
+        return {
+            day: {
+                partition: [(one["first_offset"], one["end_offset"]) for one in row["scanned"]]
+                for partition, row in by_partition.items()
+            }
+            for day, by_partition in self._last.items()
+            if first <= day <= last
+        }
+
+    def dates_to_make_again(self) -> dict[date, int]:
+        """Dates that were made and have readings which stand where nobody has read for them, with how many these are.
+
+        Making each of them once more reads them all; then it is not in the answer any more.
+        """
+        waiting: dict[date, int] = defaultdict(int)
+        for by_partition in self._last.values():
+            for partition, row in by_partition.items():
+                for one in row["elsewhere"] or ():
+                    if one["unread"] and not self._has_read(one, partition):
+                        waiting[one["date"]] += one["unread"]
+        return dict(sorted(waiting.items()))
+
+    def _has_read(self, one: Mapping, partition: int) -> bool:
+        """Whether the date has read these offsets, or was not made at all, so that it will."""
+        row = self._last.get(one["date"], {}).get(partition)
+        made = one["date"] in self._last
+        return not made or any(
+            each["first_offset"] <= one["first_offset"] and one["end_offset"] <= each["end_offset"]
+            for each in (row["scanned"] if row else ())
+        )
+
+    def _take(self, row: Mapping) -> None:
+        day = row["date"]
+        if self._made_at.get(day) != row["made_at"]:
+            self._made_at[day] = row["made_at"]
+            self._last[day] = {}
+        self._last[day][row["partition"]] = row
+        for one in row["elsewhere"] or ():
+            if one["unread"]:
+                noted = OffsetRange(row["partition"], one["first_offset"], one["end_offset"])
+                self._noted[one["date"], row["partition"]].append(noted)
