@@ -147,7 +147,8 @@ def transform_window(window: np.ndarray) -> np.ndarray:
     image = np.empty(scalogram.SHAPE, np.uint8)
     padding = (scalogram.PADDED - SLOTS) // 2
     for channel, signal in enumerate(window.T):
-        coefficients, _ = pywt.cwt(np.pad(signal, padding), scalogram.SCALES, scalogram.WAVELET)
+        padded = np.pad(signal, padding)
+        coefficients, _ = pywt.cwt(padded, scalogram.SCALES, scalogram.WAVELET, precision=scalogram.PRECISION)
         pooled = np.abs(coefficients).reshape(len(scalogram.SCALES), scalogram.COLUMNS, scalogram.POOL).mean(axis=2)
         image[..., channel] = scalogram.quantise(pooled)
     return image

@@ -41,7 +41,7 @@ def deploy(
         return
     from rich.console import Console
 
-    from pvfault_deploy.amazon import connect, shown_to_the_user
+    from pvfault_deploy.account import connect, shown_to_the_user
     from pvfault_deploy.check import lint_templates
     from pvfault_deploy.deploy import Plan, check_given, rehearse
     from pvfault_deploy.deploy import deploy as make_everything
@@ -55,15 +55,15 @@ def deploy(
     templates = read_templates(project)
     check_given(stage, given, templates)
     with shown_to_the_user():
-        amazon = connect()
-        typer.echo(f"Account {amazon.account}, region {amazon.region}, stage {stage}.", err=True)
+        account = connect()
+        typer.echo(f"Account {account.id}, region {account.region}, stage {stage}.", err=True)
         _check(operator, lint_templates, project)
         release = _pack(operator, pack, project)
         plan = Plan(stage, release, templates, given)
         if dry_run:
-            rehearse(plan, amazon, operator)
+            rehearse(plan, account, operator)
             typer.echo("Nothing was changed (--dry-run).")
-        elif make_everything(plan, amazon, operator):
+        elif make_everything(plan, account, operator):
             typer.echo(f"Deployed: release {release.name}. See `pvfault deploy status --stage {stage}`.")
         else:
             typer.echo(f"Nothing to change: release {release.name} is deployed.")
@@ -78,21 +78,21 @@ def status(
 
     Example: `pvfault deploy status --stage prod`
     """
-    from pvfault_deploy.amazon import connect, shown_to_the_user
+    from pvfault_deploy.account import connect, shown_to_the_user
     from pvfault_deploy.deploy import application_state, look
 
     stage = stage or context.parent.params["stage"]  # `deploy --stage test status` means test too
     with shown_to_the_user():
-        amazon = connect()
-        found = look(stage, amazon)
-        typer.echo(f"Account {amazon.account}, region {amazon.region}, stage {stage}.")
+        account = connect()
+        found = look(stage, account)
+        typer.echo(f"Account {account.id}, region {account.region}, stage {stage}.")
         for stack in found.values():
             typer.echo(f"{stack.name}: {stack.status or 'not there'}{f' ({stack.reason})' if stack.reason else ''}")
             for name, value in stack.outputs.items():
                 typer.echo(f"  {name}: {value}")
         application = found["spark"].outputs.get("ApplicationId")
         if application:
-            typer.echo(f"Spark application: {application_state(amazon, application)}")
+            typer.echo(f"Spark application: {application_state(account, application)}")
         typer.echo(f"Release: {found['parameters'].parameters.get('Release', 'none')}")
     if not all(stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE") for stack in found.values()):
         raise typer.Exit(1)

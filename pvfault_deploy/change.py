@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import botocore.exceptions as failures
 
 from pvfault.errors import PvfaultError
-from pvfault_deploy.amazon import Amazon
+from pvfault_deploy.account import Account
 from pvfault_deploy.stacks import Template
 
 # How CloudFormation says, of a change set that "failed" or is refused, that there is nothing to do.
@@ -83,10 +83,10 @@ class ChangeSet:
     changes: tuple[Change, ...]
 
 
-def describe(amazon: Amazon, name: str) -> Stack:
+def describe(account: Account, name: str) -> Stack:
     """Look at a stack; there may be none."""
     try:
-        found = amazon.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        found = account.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except failures.ClientError as error:
         if "does not exist" in error.response["Error"]["Message"]:
             return Stack(name, None, "", {}, {})
@@ -100,7 +100,7 @@ def describe(amazon: Amazon, name: str) -> Stack:
     )
 
 
-def require_changeable(amazon: Amazon, stack: Stack) -> None:
+def require_changeable(account: Account, stack: Stack) -> None:
     """Refuse a stack that CloudFormation would refuse, with what to do about it.
 
     Raises
@@ -112,7 +112,7 @@ def require_changeable(amazon: Amazon, stack: Stack) -> None:
         return
     if stack.status.endswith("_IN_PROGRESS"):
         raise PvfaultError(f"stack {stack.name} is {stack.status}: somebody is changing it; wait, and deploy again")
-    why = _first_failure(amazon, stack.name) or stack.reason or "CloudFormation gives no reason"
+    why = _first_failure(account, stack.name) or stack.reason or "CloudFormation gives no reason"
     if stack.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"):
         remedy = (
             f"mend that, delete the stack by `aws cloudformation delete-stack --stack-name {stack.name}`, "
@@ -125,7 +125,7 @@ def require_changeable(amazon: Amazon, stack: Stack) -> None:
     raise PvfaultError(f"stack {stack.name} is {stack.status}, so it cannot be changed: {why}; {remedy}")
 
 
-def prepare(amazon: Amazon, stack: Stack, template: Template, values: Mapping[str, str]) -> ChangeSet | None:
+def prepare(account: Account, stack: Stack, template: Template, values: Mapping[str, str]) -> ChangeSet | None:
     """Ask CloudFormation what a template and its parameters would change.
 
     Returns
@@ -138,7 +138,7 @@ def prepare(amazon: Amazon, stack: Stack, template: Template, values: Mapping[st
     PvfaultError
         If CloudFormation refuses the template or a value.
     """
-    client = amazon.client("cloudformation")
+    client = account.client("cloudformation")
     try:
         arn = client.create_change_set(
             StackName=stack.name,
@@ -168,15 +168,15 @@ def prepare(amazon: Amazon, stack: Stack, template: Template, values: Mapping[st
     return ChangeSet(stack.name, arn, not stack.is_there, tuple(_changes_in(client, arn)))
 
 
-def discard(amazon: Amazon, change_set: ChangeSet) -> None:
+def discard(account: Account, change_set: ChangeSet) -> None:
     """Forget a change set; with it goes a stack of which there was nothing else."""
-    client = amazon.client("cloudformation")
+    client = account.client("cloudformation")
     client.delete_change_set(ChangeSetName=change_set.arn)
     if change_set.creates:
         client.delete_stack(StackName=change_set.stack)
 
 
-def execute(amazon: Amazon, change_set: ChangeSet) -> Stack:
+def execute(account: Account, change_set: ChangeSet) -> Stack:
     """Make the changes and wait for them.
 
     Raises
@@ -184,19 +184,19 @@ def execute(amazon: Amazon, change_set: ChangeSet) -> Stack:
     PvfaultError
         If a resource fails; the stack is then as it was before, or gone.
     """
-    client = amazon.client("cloudformation")
+    client = account.client("cloudformation")
     client.execute_change_set(ChangeSetName=change_set.arn)
     waiter = client.get_waiter("stack_create_complete" if change_set.creates else "stack_update_complete")
     try:
         # A database or a Kafka cluster takes up to half an hour.
         waiter.wait(StackName=change_set.stack, WaiterConfig={"Delay": _POLL_S, "MaxAttempts": 3600 // _POLL_S})
     except failures.WaiterError as error:
-        why = _first_failure(amazon, change_set.stack) or str(error)
+        why = _first_failure(account, change_set.stack) or str(error)
         done = "made" if change_set.creates else "changed"
         raise PvfaultError(
             f"stack {change_set.stack} could not be {done}: {why}; mend that and deploy again"
         ) from error
-    return describe(amazon, change_set.stack)
+    return describe(account, change_set.stack)
 
 
 def _says_nothing_to_do(reason):
@@ -224,10 +224,10 @@ def _changes_in(client, arn):
             )
 
 
-def _first_failure(amazon: Amazon, name: str) -> str | None:
+def _first_failure(account: Account, name: str) -> str | None:
     """The resource with which the latest operation began to fail, and why; the others were cancelled because of it."""
     first = None
-    pages = amazon.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=name)
+    pages = account.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=name)
     for event in (event for page in pages for event in page["StackEvents"]):  # the latest first
         reason = event.get("ResourceStatusReason", "")
         if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from pvfault.errors import PvfaultError
 from pvfault_deploy import change, stacks
-from pvfault_deploy.amazon import Amazon
+from pvfault_deploy.account import Account
 from pvfault_deploy.release import Release, upload
 from pvfault_deploy.stacks import FOUNDATIONS, OF_THE_RELEASE, Template, resolve_parameters, stack_name
 
@@ -92,7 +92,7 @@ def check_given(stage: str, given: Mapping[str, str], templates: tuple[Template,
         raise PvfaultError(f"no template has a parameter {unknown[0]}; there are {', '.join(sorted(known))}")
 
 
-def deploy(plan: Plan, amazon: Amazon, operator: Operator) -> bool:
+def deploy(plan: Plan, account: Account, operator: Operator) -> bool:
     """Make or change everything, one stack after the other.
 
     Returns
@@ -105,20 +105,20 @@ def deploy(plan: Plan, amazon: Amazon, operator: Operator) -> bool:
     PvfaultError
         If something is in the way. What is done by then stays; deploying again goes on from there.
     """
-    given, outputs = _given(plan, amazon), {}
+    given, outputs = _given(plan, account), {}
     changed = False
     for template in plan.templates:
         if template.concern not in FOUNDATIONS and "Release" not in given:
-            changed |= _send(plan, amazon, operator, outputs["BootstrapBucketName"])
+            changed |= _send(plan, account, operator, outputs["BootstrapBucketName"])
             given |= _of_the_release(plan.release, outputs)
-            _require_images(amazon, given)
-        done, outputs_of_it = _change_stack(plan, template, amazon, operator, given, outputs)
+            _require_images(account, given)
+        done, outputs_of_it = _change_stack(plan, template, account, operator, given, outputs)
         changed |= done
         outputs |= outputs_of_it
     return changed
 
 
-def rehearse(plan: Plan, amazon: Amazon, operator: Operator) -> None:
+def rehearse(plan: Plan, account: Account, operator: Operator) -> None:
     """Show what `deploy` would change, and change nothing.
 
     Raises
@@ -126,11 +126,11 @@ def rehearse(plan: Plan, amazon: Amazon, operator: Operator) -> None:
     PvfaultError
         If something is in the way.
     """
-    given, outputs = _given(plan, amazon), {}
+    given, outputs = _given(plan, account), {}
     complete, coming = True, set(OF_THE_RELEASE)
     for template in plan.templates:
-        stack = change.describe(amazon, stack_name(plan.stage, template.concern))
-        change.require_changeable(amazon, stack)
+        stack = change.describe(account, stack_name(plan.stage, template.concern))
+        change.require_changeable(account, stack)
         if not given.get("Release") and {"JobImageRepository", "DagsterImageRepository"} <= set(outputs):
             given |= _of_the_release(plan.release, outputs)
         if not stack.is_there:
@@ -142,32 +142,32 @@ def rehearse(plan: Plan, amazon: Amazon, operator: Operator) -> None:
             complete = False
             continue
         values, _ = resolve_parameters(template, given, outputs, stack.parameters)
-        changes = change.prepare(amazon, stack, template, values)
+        changes = change.prepare(account, stack, template, values)
         if changes is None:
             operator.unchanged(stack.name)
         else:
             operator.show(stack.name, changes)
-            change.discard(amazon, changes)
+            change.discard(account, changes)
         outputs |= stack.outputs
     if complete:
-        _require_images(amazon, given)
+        _require_images(account, given)
 
 
-def look(stage: str, amazon: Amazon) -> dict[str, change.Stack]:
+def look(stage: str, account: Account) -> dict[str, change.Stack]:
     """All stacks of a deployment, by their concerns; also those that are not there."""
-    return {concern: change.describe(amazon, stack_name(stage, concern)) for concern in stacks.CONCERNS}
+    return {concern: change.describe(account, stack_name(stage, concern)) for concern in stacks.CONCERNS}
 
 
-def application_state(amazon: Amazon, application: str) -> str:
+def application_state(account: Account, application: str) -> str:
     """State of the EMR Serverless application, and its release label."""
-    found = amazon.client("emr-serverless").get_application(applicationId=application)["application"]
+    found = account.client("emr-serverless").get_application(applicationId=application)["application"]
     return f"{found['state']} ({found['releaseLabel']})"
 
 
-def _given(plan, amazon):
+def _given(plan, account):
     """What the user gave, and what the first stacks were given before: a prefix is typed once."""
     given = {"Stage": plan.stage, **plan.given}
-    before = change.describe(amazon, stack_name(plan.stage, "storage")).parameters
+    before = change.describe(account, stack_name(plan.stage, "storage")).parameters
     given.setdefault("BucketPrefix", before.get("BucketPrefix", ""))
     if not given["BucketPrefix"]:
         raise PvfaultError(
@@ -192,9 +192,9 @@ def _of_the_release(release: Release, outputs) -> dict[str, str]:
     return dict(zip(OF_THE_RELEASE, values, strict=True))
 
 
-def _send(plan, amazon, operator, bucket):
+def _send(plan, account, operator, bucket):
     operator.begin(f"Release {plan.release.name} into {bucket}")
-    sent = upload(plan.release, amazon, bucket, operator.tell)
+    sent = upload(plan.release, account, bucket, operator.tell)
     operator.end(
         f"Release {plan.release.name}: {sent} of {len(plan.release.files)} files sent to {bucket}"
         if sent
@@ -203,22 +203,22 @@ def _send(plan, amazon, operator, bucket):
     return bool(sent)
 
 
-def _change_stack(plan, template, amazon, operator, given, outputs):
+def _change_stack(plan, template, account, operator, given, outputs):
     """Whether a stack was changed, and its outputs."""
-    stack = change.describe(amazon, stack_name(plan.stage, template.concern))
-    change.require_changeable(amazon, stack)
+    stack = change.describe(account, stack_name(plan.stage, template.concern))
+    change.require_changeable(account, stack)
     values, missing = resolve_parameters(template, given, outputs, stack.parameters)
     _require_none(missing, template, stack)
-    changes = change.prepare(amazon, stack, template, values)
+    changes = change.prepare(account, stack, template, values)
     if changes is None:
         operator.unchanged(stack.name)
         return False, stack.outputs
     operator.show(stack.name, changes)
     if not operator.agrees(stack.name):
-        change.discard(amazon, changes)
+        change.discard(account, changes)
         raise PvfaultError(f"{stack.name} was left as it is, and so was everything after it")
     operator.begin(f"{stack.name} is being {'made' if changes.creates else 'changed'}")
-    stack = change.execute(amazon, changes)
+    stack = change.execute(account, changes)
     operator.end(f"{stack.name}: {stack.status}")
     return True, stack.outputs
 
@@ -232,9 +232,9 @@ def _require_none(missing, template, stack):
         )
 
 
-def _require_images(amazon: Amazon, given: Mapping[str, str]) -> None:
+def _require_images(account: Account, given: Mapping[str, str]) -> None:
     """Refuse a release whose images are not in their repositories, with the commands that put them there."""
-    missing = [image for image in (given["JobImage"], given["DagsterImage"]) if not _is_pushed(amazon, image)]
+    missing = [image for image in (given["JobImage"], given["DagsterImage"]) if not _is_pushed(account, image)]
     if not missing:
         return
     commands = "\n".join(
@@ -250,10 +250,10 @@ def _require_images(amazon: Amazon, given: Mapping[str, str]) -> None:
     )
 
 
-def _is_pushed(amazon, image):
+def _is_pushed(account, image):
     repository, tag = image.split("/", 1)[1].rsplit(":", 1)
     try:
-        amazon.client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+        account.client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ImageNotFoundException", "RepositoryNotFoundException"):
             return False

@@ -15,7 +15,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from pvfault.errors import PvfaultError
-from pvfault_deploy.amazon import Amazon
+from pvfault_deploy.account import Account
 
 MANIFEST = "release.json"
 MODEL = "lenet5.h5"
@@ -89,7 +89,7 @@ def pack(project: Path, version: str, jars: Path, model: Path) -> Release:
     return Release(f"{version}-{content.hexdigest()[:12]}", files, checksums)
 
 
-def upload(release: Release, amazon: Amazon, bucket: str, tell: Callable[[str], None]) -> int:
+def upload(release: Release, account: Account, bucket: str, tell: Callable[[str], None]) -> int:
     """Put a release into its bucket: what is there already stays, what an earlier release has is copied inside S3.
 
     The manifest comes last, so a release that has one is whole.
@@ -97,7 +97,7 @@ def upload(release: Release, amazon: Amazon, bucket: str, tell: Callable[[str], 
     Parameters
     ----------
     release : Release
-    amazon : Amazon
+    account : Account
     bucket : str
         Name of the bootstrap bucket.
     tell : callable
@@ -108,7 +108,7 @@ def upload(release: Release, amazon: Amazon, bucket: str, tell: Callable[[str], 
     int
         Number of files that were sent from this machine.
     """
-    s3 = amazon.client("s3")
+    s3 = account.client("s3")
     folder = f"releases/{release.name}/"
     if _is_whole(s3, bucket, folder, release):
         return 0

@@ -77,8 +77,8 @@ class RefusedError(PvfaultError):
     """A service says no, and will say it again."""
 
 
-class Amazon:
-    """Amazon's services, asked again where a little later the answer may be another.
+class RetryingClients:
+    """Clients of Amazon's services that ask again where a little later the answer may be another.
 
     Parameters
     ----------

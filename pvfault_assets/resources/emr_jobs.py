@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from pvfault_assets.resources.amazon import NO_ANSWER, Amazon, Patience, RefusedError
+from pvfault_assets.resources.amazon import NO_ANSWER, Patience, RefusedError, RetryingClients
 
 WAITING = {"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED"}
 ACTIVE = WAITING | {"RUNNING"}
@@ -52,7 +52,7 @@ class EmrJobs:
 
     Parameters
     ----------
-    amazon : Amazon
+    amazon : RetryingClients
     patience : Patience
     application : str
         Its id.
@@ -60,7 +60,7 @@ class EmrJobs:
         Of the Dagster run.
     """
 
-    def __init__(self, amazon: Amazon, patience: Patience, application: str, log):
+    def __init__(self, amazon: RetryingClients, patience: Patience, application: str, log):
         self._amazon = amazon
         self._patience = patience
         self._application = application

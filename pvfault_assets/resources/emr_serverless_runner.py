@@ -19,7 +19,7 @@ import dagster as dg
 from pvfault.errors import PvfaultError
 from pvfault.prices import DOLLARS_PER_GB_HOUR, DOLLARS_PER_VCPU_HOUR, SOURCE
 from pvfault.settings import Settings
-from pvfault_assets.resources.amazon import Amazon, Patience
+from pvfault_assets.resources.amazon import Patience, RetryingClients
 from pvfault_assets.resources.emr_jobs import EmrJobs, JobName
 from pvfault_assets.resources.job_messages import (
     BucketMessageReader,
@@ -64,7 +64,7 @@ class EmrServerlessRunner:
             )
         self._settings = settings
         self._patience = patience or Patience()
-        self._amazon = Amazon(self._patience)
+        self._amazon = RetryingClients(self._patience)
 
     def run(
         self, job: str, dates: Sequence[date], context: dg.AssetExecutionContext, *, allow_fewer: bool = False

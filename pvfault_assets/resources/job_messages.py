@@ -15,7 +15,7 @@ from typing import IO
 
 import dagster as dg
 
-from pvfault_assets.resources.amazon import Amazon
+from pvfault_assets.resources.amazon import RetryingClients
 from spark_jobs.messages import URI
 
 EXCERPT_LINES = 40
@@ -33,14 +33,14 @@ class BucketMessageReader(dg.PipesMessageReader):
 
     Parameters
     ----------
-    amazon : Amazon
+    amazon : RetryingClients
     bucket, folder : str
     """
 
     # The one driver. Dagster's own default says the same, with a warning that it may go.
     expected_writer_count = 1
 
-    def __init__(self, amazon: Amazon, bucket: str, folder: str):
+    def __init__(self, amazon: RetryingClients, bucket: str, folder: str):
         self._amazon = amazon
         self._bucket = bucket
         self._folder = folder
@@ -69,13 +69,13 @@ class DriverLog:
 
     Parameters
     ----------
-    amazon : Amazon
+    amazon : RetryingClients
     bucket, key : str
     to : IO
         Where new text goes: Dagster shows its own output beside the run.
     """
 
-    def __init__(self, amazon: Amazon, bucket: str, key: str, to: IO[str]):
+    def __init__(self, amazon: RetryingClients, bucket: str, key: str, to: IO[str]):
         self._amazon = amazon
         self._bucket = bucket
         self._key = key
@@ -93,7 +93,7 @@ class DriverLog:
         self.text = text
 
 
-def driver_logs(amazon: Amazon, bucket: str, folder: str) -> tuple[DriverLog, DriverLog]:
+def driver_logs(amazon: RetryingClients, bucket: str, folder: str) -> tuple[DriverLog, DriverLog]:
     """Standard output and error of a driver, shown as this process's own."""
     return (
         DriverLog(amazon, bucket, f"{folder}/stdout.gz", sys.stdout),

@@ -26,7 +26,7 @@ def random_windows(n, seed=0):
 def coefficients(window):
     """What pywt.cwt gives for the four channels of one window between 6 and 6 zeros, shape (64, 192, 4)."""
     padded = np.concatenate([np.zeros((6, 4)), window.astype(np.float64), np.zeros((6, 4))])
-    return np.stack([pywt.cwt(signal, np.arange(1, 65), "morl")[0] for signal in padded.T], axis=-1)
+    return np.stack([pywt.cwt(signal, np.arange(1, 65), "morl", precision=12)[0] for signal in padded.T], axis=-1)
 
 
 def pool(by_slot):
@@ -53,6 +53,15 @@ def test_the_matrix_is_the_transform_of_pywt():
     window = random_windows(1)[0]
     by_matrix = (window[:, 0].astype(np.float64) @ transform_matrix()).reshape(3, 64, 64)
     np.testing.assert_allclose(by_matrix.transpose(1, 2, 0).reshape(64, 192), coefficients(window)[..., 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("default", [8, 10, 14])
+def test_the_matrix_does_not_depend_on_the_default_precision_of_pywt(default, monkeypatch):
+    """A new version of pywt with another default would show the trained network images that it has never seen."""
+    monkeypatch.setitem(pywt.cwt.__kwdefaults__, "precision", default)
+    made_anew = transform_matrix.__wrapped__()
+    monkeypatch.undo()
+    np.testing.assert_array_equal(made_anew, transform_matrix())
 
 
 def test_a_window_has_the_same_image_alone_and_at_any_place_in_a_batch():

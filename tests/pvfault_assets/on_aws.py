@@ -6,10 +6,10 @@ import zipfile
 
 from pvfault.settings import Settings
 from tests.conftest import PROJECT
-from tests.standins.amazon import ACCOUNT_ID, Account
+from tests.standins.amazon import ACCOUNT_ID, Sandbox
 
 
-def settings_on_aws(tmp_path, account: Account, application: str, broker: str = "localhost:1", **variables) -> Settings:
+def settings_on_aws(tmp_path, account: Sandbox, application: str, broker: str = "localhost:1", **variables) -> Settings:
     """Settings of a deployment in a test's account."""
     environment = {
         "PVFAULT_ENV": "aws",
@@ -25,7 +25,7 @@ def settings_on_aws(tmp_path, account: Account, application: str, broker: str = 
     return Settings.from_environment(environment, tmp_path)
 
 
-def upload_release(account: Account, files: dict) -> None:
+def upload_release(account: Sandbox, files: dict) -> None:
     """Put a release into the bootstrap bucket: these files, and the packages that jobs import."""
     s3, bucket = account.client("s3"), account.bucket("bootstrap")
     files = {"pvfault.zip": zip_packages(), **files}

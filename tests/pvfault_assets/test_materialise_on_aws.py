@@ -14,7 +14,7 @@ from pvfault_api.tables import read_dates
 from pvfault_assets.definitions import build_definitions
 from pvfault_assets.resources.amazon import Patience
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
-from pvfault_deploy.amazon import Amazon
+from pvfault_deploy.account import Account
 from pvfault_deploy.release import pack, upload
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.topics import ensure_topic
@@ -48,7 +48,7 @@ def account(aws_server, tmp_path_factory, fleet):
         account.client("s3").upload_file(str(registry), account.bucket("bootstrap"), "devices.csv")
         release = pack(PROJECT, "test", Path(JARS), PROJECT / "models" / "lenet5.h5")
         bucket = account.bucket("bootstrap")
-        upload(release, Amazon(boto3.Session(), ACCOUNT_ID), bucket, lambda _name: None)
+        upload(release, Account(boto3.Session(), ACCOUNT_ID), bucket, lambda _name: None)
         service = EmrServerless(account.environment)
         with serving(service) as url:
             patch.setenv("AWS_ENDPOINT_URL_EMR_SERVERLESS", url)

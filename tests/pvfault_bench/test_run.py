@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import pywt
 
 from pvfault import scalogram
 from pvfault_bench.original import transform_window
@@ -51,3 +52,10 @@ def test_the_original_method_makes_the_same_images():
     difference = np.abs(theirs - scalogram.transform(windows))
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
+
+
+def test_the_images_of_the_original_method_do_not_depend_on_the_default_precision_of_pywt(monkeypatch):
+    window = np.random.default_rng(0).random((180, 4)).astype(np.float32)
+    image = transform_window(window)
+    monkeypatch.setitem(pywt.cwt.__kwdefaults__, "precision", 10)
+    np.testing.assert_array_equal(transform_window(window), image)

@@ -31,9 +31,9 @@ def environment_on_aws(aws_address):
 
 
 @pytest.fixture
-def amazon(environment_on_aws, monkeypatch):
+def account(environment_on_aws, monkeypatch):
     """An empty account."""
-    from pvfault_deploy.amazon import connect
+    from pvfault_deploy.account import connect
 
     for name, value in environment_on_aws.items():
         monkeypatch.setenv(name, value)

@@ -51,7 +51,7 @@ def plan_for(checkout, **given):
     return Plan("prod", pack_checkout(checkout), read_templates(checkout), values)
 
 
-def push_images(amazon, release):
+def push_images(account, release):
     """Put images of a release into the repositories, as far as a repository looks at them."""
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     for name in ("emr", "dagster"):
@@ -61,6 +61,6 @@ def push_images(amazon, release):
             "config": {"mediaType": kind, "size": 1, "digest": f"{name} {release}"},
             "layers": [],
         }
-        amazon.client("ecr").put_image(
+        account.client("ecr").put_image(
             repositoryName=f"pvfault-prod/{name}", imageManifest=json.dumps(manifest), imageTag=release
         )

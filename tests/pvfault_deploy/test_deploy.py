@@ -24,52 +24,52 @@ def plan(checkout):
 
 
 @pytest.fixture
-def deployed(plan, amazon):
+def deployed(plan, account):
     """Everything is there."""
     with pytest.raises(PvfaultError, match="images of this release are not there"):
-        deploy(plan, amazon, Recorder())
-    push_images(amazon, plan.release.name)
-    assert deploy(plan, amazon, Recorder())
+        deploy(plan, account, Recorder())
+    push_images(account, plan.release.name)
+    assert deploy(plan, account, Recorder())
     return plan
 
 
-def parameters_stored(amazon):
-    found = amazon.client("ssm").get_parameters_by_path(Path="/pvfault/prod/", Recursive=True, MaxResults=10)
-    rest = amazon.client("ssm").get_parameters_by_path(
+def parameters_stored(account):
+    found = account.client("ssm").get_parameters_by_path(Path="/pvfault/prod/", Recursive=True, MaxResults=10)
+    rest = account.client("ssm").get_parameters_by_path(
         Path="/pvfault/prod/", Recursive=True, MaxResults=10, NextToken=found["NextToken"]
     )
     return {entry["Name"].split("/")[-1]: entry["Value"] for entry in found["Parameters"] + rest["Parameters"]}
 
 
-def change_sets(amazon, stack):
-    found = amazon.client("cloudformation").list_change_sets(StackName=stack)["Summaries"]
+def change_sets(account, stack):
+    found = account.client("cloudformation").list_change_sets(StackName=stack)["Summaries"]
     return [entry for entry in found if entry["StackName"] == stack]
 
 
-def test_buckets_and_repositories_come_first_then_the_release_then_the_rest(plan, amazon):
+def test_buckets_and_repositories_come_first_then_the_release_then_the_rest(plan, account):
     """A container cannot start from an image that is not there, so a user is asked for it before any is to start."""
     first = Recorder()
     with pytest.raises(PvfaultError) as refusal:
-        deploy(plan, amazon, first)
+        deploy(plan, account, first)
     assert first.told("new") == FIRST
     for image in ("emr", "dagster"):
         assert f"-f infra/images/{image}/Dockerfile" in str(refusal.value)
         assert f"pvfault-prod/{image}:{plan.release.name}" in str(refusal.value)
     folder = f"releases/{plan.release.name}/"
-    found = amazon.client("s3").list_objects_v2(Bucket="acme-pv-bootstrap", Prefix=folder)["Contents"]
+    found = account.client("s3").list_objects_v2(Bucket="acme-pv-bootstrap", Prefix=folder)["Contents"]
     assert len(found) == len(plan.release.files) + 1
 
-    push_images(amazon, plan.release.name)
+    push_images(account, plan.release.name)
     second = Recorder()
-    assert deploy(plan, amazon, second)
+    assert deploy(plan, account, second)
     assert second.told("unchanged") == FIRST
     assert second.told("new") == REST
 
 
-def test_what_one_stack_makes_is_what_the_next_one_is_given(deployed, amazon):
-    outputs = {concern: stack.outputs for concern, stack in look("prod", amazon).items()}
+def test_what_one_stack_makes_is_what_the_next_one_is_given(deployed, account):
+    outputs = {concern: stack.outputs for concern, stack in look("prod", account).items()}
     cluster = outputs["streaming"]["ClusterArn"]
-    assert parameters_stored(amazon) == {
+    assert parameters_stored(account) == {
         "PVFAULT_ENV": "aws",
         "PVFAULT_BUCKETS": "acme-pv",
         "PVFAULT_MSK_CLUSTER_ARN": cluster,
@@ -82,68 +82,68 @@ def test_what_one_stack_makes_is_what_the_next_one_is_given(deployed, amazon):
         "PVFAULT_EMR_JOB_ROLE_ARN": outputs["roles"]["JobRoleArn"],
         "PVFAULT_SNS_TOPIC_ARN": outputs["notifications"]["NotificationTopicArn"],
     }
-    policy = amazon.client("iam").get_role_policy(RoleName="pvfault-prod-job", PolicyName="job")["PolicyDocument"]
+    policy = account.client("iam").get_role_policy(RoleName="pvfault-prod-job", PolicyName="job")["PolicyDocument"]
     assert f"'{cluster.replace(':cluster/', ':topic/')}/pv-readings'" in str(policy)
 
 
 @pytest.mark.parametrize("given", [{"BucketPrefix": "acme-pv", "FirstDate": "2026-11-01"}, {}])
-def test_deploying_again_changes_nothing_also_if_what_was_given_is_left_out(deployed, amazon, given):
+def test_deploying_again_changes_nothing_also_if_what_was_given_is_left_out(deployed, account, given):
     """A prefix that has to be typed each time is mistyped one time, and then there are five more buckets."""
     again = Recorder()
-    assert not deploy(replace(deployed, given=given), amazon, again)
+    assert not deploy(replace(deployed, given=given), account, again)
     assert again.told("unchanged") == NAMES
 
 
-def test_the_buckets_keep_their_names(plan, amazon):
+def test_the_buckets_keep_their_names(plan, account):
     with pytest.raises(PvfaultError):
-        deploy(plan, amazon, Recorder(refuses="pvfault-prod-images"))
+        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
     with pytest.raises(PvfaultError, match="--prefix is 'other-pv', but the buckets of prod begin with 'acme-pv'"):
-        deploy(replace(plan, given={"BucketPrefix": "other-pv"}), amazon, Recorder())
+        deploy(replace(plan, given={"BucketPrefix": "other-pv"}), account, Recorder())
 
 
-def test_a_new_release_changes_what_runs_it_and_nothing_else(deployed, checkout, amazon):
+def test_a_new_release_changes_what_runs_it_and_nothing_else(deployed, checkout, account):
     with (checkout / "pvfault_assets" / "schedules.py").open("a") as file:
         file.write("# changed\n")
     changed = plan_for(checkout)
     with pytest.raises(PvfaultError, match="images of this release"):
-        deploy(changed, amazon, Recorder())
-    push_images(amazon, changed.release.name)
+        deploy(changed, account, Recorder())
+    push_images(account, changed.release.name)
     seen = Recorder()
-    assert deploy(changed, amazon, seen)
+    assert deploy(changed, account, seen)
     assert seen.told("changes") == [
         stacks.stack_name("prod", concern) for concern in ("spark", "parameters", "dagster")
     ]
-    found = look("prod", amazon)
+    found = look("prod", account)
     assert found["parameters"].parameters["Release"] == changed.release.name
     assert found["dagster"].parameters["DagsterImage"].endswith(f"pvfault-prod/dagster:{changed.release.name}")
     assert found["spark"].parameters["JobImage"].endswith(f"pvfault-prod/emr:{changed.release.name}")
 
 
-def test_nothing_is_changed_that_was_not_agreed_to(plan, amazon):
+def test_nothing_is_changed_that_was_not_agreed_to(plan, account):
     with pytest.raises(PvfaultError, match="pvfault-prod-images was left as it is, and so was everything after it"):
-        deploy(plan, amazon, Recorder(refuses="pvfault-prod-images"))
-    found = look("prod", amazon)
+        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
+    found = look("prod", account)
     assert found["storage"].status == "CREATE_COMPLETE"
     assert not any(found[concern].is_there for concern in CONCERNS[1:])
-    assert amazon.client("ecr").describe_repositories()["repositories"] == []
+    assert account.client("ecr").describe_repositories()["repositories"] == []
 
 
-def test_a_rehearsal_shows_everything_and_changes_nothing(plan, amazon):
+def test_a_rehearsal_shows_everything_and_changes_nothing(plan, account):
     seen = Recorder()
-    rehearse(plan, amazon, seen)
+    rehearse(plan, account, seen)
     assert seen.told("later") == NAMES
     assert ("pvfault-prod-catalog", "later", ["Database"]) in seen.lines
-    assert amazon.client("cloudformation").describe_stacks()["Stacks"] == []
-    assert amazon.client("s3").list_buckets()["Buckets"] == []
+    assert account.client("cloudformation").describe_stacks()["Stacks"] == []
+    assert account.client("s3").list_buckets()["Buckets"] == []
 
 
-def test_a_rehearsal_over_what_is_there_shows_the_differences_and_leaves_no_change_set(deployed, amazon):
+def test_a_rehearsal_over_what_is_there_shows_the_differences_and_leaves_no_change_set(deployed, account):
     seen = Recorder()
-    rehearse(replace(deployed, given={"LatenessHours": "5"}), amazon, seen)
+    rehearse(replace(deployed, given={"LatenessHours": "5"}), account, seen)
     assert seen.told("changes") == ["pvfault-prod-parameters"]
-    assert parameters_stored(amazon)["PVFAULT_LATENESS_HOURS"] == "2"
+    assert parameters_stored(account)["PVFAULT_LATENESS_HOURS"] == "2"
     assert all(
-        found["ExecutionStatus"] == "EXECUTE_COMPLETE" for found in change_sets(amazon, "pvfault-prod-parameters")
+        found["ExecutionStatus"] == "EXECUTE_COMPLETE" for found in change_sets(account, "pvfault-prod-parameters")
     )
 
 
@@ -160,14 +160,14 @@ def test_a_value_that_cannot_be_is_refused_before_anything_is_asked_of_amazon(ch
         plan_for(checkout, **given)
 
 
-def test_what_only_a_user_knows_is_asked_for_by_its_option(plan, amazon):
+def test_what_only_a_user_knows_is_asked_for_by_its_option(plan, account):
     with pytest.raises(PvfaultError, match="give what their names shall begin with, as in --prefix"):
-        rehearse(replace(plan, given={}), amazon, Recorder())
+        rehearse(replace(plan, given={}), account, Recorder())
     with pytest.raises(PvfaultError, match=r"pvfault-prod-parameters needs FirstDate .*give --first-date YYYY-MM-DD"):
-        rehearse(replace(plan, given={"BucketPrefix": "acme-pv"}), amazon, Recorder())
+        rehearse(replace(plan, given={"BucketPrefix": "acme-pv"}), account, Recorder())
 
 
-def test_a_resource_that_fails_is_named_with_its_reason_and_not_those_that_were_cancelled(plan, amazon):
+def test_a_resource_that_fails_is_named_with_its_reason_and_not_those_that_were_cancelled(plan, account):
     reason = "acme-pv-bootstrap already exists"
     with (
         cloudformation.failing("BootstrapBucket", "AWS::S3::Bucket", reason),
@@ -175,15 +175,15 @@ def test_a_resource_that_fails_is_named_with_its_reason_and_not_those_that_were_
             PvfaultError, match=rf"could not be made: BootstrapBucket \(AWS::S3::Bucket\): {reason}; mend that"
         ),
     ):
-        deploy(plan, amazon, Recorder())
+        deploy(plan, account, Recorder())
 
 
-def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_it(plan, amazon):
+def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_it(plan, account):
     """CloudFormation's own answer is that such a stack cannot be updated, which tells nobody what to do."""
     with cloudformation.failing("RawBucket", "AWS::S3::Bucket", "no more buckets"), pytest.raises(PvfaultError):
-        deploy(plan, amazon, Recorder())
+        deploy(plan, account, Recorder())
     with pytest.raises(PvfaultError) as refusal:
-        deploy(plan, amazon, Recorder())
+        deploy(plan, account, Recorder())
     for words in (
         "ROLLBACK_COMPLETE",
         "RawBucket",
@@ -201,12 +201,12 @@ def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_
         ("DELETE_FAILED", "delete-stack"),
     ],
 )
-def test_a_stack_that_cannot_be_changed_is_refused_with_what_to_do(plan, amazon, status, words):
+def test_a_stack_that_cannot_be_changed_is_refused_with_what_to_do(plan, account, status, words):
     with pytest.raises(PvfaultError):
-        deploy(plan, amazon, Recorder(refuses="pvfault-prod-images"))
+        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
     cloudformation.stack("pvfault-prod-storage").status = status
     with pytest.raises(PvfaultError, match=words):
-        deploy(plan, amazon, Recorder())
+        deploy(plan, account, Recorder())
 
 
 def test_a_parameter_is_taken_from_the_user_then_from_earlier_stacks_then_from_what_is_there():

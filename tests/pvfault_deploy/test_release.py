@@ -19,10 +19,10 @@ BUCKET = "acme-pv-bootstrap"
 
 
 @pytest.fixture
-def bucket(amazon):
+def bucket(account):
     """The bootstrap bucket, and its objects."""
-    s3 = amazon.client("s3")
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": amazon.region})
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": account.region})
 
     def objects():
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
@@ -31,9 +31,9 @@ def bucket(amazon):
     return objects
 
 
-def send(release, amazon):
+def send(release, account):
     names = []
-    sent = upload(release, amazon, BUCKET, names.append)
+    sent = upload(release, account, BUCKET, names.append)
     assert sent == len(names)
     return names
 
@@ -113,9 +113,9 @@ def test_what_is_missing_is_named_with_what_to_do(checkout, path, words):
         pack(checkout, "0.1.0", checkout / "build" / "jars", checkout / "models" / "lenet5.h5")
 
 
-def test_a_release_is_whole_in_its_bucket_and_its_manifest_is_true(checkout, amazon, bucket):
+def test_a_release_is_whole_in_its_bucket_and_its_manifest_is_true(checkout, account, bucket):
     release = pack_checkout(checkout)
-    assert set(send(release, amazon)) == set(release.files)
+    assert set(send(release, account)) == set(release.files)
     folder = f"releases/{release.name}/"
     found = bucket()
     manifest = json.loads(found.pop(f"{folder}release.json"))
@@ -125,38 +125,38 @@ def test_a_release_is_whole_in_its_bucket_and_its_manifest_is_true(checkout, ama
     } == manifest["files"]
 
 
-def test_nothing_is_sent_twice(checkout, amazon, bucket):
+def test_nothing_is_sent_twice(checkout, account, bucket):
     release = pack_checkout(checkout)
-    send(release, amazon)
-    assert send(release, amazon) == []
+    send(release, account)
+    assert send(release, account) == []
 
 
-def test_of_a_new_release_only_what_changed_is_sent(checkout, amazon, bucket):
+def test_of_a_new_release_only_what_changed_is_sent(checkout, account, bucket):
     """The JVM packages are a hundred megabytes; over an office's line that is the whole deployment."""
-    send(pack_checkout(checkout), amazon)
+    send(pack_checkout(checkout), account)
     with (checkout / "spark_jobs" / "ingest_readings.py").open("a") as file:
         file.write("# changed\n")
     release = pack_checkout(checkout)
-    assert send(release, amazon) == ["pvfault.zip", "jobs/ingest_readings.py"]
+    assert send(release, account) == ["pvfault.zip", "jobs/ingest_readings.py"]
     folder = f"releases/{release.name}/"
     found = bucket()
     assert {name: hashlib.sha256(found[folder + name]).hexdigest() for name in release.files} == release.checksums
 
 
-def test_a_release_that_was_interrupted_is_completed(checkout, amazon, bucket):
+def test_a_release_that_was_interrupted_is_completed(checkout, account, bucket):
     """Its manifest comes last, so a job never sees half a release; what had come stays."""
     release = pack_checkout(checkout)
-    send(release, amazon)
+    send(release, account)
     for name in ("release.json", "lenet5.h5"):
-        amazon.client("s3").delete_object(Bucket=BUCKET, Key=f"releases/{release.name}/{name}")
-    assert send(release, amazon) == ["lenet5.h5"]
+        account.client("s3").delete_object(Bucket=BUCKET, Key=f"releases/{release.name}/{name}")
+    assert send(release, account) == ["lenet5.h5"]
     assert f"releases/{release.name}/release.json" in bucket()
 
 
-def test_a_file_that_was_changed_in_the_bucket_is_sent_again(checkout, amazon, bucket):
+def test_a_file_that_was_changed_in_the_bucket_is_sent_again(checkout, account, bucket):
     release = pack_checkout(checkout)
-    send(release, amazon)
+    send(release, account)
     key = f"releases/{release.name}/jobs/ingest_readings.py"
-    amazon.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"other")
-    amazon.client("s3").delete_object(Bucket=BUCKET, Key=f"releases/{release.name}/release.json")
-    assert send(release, amazon) == ["jobs/ingest_readings.py"]
+    account.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"other")
+    account.client("s3").delete_object(Bucket=BUCKET, Key=f"releases/{release.name}/release.json")
+    assert send(release, account) == ["jobs/ingest_readings.py"]

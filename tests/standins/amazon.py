@@ -19,7 +19,7 @@ ACCOUNT_ID = "123456789012"  # moto's own
 
 
 @dataclass(frozen=True)
-class Account:
+class Sandbox:
     """What a test has of its own.
 
     Attributes
@@ -55,7 +55,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Amazon:
+class AwsServer:
     """The running server."""
 
     url: str
@@ -74,36 +74,36 @@ class Amazon:
             "PYICEBERG_CATALOG__LAKE__S3__ENDPOINT": self.url,
         }
 
-    def account(self) -> Account:
+    def sandbox(self) -> Sandbox:
         """Five empty buckets under a prefix of their own, and the Glue database."""
-        account = Account(f"test-{uuid.uuid4().hex[:12]}", self.environment)
+        sandbox = Sandbox(f"test-{uuid.uuid4().hex[:12]}", self.environment)
         for purpose in ("bootstrap", "raw", "silver", "gold", "log"):
-            account.client("s3").create_bucket(
-                Bucket=account.bucket(purpose), CreateBucketConfiguration={"LocationConstraint": REGION}
+            sandbox.client("s3").create_bucket(
+                Bucket=sandbox.bucket(purpose), CreateBucketConfiguration={"LocationConstraint": REGION}
             )
-        glue = account.client("glue")
+        glue = sandbox.client("glue")
         if "pvfault" not in {database["Name"] for database in glue.get_databases()["DatabaseList"]}:
             glue.create_database(DatabaseInput={"Name": "pvfault"})
-        return account
+        return sandbox
 
 
-def enter(server: Amazon, patch: pytest.MonkeyPatch) -> Account:
-    """Let clients of this process find the server, and give them an account."""
+def enter(server: AwsServer, patch: pytest.MonkeyPatch) -> Sandbox:
+    """Let clients of this process find the server, and give them a sandbox."""
     for name, value in server.environment.items():
         patch.setenv(name, value)
     # PyIceberg reads the environment once, when it is imported.
     patch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())
-    return server.account()
+    return server.sandbox()
 
 
 @contextmanager
-def running() -> Iterator[Amazon]:
+def running() -> Iterator[AwsServer]:
     """Run the server as long as the block lasts."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request hides what a test says
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield Amazon(f"http://{host}:{port}")
+        yield AwsServer(f"http://{host}:{port}")
     finally:
         server.stop()

@@ -1,4 +1,4 @@
-"""How Amazon is reached, and what its errors mean to whoever deploys.
+"""The account that is deployed to, and what its errors mean to whoever deploys.
 
 Here: the clients of one account and region, and the words for what is in the way. Not here: what is asked of them.
 """
@@ -22,19 +22,19 @@ _NOT_BELIEVED = {
 }  # fmt: skip
 
 
-class Amazon:
-    """Clients of one account in one region.
+class Account:
+    """An account in a region, as clients of whoever deploys to it.
 
     Attributes
     ----------
-    account : str
+    id : str
         Its twelve digits.
     region : str
     """
 
-    def __init__(self, session: boto3.Session, account: str):
+    def __init__(self, session: boto3.Session, account_id: str):
         self._session = session
-        self.account = account
+        self.id = account_id
         self.region = session.region_name
         self.client = cache(self._client)
 
@@ -112,7 +112,7 @@ def shown_to_the_user() -> Iterator[None]:
         raise
 
 
-def connect() -> Amazon:
+def connect() -> Account:
     """Whoever the environment says we are, checked by asking who that is.
 
     Raises
@@ -125,4 +125,4 @@ def connect() -> Amazon:
         if session.region_name is None:
             raise failures.NoRegionError
         identity = session.client("sts").get_caller_identity()
-    return Amazon(session, identity["Account"])
+    return Account(session, identity["Account"])
