@@ -51,8 +51,9 @@ def test_all_code_that_windows_are_made_by_is_looked_at():
         path = to_read.pop()
         made_by.add(str(path.relative_to(PROJECT)))
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
-            for name in (part for name in names for part in (name, name.rpartition(".")[0])):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
                 module = PROJECT / f"{name.replace('.', '/')}.py"
                 if module.is_file() and str(module.relative_to(PROJECT)) not in made_by:
                     to_read.append(module)
