@@ -177,13 +177,13 @@ def _in_a_row(value, *layers):
 def save_network(network, path):
     """Write a network to an HDF5 file, with its classes, without the state of an optimizer.
 
+    Step by step: where others read, weights are put whole (`pvfault_workshop.publishing`).
+
     Parameters
     ----------
     network : keras.Model
     path : Path
     """
-    import h5py
-
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
@@ -235,8 +235,6 @@ def load_network(path):
 
 def _check_classes(path):
     """Refuse a file that is not HDF5, or whose network names other classes."""
-    import h5py
-
     try:
         with h5py.File(path, "r") as file:
             classes = file.attrs.get("classes")

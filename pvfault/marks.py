@@ -4,7 +4,7 @@ Here: which marks there are, how they are measured, on which scale they stand. N
 (`scalogram.py`), what the days before let expect (`reference.py`), statistics for judges without an image
 (`hourly_statistics.py`).
 
-A mark is a number of the hour by its name, or, where one of `_WAYS` follows the name, how that number of the hour
+A mark is a number of the hour by its name, or, where one of `WAYS` follows the name, how that number of the hour
 stands to those of the hours before it on the same date and under the same sun. Names begin with the signal. `voltage`,
 `current` and `power` are deviations from what the days before let expect; `rated_voltage`, `rated_current` and
 `rated_power` are relative to the ratings, `power_ratio` and `current_ratio` to what the irradiance promises of them.
@@ -24,7 +24,8 @@ BOUND = 2.5
 
 # Marks that differ from a middle to both sides: the middle, and the unit from which on they grow by their logarithm.
 # Medians of 26,112 training windows and of their distances from it; the middle of a surplus and of the day is 0.
-_CHANGES = {
+# `pvfault derive marks` finds them again, as it does the sizes and which marks there are.
+CHANGES = {
     "voltage_mean": (-0.0032, 0.01),
     "voltage_min": (-0.033, 0.026),
     "voltage_q10": (-0.018, 0.016),
@@ -82,7 +83,7 @@ _CHANGES = {
 }  # fmt: skip
 # Marks of one sign that run over decades: median and spread (nine in ten lie within 3.3 of it) of their natural
 # logarithms in the same windows, but for those where they are 0.
-_SIZES = {
+SIZES = {
     "voltage_std": (-4.6, 1.1),
     "voltage_step_max": (-4.2, 1.4),
     "current_std": (-3.8, 1.2),
@@ -120,12 +121,12 @@ _SIZES = {
     "current_step_mean_earlier": (-4.7, 0.96),
     "current_off_irradiance_earlier": (-4.9, 1),
 }  # fmt: skip
-MARKS = (*_CHANGES, *_SIZES)
+MARKS = (*CHANGES, *SIZES)
 
-_CHANGE_SPREAD = 1.6
-_LEAST_SIZE = 0.001
+CHANGE_SPREAD = 1.6
+LEAST_SIZE = 0.001
 _HOURS_BACK = 23
-_WAYS = ("against_earlier", "earlier", "hour_before", "range")
+WAYS = ("against_earlier", "earlier", "hour_before", "range")
 _LONG_AGO = (56, 154)  # days
 
 
@@ -150,20 +151,47 @@ def measure_marks(values, deviations, owner, hour, background: Background):
     ndarray of float64, shape (n, len(MARKS))
         On scales on which nine in ten windows lie within ±2, none beyond ±2.5; NaN where nothing is known.
     """
-    numbers = measure_numbers(values, deviations, owner, hour, background)
-    columns = [
-        np.arcsinh((numbers[name] - middle) / unit) / _CHANGE_SPREAD for name, (middle, unit) in _CHANGES.items()
-    ]
-    columns += [(np.log(numbers[name] + _LEAST_SIZE) - middle) / spread for name, (middle, spread) in _SIZES.items()]
     # A window's marks do not depend on the windows beside it, whatever the order of additions inside.
-    return np.round(np.clip(np.column_stack(columns), -BOUND, BOUND), reference.DIGITS)
+    return np.round(to_scale(measure_numbers(values, deviations, owner, hour, background)), reference.DIGITS)
 
 
-def measure_numbers(values, deviations, owner, hour, background):
-    """What the marks say, before it is brought to their scales: by name, each of shape (n,)."""
-    numbers = _of_hour(values, deviations, hour, background) | _of_course(background.course)
+def to_scale(numbers, changes=CHANGES, sizes=SIZES):
+    """Bring numbers to the scales of marks.
+
+    Parameters
+    ----------
+    numbers : dict of str to ndarray, shape (n,)
+    changes, sizes : dict of str to (float, float)
+        Middle and unit of numbers that differ from it to both sides, and median and spread of the logarithms of those
+        of one sign, by name.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, len(changes) + len(sizes))
+        None beyond ±2.5; NaN where nothing is known.
+    """
+    columns = [np.arcsinh((numbers[name] - middle) / unit) / CHANGE_SPREAD for name, (middle, unit) in changes.items()]
+    columns += [(np.log(numbers[name] + LEAST_SIZE) - middle) / spread for name, (middle, spread) in sizes.items()]
+    return np.clip(np.column_stack(columns), -BOUND, BOUND)
+
+
+def measure_numbers(values, deviations, owner, hour, background, names=MARKS):
+    """Measure what marks say, before it is brought to their scales.
+
+    Parameters
+    ----------
+    values, deviations, owner, hour, background
+        As for `measure_marks`.
+    names : tuple of str
+        That are wanted; others may come with them.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+    """
+    numbers = _of_hour(values, deviations, hour, background, names) | _of_course(background.course)
     so_far = _hours_so_far(owner, hour, background.references[:, -1])
-    for name, way in (_split(mark) for mark in MARKS):
+    for name, way in (_split(wanted) for wanted in names):
         if way:
             numbers[f"{name}_{way}"] = _compare(np.where(so_far >= 0, numbers[name][so_far], np.nan), way)
     return numbers
@@ -181,7 +209,7 @@ def _hours_so_far(owner, hour, noon):
 
 def _split(mark):
     """The name of the number of a mark, and the way in which it is seen, if it is not of the hour alone."""
-    way = next((way for way in _WAYS if mark.endswith(f"_{way}")), None)
+    way = next((way for way in WAYS if mark.endswith(f"_{way}")), None)
     return (mark.removesuffix(f"_{way}"), way) if way else (mark, None)
 
 
@@ -195,7 +223,7 @@ def _compare(so_far, way):
     return earlier if way == "earlier" else so_far[:, -1] - earlier
 
 
-def _of_hour(values, deviations, hour, background):
+def _of_hour(values, deviations, hour, background, wanted):
     """What is measured of the hours themselves."""
     _, current, temperature, irradiance = np.moveaxis(np.asarray(values, np.float64), -1, 0)
     by_deviation = dict(zip(("voltage", "current"), np.moveaxis(deviations, -1, 0), strict=True))
@@ -204,7 +232,7 @@ def _of_hour(values, deviations, hour, background):
     by_rating = dict(zip(names, np.moveaxis(relative_signals(values, background.ratings), -1, 0), strict=True))
     numbers = {}
     for signal, slots in (by_deviation | by_rating).items():
-        numbers |= {f"{signal}_{summary}": n for summary, n in summarise(slots, _wanted(signal)).items()}
+        numbers |= {f"{signal}_{summary}": n for summary, n in summarise(slots, _summaries_of(signal, wanted)).items()}
     per_light = current / background.references[:, N_VOLTAGE, None]
     relations = relate(1 + by_deviation["voltage"], per_light, temperature, irradiance / STC_IRRADIANCE)
     numbers |= dict(zip(RELATIONS, relations.T, strict=True))
@@ -219,9 +247,9 @@ def _of_hour(values, deviations, hour, background):
 
 
 @cache
-def _wanted(signal):
-    """The summaries of a signal that marks are made of."""
-    names = {_split(mark)[0] for mark in MARKS}
+def _summaries_of(signal, wanted):
+    """The summaries of a signal that numbers of some names are made of."""
+    names = {_split(name)[0] for name in wanted}
     return tuple(summary for summary in SUMMARIES if f"{signal}_{summary}" in names)
 
 

@@ -34,15 +34,16 @@ _DIM_SHARE = 0.05  # of the current at 1000 W/m²
 # G / 1000 W/m²: the same, and the hours from noon / 4 h and their square, because the glass reflects a flat beam and
 # an array and its sensor never face quite the same way.
 N_VOLTAGE, N_CURRENT = 4, 6
-# Without history. Medians over 326 healthy simulated devices; the temperature's is that of `estimate_ratings`.
+# Without history. Medians over 326 healthy simulated devices, but for the voltage's temperature, which is that of
+# `estimate_ratings`. `pvfault derive references` finds them again, and shows what the ridges below are good for.
 _TYPICAL_VOLTAGE = np.array([1.0, 25 * VOLTAGE_TEMPERATURE_COEFFICIENT, 0.005, -0.009])
 _TYPICAL_CURRENT = np.array([0.96, 0.0, 0.0, 0.0, 0.0, 0.0])
 TYPICAL = np.concatenate([_TYPICAL_VOLTAGE, _TYPICAL_CURRENT, [12.0]])
 SIZE = len(TYPICAL)  # the last one is the hour of noon
 
 # How many hours of history weigh as much as what is typical.
-_VOLTAGE_RIDGE = np.array([0.025, 1.0, 1.0, 1.0])
-_CURRENT_RIDGE = np.array([0.025, 60.0, 1.0, 1.0, 1.0, 1.0])
+VOLTAGE_RIDGE = (0.025, 1.0, 1.0, 1.0)
+CURRENT_RIDGE = (0.025, 60.0, 1.0, 1.0, 1.0, 1.0)
 # Faults take; so the expectation lies above the median of the days before, and a fault that began among them hardly
 # pulls it down as long as it has not been there for most of the time.
 _QUANTILE = 0.7
@@ -54,7 +55,7 @@ _STEPS = 12
 DIGITS = 9
 
 
-def learn_references(history, ratings):
+def learn_references(history, ratings, *, ridges=(VOLTAGE_RIDGE, CURRENT_RIDGE)):
     """Fit each device's expectation to the hourly means of its days before.
 
     A quantile regression by iteratively reweighted least squares, held to what is typical by a ridge.
@@ -66,6 +67,8 @@ def learn_references(history, ratings):
     ratings : ndarray, shape (n, 2)
         Rated voltage [V] and current [A]; NaN for a device that is not registered, which is fitted to a rating read
         from its history.
+    ridges : tuple of tuple of float
+        Of the coefficients of the voltage and the current.
 
     Returns
     -------
@@ -89,9 +92,10 @@ def learn_references(history, ratings):
     scale = np.where(np.isfinite(ratings), ratings, _rate(np.stack([voltage, per_light], axis=-1), irradiance, lit))
     weight = np.where(lit, np.minimum(irradiance / 400, 1.0), 0.0)
     terms = _terms(temperature, irradiance, clock - noon[:, None])
+    ridge_voltage, ridge_current = (np.array(ridge) for ridge in ridges)
     fitted = [
-        _fit(terms[..., :N_VOLTAGE], voltage / scale[:, :1], weight, _TYPICAL_VOLTAGE, _VOLTAGE_RIDGE),
-        _fit(terms, per_light / scale[:, 1:], weight, _TYPICAL_CURRENT, _CURRENT_RIDGE),
+        _fit(terms[..., :N_VOLTAGE], voltage / scale[:, :1], weight, _TYPICAL_VOLTAGE, ridge_voltage),
+        _fit(terms, per_light / scale[:, 1:], weight, _TYPICAL_CURRENT, ridge_current),
     ]
     fitted[0] = _at_least(_LEAST_VOLTAGE * _TYPICAL_VOLTAGE, fitted[0]) * scale[:, :1]
     fitted[1] = _at_least(_LEAST_CURRENT * _TYPICAL_CURRENT, fitted[1]) * scale[:, 1:]

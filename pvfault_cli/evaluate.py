@@ -74,7 +74,7 @@ def evaluate(
         kept = ceiling_of(evaluation, command=command)
         write_ceiling(weights.with_name(KEPT_CEILING), kept)
     write_report(evaluation, kept, output, command=command, days=days)
-    card = model_card.add_evaluation(weights.with_suffix(".md"), evaluation, kept, command=command, days=days)
+    card = model_card.add_evaluation(weights, evaluation, kept, command=command, days=days)
     for goal in goals(evaluation, kept.figures if kept else {}):
         typer.echo(f"{'✓' if goal.reached else '✗'} {goal.text}: {goal.found}")
     if not kept:

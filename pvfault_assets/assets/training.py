@@ -121,7 +121,10 @@ def score_results(scores: dict) -> list[dg.AssetCheckResult]:
 
 
 def train_model(settings: Settings, config: ModelConfig) -> None:
-    """Train on what `training_windows` has made, and put weights and model card in the place of the present ones."""
+    """Train on what `training_windows` has made, and put weights and model card in the place of the present ones.
+
+    A worse network is refused with a PvfaultError, which says where it is kept.
+    """
     from pvfault_workshop.model_making import make_network
     from pvfault_workshop.simulation.parts import kept_devices, prepare_parts
 

@@ -22,6 +22,7 @@ from pvfault_workshop.evaluation.goals import (
 )
 from pvfault_workshop.evaluation.plan import CEILING, Plan
 from pvfault_workshop.evaluation.run import Evaluation
+from pvfault_workshop.publishing import replace_text
 from pvfault_workshop.simulation.parts import hash_code
 
 KEPT_CEILING = "ceiling.json"
@@ -94,7 +95,7 @@ def write_ceiling(path: Path, ceiling: Ceiling) -> None:
         Of a JSON file.
     ceiling : Ceiling
     """
-    path.write_text(json.dumps(asdict(ceiling), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    replace_text(path, json.dumps(asdict(ceiling), indent=2, ensure_ascii=False) + "\n")
 
 
 def read_ceiling(path: Path, plan: Plan) -> Ceiling | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS, NONE
 from pvfault_workshop.evaluation.ceiling import Ceiling
 from pvfault_workshop.evaluation.comparison import GROUPED, METRICS
@@ -17,6 +18,7 @@ from pvfault_workshop.evaluation.run import Evaluation
 from pvfault_workshop.evaluation.same_circuits import WOULD_HELP, short_rows
 from pvfault_workshop.evaluation.scores import GROUP_NAMES
 from pvfault_workshop.evaluation.templates import render
+from pvfault_workshop.publishing import card_of, replace_text, version_named
 from pvfault_workshop.simulation.faults import LEAST_SEVERITY
 from pvfault_workshop.simulation.labelling import LEAST_EFFECT
 from pvfault_workshop.simulation.literature_array import is_reference_size
@@ -81,14 +83,14 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
 
 
 def add_evaluation(
-    path: Path, evaluation: Evaluation, ceiling: Ceiling | None, *, command: str, days: list[MeasuredDay]
+    weights: Path, evaluation: Evaluation, ceiling: Ceiling | None, *, command: str, days: list[MeasuredDay]
 ) -> Path:
-    """Put an evaluation's figures into a model card, in the place of those of an earlier one.
+    """Put an evaluation's figures into the model card of weights, in the place of those of an earlier one.
 
     Parameters
     ----------
-    path : Path
-        Of the card; one that is not there begins with this.
+    weights : Path
+        That were evaluated. A card that is not there begins with this.
     evaluation : Evaluation
     ceiling : Ceiling or None
         Found by this evaluation or kept from another one.
@@ -100,15 +102,31 @@ def add_evaluation(
     -------
     Path
         Of the card.
+
+    Raises
+    ------
+    PvfaultError
+        If the card is of another version than was evaluated.
     """
-    card = path.read_text(encoding="utf-8") if path.exists() else f"# Model card: {path.stem}\n\n{_BEGIN}\n{_END}\n"
+    present, path = card_of(weights), weights.with_suffix(".md")
+    if version_named(present) not in (None, evaluation.version):
+        raise PvfaultError(
+            f"{present} is the card of version {version_named(present)}, and version {evaluation.version} was "
+            "evaluated; put the card of these weights there, or none, and evaluate again"
+        )
+    card = present.read_text(encoding="utf-8") if present.exists() else _begin_card(path, evaluation.version)
     before, begin, rest = card.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
         before, after = f"{card.rstrip()}\n\n## Evaluation\n\n", "\n"
     section = "\n\n".join(_evaluation_paragraphs(evaluation, ceiling, command, days))
-    path.write_text(f"{before}{_BEGIN}\n\n{section}\n\n{_END}{after}", encoding="utf-8")
+    replace_text(path, f"{before}{_BEGIN}\n\n{section}\n\n{_END}{after}")
     return path
+
+
+def _begin_card(path, version):
+    """A card of nothing but an evaluation."""
+    return f"# Model card: {path.stem}, version {version}\n\n{_BEGIN}\n{_END}\n"
 
 
 def _evaluation_paragraphs(evaluation, ceiling, command, days):

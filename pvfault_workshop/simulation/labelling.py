@@ -22,7 +22,7 @@ from pvfault import reference, scalogram
 from pvfault.faults import FAULTS, NONE
 from pvfault.hourly_statistics import hourly_statistics
 from pvfault.readings import SAMPLE_PERIOD_S
-from pvfault.reference import HISTORY
+from pvfault.reference import HISTORY, Background, background_of
 from pvfault.windows import DARK_BELOW, SLOTS, WINDOWS_PER_DAY, cut_windows
 from pvfault_workshop.simulation.devices import CONFUSERS, Day, Device, day_begins, simulate_day
 from pvfault_workshop.simulation.fleet import simulate_fleet, simulate_history, site_weather
@@ -107,14 +107,69 @@ def simulate_fleets(
         Of at most `FLEET` devices; devices are numbered on from the fleets before, device-days from the first one here.
     """
     wanted = _Wanted(split, faulty, twins, thinned, cadences, histories, unknown_layouts, arrays, images)
-    fleets = range(first_fleet, first_fleet + -(-devices // FLEET))
-    sizes = [min(FLEET, devices - first) for first in range(0, devices, FLEET)]
-    jobs = [(wanted, number, size) for number, size in zip(fleets, sizes, strict=True)]
+    jobs = _deal(wanted, devices, first_fleet)
     first_day = 0
-    for number, (part, days) in zip(fleets, _map(_simulate_fleet_windows, jobs, workers), strict=True):
+    for (_, number, _), (part, days) in zip(jobs, _map(_simulate_fleet_windows, jobs, workers), strict=True):
         report(min((number + 1 - first_fleet) * FLEET, devices))
         yield replace(part, device_day=part.device_day + first_day, device=part.device + number * FLEET)
         first_day += days
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Hours in the light of a fleet's device-days, as production sees them, before anything is made of them.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (n, 180, 4)
+        Voltage [V], current [A], temperature [°C], irradiance [W/m²].
+    owner, hour : ndarray of int, shape (n,)
+        Which device-day, and which hour of it.
+    label : ndarray of int, shape (n,)
+        Position in `FAULTS`.
+    background : Background
+        Of the hours.
+    mean_irradiance : ndarray, shape (n,)
+        [W/m²]
+    history : ndarray of float32, shape (n_days, len(HISTORY), 24, 4)
+        Hourly means of the days before each device-day.
+    ratings : ndarray, shape (n_days, 2)
+        As the registry has them.
+    """
+
+    values: np.ndarray
+    owner: np.ndarray
+    hour: np.ndarray
+    label: np.ndarray
+    background: Background
+    mean_irradiance: np.ndarray
+    history: np.ndarray
+    ratings: np.ndarray
+
+
+def simulate_hours(
+    split: Split, devices: int, *, faulty: float = 1.0, twins: bool = True,
+    cadences: tuple[int, ...] = (SAMPLE_PERIOD_S,), histories: tuple[int, ...] = (HISTORY[-1],),
+    unknown_layouts: float = 0.0, arrays: tuple[str, ...] = ("any",), workers: int = 1,
+    report: Callable[[int], None] = lambda _done: None,
+) -> Iterator[Hours]:  # fmt: skip
+    """Simulate what `simulate_fleets` makes windows of, fleet by fleet.
+
+    Parameters
+    ----------
+    split, devices, faulty, twins, cadences, histories, unknown_layouts, arrays, workers, report
+        As for `simulate_fleets`.
+
+    Yields
+    ------
+    Hours
+        Of at most `FLEET` devices.
+    """
+    wanted = _Wanted(split, faulty, twins, False, cadences, histories, unknown_layouts, arrays, False)
+    jobs = _deal(wanted, devices)
+    for (_, number, _), hours in zip(jobs, _map(_simulate_fleet_hours, jobs, workers), strict=True):
+        report(min((number + 1) * FLEET, devices))
+        yield hours
 
 
 @dataclass(frozen=True)
@@ -146,6 +201,12 @@ class _DeviceDay:
     layout: tuple[float, float]
 
 
+def _deal(wanted, devices, first_fleet=0):
+    """What is asked of each fleet, its number, and its devices."""
+    sizes = [min(FLEET, devices - first) for first in range(0, devices, FLEET)]
+    return [(wanted, first_fleet + position, size) for position, size in enumerate(sizes)]
+
+
 def _map(function, jobs, workers):
     """Map in this process, or in some new ones (not forked: TensorFlow's threads do not survive that)."""
     if workers == 1:
@@ -157,6 +218,19 @@ def _map(function, jobs, workers):
 
 def _simulate_fleet_windows(job):
     """Labelled windows of one fleet on its date, and how many device-days they are of."""
+    wanted = job[0]
+    days, day, rng = _simulate_fleet_days(job)
+    windows = _cut(days, images=wanted.images, kept=(lambda label: thin(label, rng)) if wanted.thinned else None)
+    return replace(windows, day=np.full(len(windows), np.datetime64(day))), len(days)
+
+
+def _simulate_fleet_hours(job):
+    """The hours of one fleet on its date."""
+    return _see(_simulate_fleet_days(job)[0])
+
+
+def _simulate_fleet_days(job):
+    """The device-days of one fleet, their date, and what decides by chance of them."""
     wanted, number, devices = job
     split, seed = wanted.split, wanted.split.seed + number
     # 157 and 365 have no common factor: the dates of successive fleets run through all seasons.
@@ -173,8 +247,7 @@ def _simulate_fleet_windows(job):
         if rng.random() < wanted.unknown_layouts:
             labelled = [replace(each, layout=(np.nan, np.nan)) for each in labelled]
         days += labelled
-    windows = _cut(days, images=wanted.images, kept=(lambda label: thin(label, rng)) if wanted.thinned else None)
-    return replace(windows, day=np.full(len(windows), np.datetime64(day))), len(days)
+    return days, day, rng
 
 
 def _label_day(position, device, day, weather, known, *, twins):
@@ -241,24 +314,37 @@ def measure_effect(faulty, healthy):
     return np.divide(change, level, out=np.zeros_like(change), where=level > 0).sum(axis=1)
 
 
-def _cut(days, *, images, kept=None):
-    """Windows of device-days as production cuts and transforms them; `kept` picks some of them by their labels."""
+def _see(days):
+    """The hours of device-days, as production cuts them and knows of their devices' days before."""
     received = np.stack([day.simulated.received for day in days])
     owner, slot = np.nonzero(received)
     measurements = np.stack([day.simulated.readings for day in days])[received]
     windows = cut_windows(owner, slot * float(SAMPLE_PERIOD_S), measurements, len(days))
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     ratings = np.array([(round(day.device.rated_voltage, 2), round(day.device.rated_current, 2)) for day in days])
-    label = np.stack([day.labels for day in days])[owner, hour]
-    number = np.array([day.number for day in days])
-    site = np.array([day.device.site.name for day in days])
-    statistics = hourly_statistics(windows.values, ratings[owner])
     history = np.stack([day.history for day in days])
-    learned = reference.learn_references(history, ratings)
-    references = reference.or_typical(learned, ratings)
+    references = reference.or_typical(reference.learn_references(history, ratings), ratings)
     before = reference.measure_levels(history, references)
     layouts = np.array([day.layout for day in days])
-    background = reference.background_of(owner, hour, windows.hourly_means, before, references, ratings, layouts)
+    return Hours(
+        values=windows.values,
+        owner=owner,
+        hour=hour,
+        label=np.stack([day.labels for day in days])[owner, hour],
+        background=background_of(owner, hour, windows.hourly_means, before, references, ratings, layouts),
+        mean_irradiance=windows.mean_irradiance[windows.judged].astype(float),
+        history=history,
+        ratings=ratings,
+    )
+
+
+def _cut(days, *, images, kept=None):
+    """Windows of device-days as production cuts and transforms them; `kept` picks some of them by their labels."""
+    seen = _see(days)
+    owner, hour, label = seen.owner, seen.hour, seen.label
+    number = np.array([day.number for day in days])
+    site = np.array([day.device.site.name for day in days])
+    statistics = hourly_statistics(seen.values, seen.ratings[owner])
     pictured = np.arange(len(owner)) if kept is None else kept(label)
 
     def of_day(value, dtype=float):
@@ -269,7 +355,7 @@ def _cut(days, *, images, kept=None):
         marks=np.empty((len(owner), 0), np.float32),
         statistics=statistics,
         day_statistics=look_at_the_day(statistics, owner, hour),
-        deviations=compare_with_days_before(windows.values, hour, ratings[owner], background),
+        deviations=compare_with_days_before(seen.values, hour, seen.ratings[owner], seen.background),
         neighbours=compare_with_neighbours(statistics, owner, hour, number, site),
         label=label,
         device_day=owner,
@@ -280,7 +366,7 @@ def _cut(days, *, images, kept=None):
         onset=of_day(lambda day: day.onset),
         severity=np.where(label > 0, of_day(lambda day: day.device.fault.severity if day.device.fault else 0.0), 0.0),
         effect=np.stack([day.effect for day in days])[owner, hour],
-        irradiance=windows.mean_irradiance[windows.judged].astype(float),
+        irradiance=seen.mean_irradiance,
         modules=of_day(lambda day: day.device.shape.in_series, int),
         strings=of_day(lambda day: day.device.shape.in_parallel, int),
         cadence=of_day(lambda day: day.device.sensors.cadence_s, int),
@@ -290,8 +376,9 @@ def _cut(days, *, images, kept=None):
     chosen = everything.select(pictured)
     if not images:
         return chosen
-    *seen, marks = (part[pictured] for part in scalogram.known_of(windows.values, owner, hour, background))
-    images = scalogram.transform(scalogram.normalise(*seen, marks))
+    known = scalogram.known_of(seen.values, owner, hour, seen.background)
+    *signals, marks = (part[pictured] for part in known)
+    images = scalogram.transform(scalogram.normalise(*signals, marks))
     return replace(chosen, images=images, marks=marks.astype(np.float32))
 
 

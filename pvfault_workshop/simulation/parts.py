@@ -24,17 +24,17 @@ from pvfault_workshop.simulation.splits import PARTS, TRAINING, plan_part
 
 PIECE = 96 * FLEET  # devices; a minute on two cores
 # What windows are made by; whatever else changes, they stay the same.
-_MAKERS = (
-    "simulation/*.py",
-    "expected_power.py",
-    "faults.py",
-    "hourly_statistics.py",
-    "marks.py",
-    "readings.py",
-    "reference.py",
-    "registry.py",
-    "scalogram.py",
-    "windows.py",
+MAKERS = (
+    "pvfault/expected_power.py",
+    "pvfault/faults.py",
+    "pvfault/hourly_statistics.py",
+    "pvfault/marks.py",
+    "pvfault/readings.py",
+    "pvfault/reference.py",
+    "pvfault/registry.py",
+    "pvfault/scalogram.py",
+    "pvfault/windows.py",
+    "pvfault_workshop/simulation/*.py",
 )
 
 Report = Callable[[str, int, int], None]
@@ -244,8 +244,8 @@ def _described(what):
 
 def hash_code() -> str:
     """SHA-256 of the code that windows are made by, in hexadecimal digits: under another one they may be others."""
-    room = Path(pvfault.__file__).parent
+    rooms = Path(pvfault.__file__).parent.parent
     digest = hashlib.sha256()
-    for path in sorted(path for pattern in _MAKERS for path in room.glob(pattern)):
+    for path in sorted(path for pattern in MAKERS for path in rooms.glob(pattern)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
