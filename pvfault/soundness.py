@@ -92,7 +92,8 @@ def _usual(measurements):
     voltage, current, temperature, irradiance = lit.astype(np.float64).T
     at_25 = voltage / (1 + VOLTAGE_TEMPERATURE_COEFFICIENT * (temperature - 25))
     usual = np.quantile([at_25, current / irradiance * 1000], _USUAL, axis=1)
-    return np.maximum(usual, SMALLEST_ESTIMATE)
+    # An array that is open for most of the day tells nothing of what it gives before.
+    return np.where(usual > SMALLEST_ESTIMATE, usual, np.inf)
 
 
 def stands_still(device, second, measurements):

@@ -91,6 +91,13 @@ def test_a_string_that_opens_leaves_the_hours_before_within_what_is_usual(onset)
     assert not unsound_of(second, readings, UNKNOWN).beyond.any()
 
 
+def test_an_array_that_is_open_from_the_morning_on_has_given_what_it_gave_before():
+    """Of a device that is not registered; most of its day says that it gives nothing."""
+    second, readings = clear_day()
+    readings[second >= 7.5 * 3600, :2] = 0
+    assert not unsound_of(second, readings, UNKNOWN).beyond.any()
+
+
 def test_a_device_is_measured_by_its_own_ratings():
     second, readings = clear_day()
     both = np.concatenate([readings, readings * np.float32([1, 20, 1, 1])])
