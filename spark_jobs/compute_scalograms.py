@@ -28,7 +28,7 @@ from pvfault.rows.references import (
     reference_rows,
     references_by_device,
 )
-from pvfault.rows.scalograms import missing_rows, scalogram_rows
+from pvfault.rows.scalograms import Doubt, missing_rows, scalograms_and_doubts
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from spark_jobs import catalog, publishing, scans
@@ -45,6 +45,9 @@ SILENT_AT_ONCE = 10_000
 READINGS_PER_TASK = 2_000_000
 
 JUDGED_SHARE = 0.8
+# Of a device's readings of a date: single values are spoilt on the way now and then, and cost a minute each.
+DOUBTED_SHARE = 0.01
+WORST = 5  # devices that an audit names
 
 WHOLE_DAYS = Audit(
     "every_device_has_24_windows", "Each device has each hour of the date once.", REPORT_IT, blocking=True
@@ -60,7 +63,14 @@ JUDGED = Audit(
     f"At least {JUDGED_SHARE:.0%} of the windows in the light are neither `sparse` nor `invalid`.",
     "look at the communication and the sensors of the devices",
 )
-AUDITS = (WHOLE_DAYS, FINITE, JUDGED)
+BELIEVED = Audit(
+    "readings_tell_of_the_array",
+    f"No device has more than {DOUBTED_SHARE:.0%} of its readings beyond what its ratings allow, or standing still "
+    "while the light moves. They count as gaps.",
+    "look at the meters and loggers of these devices; if the readings beyond are right, correct rated_voltage and "
+    "rated_current in the registry, which are of the whole array, and make the date's scalograms again",
+)
+AUDITS = (WHOLE_DAYS, FINITE, JUDGED, BELIEVED)
 
 
 def run(spark: SparkSession, config: JobConfig) -> JobReport:
@@ -94,6 +104,8 @@ class Tally:
         By quality.
     blank : int
         Images of zeros alone.
+    doubts : list of Doubt
+        Of the devices with readings that do not tell of the array.
     """
 
     devices: set[str] = field(default_factory=set)
@@ -102,6 +114,7 @@ class Tally:
     not_whole: int = 0
     windows: Counter = field(default_factory=Counter)
     blank: int = 0
+    doubts: list[Doubt] = field(default_factory=list)
 
     def count(self, scalograms: pa.Table) -> None:
         """Add rows of `SCALOGRAMS` of devices that were not there before."""
@@ -193,8 +206,9 @@ def to_scalograms(day: date, registry: Registry, references: Mapping[str, np.nda
                 break
             tally.devices.update(devices)
             rows = table.select(READING_SCHEMA.names).cast(READING_SCHEMA)
-            made = scalogram_rows(rows, day, registry, references)
+            made, doubts = scalograms_and_doubts(rows, day, registry, references)
             tally.count(made)
+            tally.doubts += doubts
             yield from made.to_batches()
         return tally
 
@@ -274,7 +288,7 @@ def _sum_up(tallies: list[Tally]) -> Tally:
     """All tasks' counts of windows as one."""
     total = Tally()
     for tally in tallies:
-        for name in ("made", "not_whole", "windows", "blank"):
+        for name in ("made", "not_whole", "windows", "blank", "doubts"):
             setattr(total, name, getattr(total, name) + getattr(tally, name))
     return total
 
@@ -305,6 +319,24 @@ def _audit(staged: publishing.Staged, found: Tally, images: int, devices: int) -
             invalid=n_invalid,
             lit=lit,
         ),
+        _judge_doubts(found.doubts),
+    )
+
+
+def _judge_doubts(doubts: list[Doubt]) -> AuditResult:
+    """Name the devices whose readings do not tell of the array, the worst ones first."""
+    many = [doubt for doubt in doubts if doubt.beyond + doubt.still > DOUBTED_SHARE * doubt.readings]
+    worst = sorted(many, key=lambda doubt: (-doubt.beyond - doubt.still, doubt.device))[:WORST]
+    beyond, still = sum(doubt.beyond for doubt in doubts), sum(doubt.still for doubt in doubts)
+    named = "".join(f"; {d.device}: {d.beyond} beyond, {d.still} still of {d.readings}" for d in worst)
+    return BELIEVED.judge(
+        not many,
+        f"{beyond} readings are beyond what the ratings allow and {still} stand still while the light moves; "
+        f"{len(many)} devices have too many of them{named}",
+        beyond=beyond,
+        still=still,
+        devices=len(many),
+        worst=[doubt._asdict() for doubt in worst],
     )
 
 

@@ -1,11 +1,12 @@
 """Rows of `SCALOGRAMS` from readings of one date.
 
-Here: windows, what they are held against, and images, put together device by device. Not here: how a window is cut
-(`windows.py`), what an image shows (`scalogram.py`).
+Here: windows, what they are held against, and images, put together device by device. Not here: which readings tell of
+the array (`soundness.py`), how a window is cut (`windows.py`), what an image shows (`scalogram.py`).
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +17,40 @@ from pvfault.registry import Registry, estimate_ratings
 from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
 from pvfault.rows.images import as_column
 from pvfault.rows.references import NO_LEVELS
+from pvfault.soundness import find_unsound
 from pvfault.tables import SCALOGRAMS, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
+
+
+class Doubt(NamedTuple):
+    """How many readings of a device on a date do not tell of its array, and count as gaps.
+
+    Attributes
+    ----------
+    device : str
+    readings : int
+        That came.
+    beyond, still : int
+        Those among them above what the ratings allow, and the others that stand still while the light moves.
+    """
+
+    device: str
+    readings: int
+    beyond: int
+    still: int
 
 
 def scalogram_rows(
     readings: pa.Table, day: date, registry: Registry, references: Mapping[str, np.ndarray] | None = None
 ) -> pa.Table:
-    """Windows and scalograms of whole devices of one date.
+    """Windows and scalograms of whole devices of one date: the rows that `scalograms_and_doubts` gives."""
+    return scalograms_and_doubts(readings, day, registry, references)[0]
+
+
+def scalograms_and_doubts(
+    readings: pa.Table, day: date, registry: Registry, references: Mapping[str, np.ndarray] | None = None
+) -> tuple[pa.Table, list[Doubt]]:
+    """Windows and scalograms of whole devices of one date, and which devices' readings cannot be believed.
 
     Parameters
     ----------
@@ -37,8 +64,10 @@ def scalogram_rows(
 
     Returns
     -------
-    pa.Table
-        Rows of `SCALOGRAMS`, 24 for each device, sorted.
+    rows : pa.Table
+        Of `SCALOGRAMS`, 24 for each device, sorted.
+    doubts : list of Doubt
+        Of the devices that have any, sorted.
 
     Raises
     ------
@@ -48,13 +77,17 @@ def scalogram_rows(
     devices, device = device_codes(readings[DEVICE_ID])
     second = microseconds_of_day(readings[TIMESTAMP], day) / 1e6
     measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
+    own, before, ratings = _what_is_known(registry, references or {}, devices)
+    unsound = find_unsound(device, second, measurements, ratings)
+    measurements[unsound.beyond | unsound.still] = np.nan
     windows = cut_windows(device, second, measurements, len(devices))
-    own, before, ratings = _what_they_should_give(registry, references or {}, devices, device, measurements)
+    ratings = _or_estimated(ratings, device, measurements)
+    own = reference.or_typical(own, ratings)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
     background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
     images = scalogram.transform(scalogram.signals_of(windows.values, owner, hour, background))
-    return _scalogram_table(devices, day, windows, images)
+    return _scalogram_table(devices, day, windows, images), _doubts(devices, device, unsound)
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
@@ -64,19 +97,35 @@ def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
     return _scalogram_table(devices, day, windows, np.empty((0, *scalogram.SHAPE), np.uint8))
 
 
-def _what_they_should_give(registry, references, devices, device, measurements):
+def _what_is_known(registry, references, devices):
     """References, levels of the dates before, and ratings of devices, shapes (n, 11), (n, len(HISTORY), 2) and (n, 2).
 
-    Where a device is not registered, its history tells its ratings, or else its readings do.
+    Where a device is not registered, its history tells its ratings; NaN where there is none.
     """
     unknown = np.full(reference.SIZE + len(NO_LEVELS), np.nan)
     known = np.array([references.get(name, unknown) for name in devices]).reshape(-1, len(unknown))
     own, levels = np.split(known, [reference.SIZE], axis=1)
     ratings = np.where(np.isnan(given := registry.ratings(devices)), reference.ratings_of(own), given)
+    return own, levels.reshape(len(devices), len(reference.HISTORY), 2), ratings
+
+
+def _or_estimated(ratings, device, measurements):
+    """Ratings, and where there are none (NaN), those that a device's own readings tell."""
+    ratings = ratings.copy()
     for unrated in np.flatnonzero(np.isnan(ratings[:, 0])):
         first, end = np.searchsorted(device, [unrated, unrated + 1])
         ratings[unrated] = estimate_ratings(measurements[first:end])
-    return reference.or_typical(own, ratings), levels.reshape(len(devices), len(reference.HISTORY), 2), ratings
+    return ratings
+
+
+def _doubts(devices, device, unsound):
+    """A `Doubt` for each device with unsound readings."""
+    readings, beyond, still = (
+        np.bincount(of, minlength=len(devices)).tolist()
+        for of in (device, device[unsound.beyond], device[unsound.still & ~unsound.beyond])
+    )
+    found = (Doubt(*doubt) for doubt in zip(devices, readings, beyond, still, strict=True))
+    return [doubt for doubt in found if doubt.beyond or doubt.still]
 
 
 def _scalogram_table(devices, day, windows, images):

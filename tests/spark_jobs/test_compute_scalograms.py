@@ -41,6 +41,46 @@ def test_the_table_holds_what_the_science_gives_and_the_silent_devices(spark, la
     assert all(audit.passed for audit in report.audits)
 
 
+def test_absurd_and_frozen_values_are_gaps_and_their_devices_are_named(spark, lake_settings, registry_of):
+    """Two hours of 0xFFFF became 859 kWh, and a logger that repeated its last row was healthy all afternoon."""
+    day = date(2023, 6, 15)
+    frame = make_readings(day, DEVICES).to_pandas()
+    hour, columns = frame["timestamp"].dt.hour, ["voltage", "current"]
+    absurd, frozen = (frame["deviceID"] == DEVICES[0], frame["deviceID"] == DEVICES[1])
+    frame.loc[absurd & hour.between(11, 12), columns] = 655.35
+    frame.loc[frozen & (hour >= 14), columns] = [500.0, 8.66]
+    frame.loc[frame[(frame["deviceID"] == DEVICES[2]) & (hour == 9)].index[0], columns] = 655.35
+    readings = pa.Table.from_pandas(frame, READING_SCHEMA, preserve_index=False)
+    publish_readings(spark, day, readings)
+    path = registry_of(DEVICES)
+    (report,) = compute_scalograms.run(spark, config_of(lake_settings, [day], registry=str(path))).days
+    assert report.published
+    rows = rows_of(lake_settings, SCALOGRAMS, day)
+    assert rows.equals(scalogram_rows(readings.sort_by(BY_KEY), day, read_registry(path)))
+    quality = [rows["quality"].to_pylist()[24 * n : 24 * n + 24] for n in range(4)]
+    assert quality[2] == quality[3]
+    assert quality[0] == [*quality[3][:11], "invalid", "invalid", *quality[3][13:]]
+    assert quality[1] == [*quality[3][:14], *["invalid"] * 10]
+    watt_hours = [sum(filter(None, rows["mean_power"].to_pylist()[24 * n : 24 * n + 24])) for n in range(4)]
+    assert watt_hours[0] < watt_hours[3]
+    assert watt_hours[2] == pytest.approx(watt_hours[3], rel=1e-3)
+
+    audit = next(audit for audit in report.audits if audit.name == "readings_tell_of_the_array")
+    assert not audit.passed
+    assert not audit.blocking
+    assert audit.figures == {
+        "beyond": 361,
+        "still": 1800,
+        "devices": 2,
+        "worst": [
+            {"device": DEVICES[1], "readings": 4320, "beyond": 0, "still": 1800},
+            {"device": DEVICES[0], "readings": 4320, "beyond": 360, "still": 0},
+        ],
+    }
+    assert f"2 devices have too many of them; {DEVICES[1]}: 0 beyond, 1800 still of 4320" in audit.summary
+    assert "correct rated_voltage and rated_current in the registry" in audit.summary
+
+
 @pytest.mark.parametrize(
     ("day", "by", "order"),
     [

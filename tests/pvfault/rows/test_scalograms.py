@@ -11,7 +11,7 @@ from pvfault.marks import MARKS, measure_marks
 from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, SMALLEST_ESTIMATE, Registry
 from pvfault.rows.references import NO_LEVELS
-from pvfault.rows.scalograms import missing_rows, scalogram_rows
+from pvfault.rows.scalograms import missing_rows, scalogram_rows, scalograms_and_doubts
 from pvfault.scalogram import normalise, transform
 from pvfault.tables import SCALOGRAMS
 from tests.pvfault.rows.helpers import DAY, DEVICES, MIDNIGHT, REGISTRY, readings_of
@@ -36,6 +36,8 @@ def test_images_are_those_of_the_readings_beside_what_their_own_device_should_gi
     second = np.arange(0, 86_400, 20)
     random = np.random.default_rng(0)
     values = {device: random.uniform(60, 100, (len(second), 4)).astype(np.float32) for device in DEVICES[:2]}
+    for of_device in values.values():
+        of_device[:, 1] /= 10  # of rated currents of 10 and 9 A
     table = pa.concat_tables([readings_of(device, second, values[device]) for device in values])
     known = reference.typical_references(np.array([[570.0, 9.9]]))[0]
     levels = random.uniform(0.9, 1.1, len(NO_LEVELS))
@@ -118,6 +120,38 @@ def test_an_unregistered_device_looks_like_one_registered_with_its_own_ratings()
     estimated, registered = (scalogram_rows(day, DAY, registry) for registry in (EMPTY_REGISTRY, known))
     images = [np.frombuffer(rows["scalogram"][12].as_py(), np.uint8).astype(int) for rows in (estimated, registered)]
     assert np.abs(images[0] - images[1]).max() <= 1
+
+
+@pytest.mark.parametrize("registry", [REGISTRY, EMPTY_REGISTRY], ids=["registered", "not registered"])
+@pytest.mark.parametrize("spoilt", [(655.35, 655.35), (1310.7, 7.0)], ids=["both registers", "one register"])
+def test_two_absurd_hours_leave_the_other_hours_as_they_are(registry, spoilt):
+    """Neither the images of the day, nor the ratings that are estimated from it, know of them."""
+    second = np.arange(0, 86_400, 60)
+    light = np.clip(950 * np.sin(np.pi * (second / 3600 - 4) / 16), 0, None)
+    day = np.column_stack([550 + 0 * light, light / 100, 25 + 0 * light, light]).astype(np.float32)
+    wrong = (second >= 11 * 3600) & (second < 13 * 3600)
+    broken = day.copy()
+    broken[wrong, :2] = spoilt
+    lost = day.copy()
+    lost[wrong] = np.nan
+    rows, doubts = scalograms_and_doubts(readings_of("A000000000", second, broken), DAY, registry)
+    assert rows.equals(scalogram_rows(readings_of("A000000000", second, lost), DAY, registry))
+    assert rows["quality"].to_pylist()[11:13] == ["invalid"] * 2
+    assert [(doubt.device, doubt.readings, doubt.beyond + doubt.still) for doubt in doubts] == [
+        ("A000000000", 1440, 120)
+    ]
+
+
+def test_the_reference_of_a_device_that_is_not_registered_sets_its_limits():
+    second = np.arange(0, 86_400, 60)
+    day = np.tile(np.float32([500, 7, 25, 800]), (len(second), 1))
+    day[:, 1] += np.arange(len(second)) % 7 / 100
+    day[720:780, 1] = 40 + np.arange(60) / 100
+    for rated, beyond in ((9.0, 60), (20.0, 0)):
+        known = np.concatenate([reference.typical_references(np.array([[520.0, rated]]))[0], NO_LEVELS])
+        readings = readings_of("Z000000000", second, day)
+        _, doubts = scalograms_and_doubts(readings, DAY, REGISTRY, {"Z000000000": known})
+        assert sum(doubt.beyond for doubt in doubts) == beyond
 
 
 def test_a_fleet_of_zero_devices_has_zero_rows():
