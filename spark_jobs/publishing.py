@@ -49,6 +49,21 @@ class Staged:
     files: int = 0
 
 
+def read_staged(spark: SparkSession, staged: Staged, day: date) -> DataFrame:
+    """The rows of a date as they will be once they are published."""
+    rows = spark.read.option("snapshot-id", staged.snapshot_id).table(catalog.name_of(staged.table))
+    return rows.where(catalog.is_of(staged.table, day))
+
+
+def count_values(spark: SparkSession, staged: Staged, day: date, column: str) -> int:
+    """How many of the staged rows of a date have a value in a column, from the files' metadata alone."""
+    table = catalog.load(spark, staged.table)
+    scan = table.newScan().useSnapshot(staged.snapshot_id).includeColumnStats()
+    number = table.schema().findField(column).fieldId()
+    found = [task.file() for task in scans.plan(spark, scan, staged.table, day)]
+    return sum(file.valueCounts()[number] - file.nullValueCounts()[number] for file in found)
+
+
 def write(
     source: scans.Source, to_rows: Callable, table: Table, day: date, *, rows_at_once: int = ROWS_AT_ONCE
 ) -> tuple[list[files.Written], list]:

@@ -208,10 +208,11 @@ def test_a_date_is_not_replaced_by_fewer_readings_unless_told(ingest, spark, lak
     assert len(rows_of(lake_settings, QUARANTINE, day)) == 1
 
 
-def test_an_empty_date_is_reported_and_does_not_fail(ingest, lake_settings, topic):
+def test_an_empty_date_is_reported_and_refused(ingest, lake_settings, topic):
     send_readings(lake_settings, topic, make_readings(DAY, DEVICES[:1]).slice(0, 10))
     (report,) = ingest(date(2024, 3, 22))
-    assert (report.rows, report.published, report.refusals) == (0, False, ())
+    assert (report.rows, report.published) == (0, False)
+    assert [refusal.name for refusal in report.refusals] == ["fleet_is_heard"]
     assert "the topic has no reading of this date" in audit(report, "devices_are_complete").summary
 
 

@@ -43,8 +43,8 @@ def free_topic(broker):
     """A topic that takes records of any time, as those of Amazon MSK do."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     config = {"message.timestamp.after.max.ms": str(2**62), "retention.ms": "-1"}
-    created = connect(broker).create_topics([NewTopic(name, 2, 1, config=config)])
-    created[name].result(20)
+    client = connect(broker)
+    client.create_topics([NewTopic(name, 2, 1, config=config)])[name].result(20)
     return name
 
 
