@@ -1,9 +1,16 @@
 """What a reading is.
 
 Here: the one definition of a reading, from which the Avro schema, the Arrow schema and the Spark columns are derived,
-and the limits outside which a value cannot have been measured. Not here: the tables (`tables.py`), files of readings
-(`reading_files.py`), windows (`windows.py`).
+how it stands in a record of Kafka, and the limits outside which a value or a time cannot have been meant. Not here: the
+tables (`tables.py`), files of readings (`reading_files.py`), windows (`windows.py`).
+
+A record's value is Avro in its single-object encoding: `AVRO_HEADER`, which names the schema, then the reading. A bare
+reading without the header is taken as well, but nothing in it says what wrote it. Another schema of the same 33 bytes,
+say one that has current before voltage, would show in absurd values alone. The header in turn names fields and types,
+not units: millivolts and local times under its id are taken for volts and UTC.
 """
+
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -57,6 +64,20 @@ AVRO_SCHEMA = {
 # (2**41 ms), four floats of 4 bytes: a value of any other length was written with another schema, or is cut off.
 AVRO_LENGTH = 1 + DEVICE_ID_LENGTH + 6 + 4 * len(MEASUREMENTS)
 AVRO_FIRST_BYTE = 2 * DEVICE_ID_LENGTH  # Avro writes a string's length as a zigzag varint
+
+# The schema's id: CRC-64-AVRO, in little-endian bytes, of its Parsing Canonical Form, which is `AVRO_SCHEMA` as JSON
+# without spaces, with "name":"pvfault.Reading" first and plain types ("long" for the timestamp). It is written down
+# and not computed: another id would be another schema, and every gateway would have to learn it.
+# https://avro.apache.org/docs/1.11.1/specification/#schema-fingerprints
+AVRO_SCHEMA_ID = bytes.fromhex("43ba67e29788f60d")
+AVRO_MARKER = b"\xc3\x01"  # how each record in Avro's single-object encoding begins
+AVRO_HEADER = AVRO_MARKER + AVRO_SCHEMA_ID
+
+# A gateway never stamps a record ahead of its clock, so a reading that is ahead of its record has a wrong clock; the
+# minutes are for clocks that differ a little. A device that has been off the air for longer than 30 days has more to
+# be looked at than its readings.
+AHEAD_OF_RECORD = timedelta(minutes=5)
+BEHIND_RECORD = timedelta(days=30)
 
 
 def is_plausible(measurements):

@@ -12,13 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.dates import midnight_ms
-from pvfault.readings import AVRO_FIRST_BYTE, AVRO_LENGTH, DEVICE_ID_LENGTH, MEASUREMENTS
+from pvfault.readings import (
+    AHEAD_OF_RECORD,
+    AVRO_FIRST_BYTE,
+    AVRO_HEADER,
+    AVRO_LENGTH,
+    AVRO_MARKER,
+    AVRO_SCHEMA_ID,
+    BEHIND_RECORD,
+    DEVICE_ID_LENGTH,
+    MEASUREMENTS,
+)
 
-# A gateway never stamps a record ahead of its clock, so a reading that is ahead of its record has a wrong clock; the
-# minutes are for clocks that differ a little. A device that has been off the air for longer than 30 days has more to
-# be looked at than its readings.
-AHEAD_OF_RECORD = timedelta(minutes=5)
-BEHIND_RECORD = timedelta(days=30)
+# Where a reading's deviceID begins, counted from the end of a record's value as SQL's substring counts: there it is the
+# same with and without the header.
+DEVICE_FROM_END = 1 - AVRO_LENGTH
 
 # What Avro writes of a reading, byte by byte: every part of a whole reading has its own place.
 _TIME_LENGTH = AVRO_LENGTH - 1 - DEVICE_ID_LENGTH - 4 * len(MEASUREMENTS)
@@ -98,7 +106,7 @@ def decode(records: pa.RecordBatch, span: Span) -> Readings:
     -------
     Readings
     """
-    finding, value, time_ms, _ = _look_into(records, span)
+    finding, value, time_ms = _look_into(records, span)
     is_reading = finding == _READING
     if not is_reading.all():
         of_value = is_reading[finding != _NOT_SHAPED]
@@ -120,26 +128,22 @@ def explain(records: pa.RecordBatch, span: Span) -> pa.Array:
     -------
     pa.StringArray
     """
-    finding, _, time_ms, length = _look_into(records, span)
+    finding, _, time_ms = _look_into(records, span)
     claimed_ms = np.zeros(len(finding), np.int64)
     claimed_ms[finding != _NOT_SHAPED] = time_ms
-    reasons = [_reason(*facts) for facts in zip(finding, length.tolist(), claimed_ms.tolist(), strict=True)]
+    values = records.column("value").to_pylist()
+    reasons = [_reason(*facts) for facts in zip(finding, values, claimed_ms.tolist(), strict=True)]
     return pa.array(reasons, pa.string())
 
 
 def _look_into(records, span):
-    """What each record was found to be, value and time [ms] of those that have a reading's shape, length of each."""
-    length, value = _values(records.column("value"))
-    shaped = length == AVRO_LENGTH
-    begins = value["first"] == AVRO_FIRST_BYTE
-    if not begins.all():
-        shaped[shaped] = begins
-        value = value[begins]
+    """What each record was found to be, and value and time [ms] of those that have a reading's shape."""
+    shaped, value = _values(records.column("value"))
     time_ms, decodes = _times(value["time"])
     record_ms = records.column("timestamp").cast(pa.int64()).to_numpy()[shaped] // 1000
     devices, device = _distinct(value["device"])
     bytes_of = np.frombuffer(b"".join(devices), np.uint8).reshape(-1, DEVICE_ID_LENGTH)
-    finding = np.full(len(length), _NOT_SHAPED, np.int8)
+    finding = np.full(len(shaped), _NOT_SHAPED, np.int8)
     finding[shaped] = np.select(
         [
             ~decodes,
@@ -151,18 +155,31 @@ def _look_into(records, span):
         [_NOT_DECODED, _NOT_NAMED, _AHEAD, _BEHIND, _OUT_OF_SPAN],
         _READING,
     )
-    return finding, value, time_ms, length
+    return finding, value, time_ms
 
 
 def _values(column):
-    """Length of each value of a binary column, and those of a reading's length as an array of `_LAYOUT`."""
+    """Which values of a binary column have a reading's shape, and these as an array of `_LAYOUT`."""
     length = pc.fill_null(pc.binary_length(column), 0).to_numpy()
-    whole = column if (length == AVRO_LENGTH).all() else column.filter(pa.array(length == AVRO_LENGTH))
-    _, offsets, data = whole.buffers()
-    if not len(whole):
-        return length, np.empty(0, _LAYOUT)
-    first = np.frombuffer(offsets, np.int32)[whole.offset]
-    return length, np.frombuffer(data, _LAYOUT, len(whole), first)
+    shaped = length == AVRO_LENGTH
+    with_header = length == len(AVRO_HEADER) + AVRO_LENGTH
+    if with_header.any():
+        shaped |= with_header & pc.fill_null(pc.starts_with(column, AVRO_HEADER), False).to_numpy(zero_copy_only=False)
+        column = pc.binary_slice(column, -AVRO_LENGTH)
+    value = _as_layout(column if shaped.all() else column.filter(pa.array(shaped)))
+    begins = value["first"] == AVRO_FIRST_BYTE
+    if not begins.all():
+        shaped[shaped] = begins
+        value = value[begins]
+    return shaped, value
+
+
+def _as_layout(column):
+    """Values of a reading's length as an array of `_LAYOUT`."""
+    if not len(column):
+        return np.empty(0, _LAYOUT)
+    _, offsets, data = column.buffers()
+    return np.frombuffer(data, _LAYOUT, len(column), np.frombuffer(offsets, np.int32)[column.offset])
 
 
 def _times(digits):
@@ -182,13 +199,10 @@ def _distinct(devices):
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
 
 
-def _reason(finding, length, claimed_ms):
+def _reason(finding, value, claimed_ms):
     """A finding in words, None for a reading."""
     if finding == _NOT_SHAPED:
-        return (
-            f"{length} bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}: "
-            "cut off, of another schema, or with a deviceID that is not 10 characters"
-        )
+        return _misshapen(value or b"")
     claimed = _EPOCH + claimed_ms * _MILLISECOND
     return {
         _NOT_DECODED: "the Avro does not decode",
@@ -197,3 +211,15 @@ def _reason(finding, length, claimed_ms):
         _BEHIND: f"timestamp more than 30 days before its record's: {claimed}",
         _OUT_OF_SPAN: f"timestamp more than 30 days before the records around it, or in the future: {claimed}",
     }.get(finding)
+
+
+def _misshapen(value):
+    """What is wrong with bytes that do not have a reading's shape."""
+    schema_id = value[len(AVRO_MARKER) : len(AVRO_HEADER)]
+    if value.startswith(AVRO_MARKER) and len(value) >= len(AVRO_HEADER) and schema_id != AVRO_SCHEMA_ID:
+        return f"written with the Avro schema {schema_id.hex()}; a reading's is {AVRO_SCHEMA_ID.hex()}"
+    return (
+        f"{len(value)} bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}, alone or "
+        f"behind {len(AVRO_HEADER)} with its schema's id: cut off, of another schema, or with a deviceID that is not 10 "
+        "characters"
+    )

@@ -9,7 +9,15 @@ import fastavro
 import numpy as np
 import pytest
 
-from pvfault.readings import AVRO_FIRST_BYTE, AVRO_LENGTH, AVRO_SCHEMA, DEVICE_ID_PATTERN, PLAUSIBLE, is_plausible
+from pvfault.readings import (
+    AVRO_FIRST_BYTE,
+    AVRO_HEADER,
+    AVRO_LENGTH,
+    AVRO_SCHEMA,
+    DEVICE_ID_PATTERN,
+    PLAUSIBLE,
+    is_plausible,
+)
 
 GOOD = np.array([500.0, 7.0, 40.0, 800.0], np.float32)
 
@@ -33,6 +41,28 @@ def test_every_reading_has_one_length_in_avro_so_that_another_length_is_no_readi
 
 def test_a_device_id_of_another_length_shows_in_the_first_byte():
     assert written(device="INV000001")[0] != AVRO_FIRST_BYTE
+
+
+def crc_64_avro(data: bytes) -> int:
+    """The fingerprint as Avro's specification defines it, bit by bit."""
+    empty = 0xC15D213AA4D7A795
+    fingerprint = empty
+    for byte in data:
+        fingerprint ^= byte
+        for _ in range(8):
+            fingerprint = (fingerprint >> 1) ^ (empty if fingerprint & 1 else 0)
+    return fingerprint
+
+
+def test_the_header_names_the_schema_by_the_fingerprint_of_its_canonical_form():
+    canonical = fastavro.schema.to_parsing_canonical_form(AVRO_SCHEMA)
+    fields = ",".join(f'{{"name":"{name}","type":"float"}}' for name in PLAUSIBLE)
+    assert canonical == (
+        '{"name":"pvfault.Reading","type":"record","fields":[{"name":"deviceID","type":"string"},'
+        f'{{"name":"timestamp","type":"long"}},{fields}]}}'
+    )
+    assert b"\xc3\x01" + crc_64_avro(canonical.encode()).to_bytes(8, "little") == AVRO_HEADER
+    assert AVRO_HEADER[2:].hex() == fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")
 
 
 def test_the_avro_schema_can_be_written_down_as_json_for_a_schema_registry():

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pvfault.readings import AVRO_SCHEMA, MEASUREMENTS
-from spark_jobs.decode import Span, decode, explain
+from pvfault.readings import AVRO_HEADER, AVRO_SCHEMA, DEVICE_ID_LENGTH, MEASUREMENTS
+from spark_jobs.decode import DEVICE_FROM_END, Span, decode, explain
 from tests.spark_jobs.helpers import avro
 
 AT = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -58,6 +58,58 @@ def test_what_is_no_reading_does_not_move_the_readings_beside_it():
     np.testing.assert_array_equal(found.measurements, alone.measurements)
     assert [found.devices[i] for i in found.device] == [alone.devices[i] for i in alone.device]
     assert explain(records_of(mixed), ANY_TIME).is_null().to_pylist() == found.is_reading.tolist()
+
+
+def with_id(value, schema=AVRO_SCHEMA):
+    """A reading in Avro's single-object encoding, under the id that fastavro gives a schema."""
+    canonical = fastavro.schema.to_parsing_canonical_form(schema)
+    return b"\xc3\x01" + bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO")) + value
+
+
+def test_readings_with_the_schemas_id_and_without_are_the_same_also_beside_each_other():
+    values = random_values(60)
+    alone = decode(records_of(values), ANY_TIME)
+    framed = [with_id(value) for value in values]
+    mixed = [framed[i] if i % 3 else value for i, value in enumerate(values)]
+    for sent in (framed, mixed):
+        found = decode(records_of(sent), ANY_TIME)
+        assert found.is_reading.all()
+        np.testing.assert_array_equal(found.time_ms, alone.time_ms)
+        np.testing.assert_array_equal(found.measurements, alone.measurements)
+        assert [found.devices[i] for i in found.device] == [alone.devices[i] for i in alone.device]
+        np.testing.assert_array_equal(
+            decode(records_of(sent).slice(7, 30), ANY_TIME).measurements, alone.measurements[7:37]
+        )
+
+
+def test_another_schema_of_the_same_bytes_is_no_reading_and_both_ids_are_told():
+    """Its voltage and current would pass for each other's."""
+    fields = AVRO_SCHEMA["fields"]
+    swapped = AVRO_SCHEMA | {"fields": [*fields[:2], fields[3], fields[2], *fields[4:]]}
+    (value,) = random_values(1)
+    foreign = with_id(value, swapped)
+    assert len(foreign) == len(with_id(value))
+    ours, theirs = with_id(b"")[2:].hex(), foreign[2:10].hex()
+    records = records_of([value, foreign, with_id(value), foreign[:20]])
+    assert decode(records, ANY_TIME).is_reading.tolist() == [True, False, True, False]
+    told = f"written with the Avro schema {theirs}; a reading's is {ours}"
+    assert explain(records, ANY_TIME).to_pylist() == [None, told, None, told]
+
+
+def test_what_only_begins_like_a_reading_with_an_id_is_none():
+    (value,) = random_values(1)
+    cut = [AVRO_HEADER, AVRO_HEADER + value[:-1], AVRO_HEADER[:9] + value, b"\xc3\x01" + b"\xff" * 31, AVRO_HEADER * 4,
+           AVRO_HEADER[:5], b"\0" * 10 + value]  # fmt: skip
+    mixed = [sent for bad in cut for sent in (bad, with_id(value))]
+    records = records_of(mixed)
+    assert decode(records, ANY_TIME).is_reading.tolist() == [False, True] * len(cut)
+    assert explain(records, ANY_TIME).is_null().to_pylist() == [False, True] * len(cut)
+
+
+def test_a_device_is_found_from_the_end_of_a_value_with_and_without_an_id():
+    (value,) = random_values(1)
+    for sent in (value, with_id(value)):
+        assert sent[DEVICE_FROM_END:][:DEVICE_ID_LENGTH] == value[1:11]
 
 
 def test_a_part_of_a_batch_is_decoded_as_if_it_were_alone():
