@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from pvfault.dates import DAY_MS, date_of_ms, midnight_ms
-from pvfault.readings import DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE
+from pvfault.readings import AVRO_LENGTH, DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE
 from pvfault.tables import QUARANTINE, READINGS
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, explain
@@ -364,7 +364,8 @@ def _stage_readings(
 
 def _by_device(spark: SparkSession, records: DataFrame) -> DataFrame:
     """Records with those of a device in one task, in the topic's order."""
-    device = f.substring("value", 2, DEVICE_ID_LENGTH)
+    # Counted from the end: a name of the schema may stand before a reading.
+    device = f.substring("value", 1 - AVRO_LENGTH, DEVICE_ID_LENGTH)
     n_tasks = spark.conf.get("spark.sql.shuffle.partitions")
     return records.repartition(int(n_tasks), device).sortWithinPartitions("partition", "offset")
 
