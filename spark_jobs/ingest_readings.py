@@ -22,7 +22,7 @@ from pvfault.tables import QUARANTINE, READINGS
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.decode import BEHIND_RECORD, decode, explain
 from spark_jobs.files import Written
-from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import Audit, AuditResult, DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.sorting import ReadingSorter
 from spark_jobs.topic import read_topic, require_topic
 
@@ -76,7 +76,7 @@ NONE_LATE = Audit(
 AUDITS = (NOT_FEWER, DECODES, COMPLETE_DEVICES, NO_DUPLICATES, PLAUSIBLE_VALUES, ALL_DEVICES, ALL_REGISTERED, NONE_LATE)
 
 
-def run(spark: SparkSession, config: JobConfig) -> JobReport:
+def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
     """Make the `readings` and `quarantine` of each date.
 
     Raises
@@ -89,7 +89,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     require_topic(spark, config.broker_access, config.topic)
     devices = config.read_registry().devices
     catalog.create_tables(spark)
-    return run_dates(NAME, config, partial(_make_date, spark, config, devices))
+    return run_dates(NAME, config, partial(_make_date, spark, config, devices), on_date)
 
 
 @dataclass
