@@ -12,9 +12,10 @@ from pathlib import Path
 import dagster as dg
 
 from pvfault.settings import AWS, Settings
+from pvfault_assets.assets.daily_tables import table_assets
 from pvfault_assets.assets.sources import source_assets
-from pvfault_assets.assets.tables import table_assets
 from pvfault_assets.assets.training import training_assets
+from pvfault_assets.failures import RETRIES
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
@@ -22,12 +23,14 @@ from pvfault_assets.resources.spark_runner import LocalSparkRunner, SparkRunner
 from pvfault_assets.schedules import every_day, materialise_day
 
 
-def build_definitions(settings: Settings, **resources: object) -> dg.Definitions:
+def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, **resources: object) -> dg.Definitions:
     """Assemble the definitions.
 
     Parameters
     ----------
     settings : Settings
+    retries : RetryPolicy, optional
+        How often, and after how long, what may pass by itself is tried again.
     **resources
         What to put in the place of a default resource; `spark` is the one there is.
 
@@ -41,7 +44,7 @@ def build_definitions(settings: Settings, **resources: object) -> dg.Definitions
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
-            assets=[*training_assets(settings), *source_assets(settings), *table_assets(days)],
+            assets=[*training_assets(settings), *source_assets(settings, retries), *table_assets(days, retries)],
             jobs=[materialise_day],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
             sensors=notifications(settings),

@@ -1,37 +1,65 @@
-"""Errors as Dagster shows them.
+"""Errors as Dagster has them: what becomes a `dg.Failure`, and what is tried again.
 
-Here: what becomes a `dg.Failure`. A user's mistake is not retried: the same input gives the same mistake. Everything
-else keeps its traceback.
+What may pass by itself is tried again. A user's mistake is not: the same input gives the same mistake. An error of our
+own keeps its traceback, and is not tried again either. So no asset has a retry policy of Dagster's, which would take
+every error, and a run that somebody ends, for something to try again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 
 import dagster as dg
 
 from pvfault.errors import PvfaultError, TransientError
-from spark_jobs.job import DateReport
+
+# 10, 30, 70, ... 630 s, each spread at random: 20 minutes in all, for a broker that is started anew, a service that is
+# busy, or workers that are short.
+RETRIES = dg.RetryPolicy(max_retries=6, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 @contextmanager
-def shown_to_the_operator() -> Iterator[None]:
-    """Turn an error that a user can mend, or that may pass by itself, into a failure that says only what to do."""
+def raised_for_dagster(context: dg.AssetExecutionContext, retries: dg.RetryPolicy) -> Iterator[None]:
+    """Turn what a user can mend into a failure that says only how, and have tried again what may pass by itself.
+
+    Parameters
+    ----------
+    context : AssetExecutionContext
+        Of the step that the block is in.
+    retries : RetryPolicy
+        How often and after how long; a `dg.Failure` of the block is one of these too if it allows retries.
+    """
     try:
         yield
     except PvfaultError as error:
-        raise dg.Failure(description=str(error), allow_retries=isinstance(error, TransientError)) from error
+        failure = dg.Failure(str(error), allow_retries=isinstance(error, TransientError))
+        _raise(failure, error, context.retry_number, retries)
+    except dg.Failure as failure:
+        _raise(failure, failure.__cause__, context.retry_number, retries)
 
 
-def refused_dates(days: Sequence[DateReport], refused: Sequence[DateReport]) -> dg.Failure:
-    """The failure of a run of which some dates failed a blocking audit."""
-    reasons = {str(day.day): "; ".join(f"{audit.name}: {audit.summary}" for audit in day.refusals) for day in refused}
+def _raise(failure: dg.Failure, cause: BaseException | None, tried: int, retries: dg.RetryPolicy) -> None:
+    if failure.allow_retries and tried < retries.max_retries:
+        failure.__cause__ = cause
+        raise dg.RetryRequested(retries.max_retries, retries.calculate_delay(tried + 1)) from failure
+    raise failure from cause
+
+
+def refused_dates(dates: int, reasons: Mapping[date, str]) -> dg.Failure:
+    """The failure of a run of which some dates were refused: they failed a blocking audit, or could not be made.
+
+    Parameters
+    ----------
+    dates : int
+        Of the run.
+    reasons : mapping of date to str
+        Why each of them was refused, and what to do.
+    """
+    by_day = {str(day): reasons[day] for day in sorted(reasons)}
     lines = [
-        f"{len(refused)} of {len(days)} dates were refused, and the table has them as it had them before.",
-        *(f"{day}: {reason}" for day, reason in reasons.items()),
-        "Mend what is said there and materialise these dates again.",
+        f"{len(by_day)} of {dates} dates were refused, and the tables have them as they had them before.",
+        *(f"{day}: {reason}" for day, reason in by_day.items()),
+        "Mend what is said there and materialise these dates again, from the table that is named on."
+        + (" The other dates are made." if len(by_day) < dates else ""),
     ]
-    if len(refused) < len(days):
-        lines.append("The other dates are published; what is made of them was not made, so materialise it for them.")
-    return dg.Failure(
-        description="\n".join(lines), metadata={"refused": dg.MetadataValue.json(reasons)}, allow_retries=False
-    )
+    return dg.Failure("\n".join(lines), metadata={"refused": dg.MetadataValue.json(by_day)}, allow_retries=False)

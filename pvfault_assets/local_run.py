@@ -1,7 +1,7 @@
 """A run of some dates in this process, without Dagster's web server.
 
 Here: the run, which is kept in Dagster's storage of the state folder, where `make ui` shows it. As a program it takes
-the first and the last date, and tells its steps to `run_apart.py` as lines of JSON. Not here: what is run
+the first and the last date, and writes its steps for `run_apart.py` as lines of JSON. Not here: what is run
 (`definitions.py`).
 """
 
@@ -19,9 +19,8 @@ from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_assets.definitions import build_definitions
 from pvfault_assets.instance import prepare_dagster_home
+from pvfault_assets.partitions import RANGE_END, RANGE_START
 from pvfault_assets.schedules import materialise_day
-
-_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def materialise(
@@ -45,18 +44,18 @@ def materialise(
     run_id = str(uuid.uuid4())
     job = build_definitions(settings).resolve_job_def(materialise_day.name)
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
-        instance.add_event_listener(run_id, lambda entry: _tell(entry.dagster_event, on_step))
+        instance.add_event_listener(run_id, lambda entry: _report_step(entry.dagster_event, on_step))
         try:
             job.execute_in_process(
                 instance=instance,
                 run_id=run_id,
-                tags={_RANGE_START: str(min(dates)), _RANGE_END: str(max(dates))},
+                tags={RANGE_START: str(min(dates)), RANGE_END: str(max(dates))},
             )
         except dg.Failure as failure:
             raise PvfaultError(failure.description) from failure
 
 
-def _tell(event, on_step):
+def _report_step(event, on_step):
     """Hand on that a step has begun or is done."""
     if event is not None and event.step_key is not None and (event.is_step_start or event.is_step_success):
         on_step(event.step_key, event.is_step_success)

@@ -1,12 +1,18 @@
 """The one way in which assets are cut: days in UTC.
 
-Here: the partitions definition, and dates from its keys. Not here: how late a day's readings may come (`Settings`).
+Here: the partitions definition, dates from its keys, and those of a run. Not here: how late a day's readings may come
+(`Settings`).
 """
 
 from collections.abc import Iterable
 from datetime import date, timedelta
 
 import dagster as dg
+
+from pvfault.errors import PvfaultError
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Dagster's tags of a run of a range of dates."""
 
 
 def daily(first_date: date) -> dg.DailyPartitionsDefinition:
@@ -22,3 +28,22 @@ def dates_of(keys: Iterable[str]) -> list[date]:
 def days_between(first: date, last: date) -> list[date]:
     """The days from the first to the last, both of them included."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def dates_of_step(context: dg.AssetExecutionContext) -> list[date]:
+    """The dates that a step is asked for, in their order.
+
+    Raises
+    ------
+    PvfaultError
+        If there is none.
+    """
+    tags = context.run.tags
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise PvfaultError("this run was started without a date; start it for a date, or for a range of them")
+    if context.has_partition_key_range and tags[RANGE_END] < tags[RANGE_START]:
+        raise PvfaultError(
+            f"the range of dates ends before it begins: {tags[RANGE_START]} to {tags[RANGE_END]}; start it with the "
+            "earlier date first"
+        )
+    return sorted(dates_of(context.partition_keys))

@@ -55,10 +55,10 @@ def materialise_apart(
         )
     try:
         for line in process.stdout:
-            told = json.loads(line)
-            if "error" in told:
-                raise PvfaultError(told["error"])
-            on_step(told["step"], told["done"])
+            message = json.loads(line)
+            if "error" in message:
+                raise PvfaultError(message["error"])
+            on_step(message["step"], message["done"])
         if process.wait():
             raise PvfaultError(f"the run ended with exit code {process.returncode}; the end of {log} says why")
     finally:

@@ -19,7 +19,18 @@ from pvfault.readings import DEVICE_ID
 from pvfault.rows.predictions import prediction_rows
 from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS, WINDOW_START
 from spark_jobs import catalog, publishing, scans
-from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import (
+    REPORT_IT,
+    Audit,
+    AuditResult,
+    DateReport,
+    JobConfig,
+    JobReport,
+    OnDate,
+    main,
+    run_dates,
+    to_nobody,
+)
 
 NAME = "classify_faults"
 
@@ -53,7 +64,7 @@ BALANCED = Audit(
 AUDITS = (ALL_JUDGED, PROBABILITIES, BALANCED)
 
 
-def run(spark: SparkSession, config: JobConfig) -> JobReport:
+def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
     """Make the `predictions` of each date.
 
     Raises
@@ -64,7 +75,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     # Here, before any worker: a model that cannot be loaded is one clear error, not one for each task.
     version = _classifier(config.model).version
     catalog.create_tables(spark)
-    return run_dates(NAME, config, partial(_make_date, spark, config.model, version))
+    return run_dates(NAME, config, partial(_make_date, spark, config.model, version), on_date)
 
 
 @cache

@@ -33,7 +33,18 @@ from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE,
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.files import Written
-from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import (
+    REPORT_IT,
+    Audit,
+    AuditResult,
+    DateReport,
+    JobConfig,
+    JobReport,
+    OnDate,
+    main,
+    run_dates,
+    to_nobody,
+)
 
 NAME = "compute_scalograms"
 
@@ -73,7 +84,7 @@ BELIEVED = Audit(
 AUDITS = (WHOLE_DAYS, FINITE, JUDGED, BELIEVED)
 
 
-def run(spark: SparkSession, config: JobConfig) -> JobReport:
+def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
     """Make the `scalograms` of each date.
 
     Raises
@@ -83,7 +94,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     """
     registry = config.read_registry()
     catalog.create_tables(spark)
-    return run_dates(NAME, config, partial(_make_date, spark, registry))
+    return run_dates(NAME, config, partial(_make_date, spark, registry), on_date)
 
 
 @dataclass

@@ -219,7 +219,7 @@ def _misshapen(value):
     if value.startswith(AVRO_MARKER) and len(value) >= len(AVRO_HEADER) and schema_id != AVRO_SCHEMA_ID:
         return f"written with the Avro schema {schema_id.hex()}; a reading's is {AVRO_SCHEMA_ID.hex()}"
     return (
-        f"{len(value)} bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}, alone or "
-        f"behind {len(AVRO_HEADER)} with its schema's id: cut off, of another schema, or with a deviceID that is not 10 "
-        "characters"
+        f"{len(value)} bytes that are no reading, which has {AVRO_LENGTH} and begins with {AVRO_FIRST_BYTE:#x}, alone "
+        f"or behind {len(AVRO_HEADER)} with its schema's id: cut off, of another schema, or with a deviceID that is "
+        "not 10 characters"
     )

@@ -23,7 +23,18 @@ from pvfault.tables import QUARANTINE, READINGS
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, explain
 from spark_jobs.files import Written
-from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import (
+    REPORT_IT,
+    Audit,
+    AuditResult,
+    DateReport,
+    JobConfig,
+    JobReport,
+    OnDate,
+    main,
+    run_dates,
+    to_nobody,
+)
 from spark_jobs.ledger import Ledger
 from spark_jobs.offsets import DateOffsets, resolve
 from spark_jobs.sorting import ReadingSorter
@@ -102,7 +113,7 @@ AUDITS = (
 )
 
 
-def run(spark: SparkSession, config: JobConfig) -> JobReport:
+def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
     """Make the `readings` and `quarantine` of each date.
 
     Raises
@@ -118,7 +129,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     devices = config.read_registry().devices
     catalog.create_tables(spark)
     making = _Making(spark, config, devices, topic, Ledger.read(spark, topic.id))
-    return run_dates(NAME, config, partial(_make_date, making))
+    return run_dates(NAME, config, partial(_make_date, making), on_date)
 
 
 @dataclass

@@ -1,13 +1,15 @@
 """What every Spark job takes and what it reports.
 
-Here: `JobConfig`, `JobReport` and their parts, and `main`, by which each job's file runs under `spark-submit` and over
-Dagster Pipes. Not here: what a job does.
+Here: `JobConfig`, `DateReport` and their parts, and `main`, by which each job's file runs under `spark-submit` and over
+Dagster Pipes. A date is reported when it is done, so that what ends a range early leaves nothing untold. Not here: what
+a job does, how a report reaches Dagster (`messages.py`).
 """
 
 import argparse
 import importlib
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -17,10 +19,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pvfault.broker_access import BrokerAccess
-from pvfault.errors import PvfaultError
+from pvfault.errors import PvfaultError, TransientError
 from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
+from spark_jobs.lost_workers import raised_as_transient
 
 # A backfill of a hundred dates is one step of one run: these lines tell how far it is.
 _log = logging.getLogger(__name__)
@@ -131,6 +134,11 @@ class AuditResult:
         What was found and, if it did not pass, what to do.
     figures : dict
         Counts and a capped sample; values that JSON can hold.
+
+    Raises
+    ------
+    TypeError
+        If a figure is anything else, such as an integer of NumPy: before its date is published.
     """
 
     name: str
@@ -138,6 +146,9 @@ class AuditResult:
     blocking: bool
     summary: str
     figures: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        _require_plain(self.figures, f"the audit {self.name}")
 
 
 @dataclass(frozen=True)
@@ -158,6 +169,13 @@ class DateReport:
     figures : dict
         Counts and sizes by name; values that JSON can hold.
     audits : tuple of AuditResult
+    failure : str
+        What a PvfaultError said that stopped it before it was audited; empty if none did.
+
+    Raises
+    ------
+    TypeError
+        If a figure is anything else than JSON can hold, such as an integer of NumPy.
     """
 
     day: date
@@ -167,11 +185,31 @@ class DateReport:
     seconds: float = 0.0
     figures: dict = field(default_factory=dict)
     audits: tuple[AuditResult, ...] = ()
+    failure: str = ""
+
+    def __post_init__(self):
+        own = {"rows": self.rows, "snapshot_id": self.snapshot_id, "published": self.published, "seconds": self.seconds}
+        _require_plain(own | {"figures": self.figures}, f"the report of {self.day}")
 
     @property
     def refusals(self) -> tuple[AuditResult, ...]:
         """The blocking audits that it failed."""
         return tuple(audit for audit in self.audits if audit.blocking and not audit.passed)
+
+    @property
+    def stopped_by(self) -> str:
+        """Why the date stays as it was, and what to do; empty if nothing stands against it."""
+        return self.failure or "; ".join(f"{audit.name}: {audit.summary}" for audit in self.refusals)
+
+    def to_values(self) -> dict:
+        """The report as values that JSON can hold."""
+        return asdict(self) | {"day": str(self.day), "audits": [asdict(audit) for audit in self.audits]}
+
+    @classmethod
+    def from_values(cls, values: dict) -> "DateReport":
+        """The report of which `to_values` has made these."""
+        audits = tuple(AuditResult(**audit) for audit in values["audits"])
+        return cls(**values | {"day": date.fromisoformat(values["day"]), "audits": audits})
 
 
 @dataclass(frozen=True)
@@ -183,82 +221,94 @@ class JobReport:
     job : str
     days : tuple of DateReport
         Date by date, in the order in which they were made.
-    figures : dict
-        What running it took, of all dates together, told by whoever ran it; values that JSON can hold.
     """
 
     job: str
     days: tuple[DateReport, ...]
-    figures: dict = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The report as text, for a log or a message.
-
-        Raises
-        ------
-        TypeError
-            If a figure is no value of JSON, as NumPy's integers are none: as text it would only look like a number.
-        """
-        return json.dumps(asdict(self), default=_date_as_text)
+        """The report as text."""
+        return json.dumps({"job": self.job, "days": [day.to_values() for day in self.days]})
 
     @classmethod
     def from_json(cls, text: str) -> "JobReport":
         """The report that `to_json` wrote."""
         values = json.loads(text)
-        return cls(
-            values["job"],
-            tuple(
-                DateReport(
-                    **{
-                        **day,
-                        "day": date.fromisoformat(day["day"]),
-                        "audits": tuple(AuditResult(**audit) for audit in day["audits"]),
-                    }
-                )
-                for day in values["days"]
-            ),
-            values["figures"],
-        )
+        return cls(values["job"], tuple(DateReport.from_values(day) for day in values["days"]))
 
 
-def _date_as_text(value: object) -> str:
-    if type(value) is not date:
-        found = f"{value!r} is a {type(value).__name__}"
-        raise TypeError(f"{found}, which a report cannot hold; make it a plain number or text")
-    return value.isoformat()
+OnDate = Callable[[DateReport], None]
+"""Called with each date's report as soon as the date is done."""
 
 
-def run_dates(job: str, config: JobConfig, make_date: Callable[[date], DateReport]) -> JobReport:
-    """Make each date in turn and time it.
+def to_nobody(_report: DateReport) -> None:
+    """Whom a date is reported to where all of them are waited for."""
 
-    A date that fails a blocking audit is reported and the next one is made: one bad day must not hold up a backfill.
+
+def run_dates(
+    job: str, config: JobConfig, make_date: Callable[[date], DateReport], on_date: OnDate = to_nobody
+) -> JobReport:
+    """Make each date in turn, time it and report it.
+
+    A date that fails a blocking audit, or that something stops which trying again would not mend, is reported and the
+    next one is made: one bad day must not hold up a backfill.
+
+    Raises
+    ------
+    TransientError
+        What stops one date for now would stop the next one as well.
     """
     days = []
     for day in config.dates:
         started = time.perf_counter()
-        report = replace(make_date(day), seconds=round(time.perf_counter() - started, 3))
-        outcome = "published" if report.published else "refused" if report.refusals else "nothing to publish"
+        try:
+            with raised_as_transient():
+                made = make_date(day)
+        except TransientError:
+            raise
+        except PvfaultError as error:
+            made = DateReport(day, rows=0, snapshot_id=None, published=False, failure=str(error))
+        report = replace(made, seconds=round(time.perf_counter() - started, 3))
+        outcome = "published" if report.published else report.stopped_by or "nothing to publish"
         _log.info("%s, %s: %d rows, %s, %.1f s", job, day, report.rows, outcome, report.seconds)
+        on_date(report)
         days.append(report)
     return JobReport(job, tuple(days))
+
+
+def _require_plain(value: object, where: str) -> None:
+    """Refuse what JSON would not give back as it was; a mistake of ours, found before anything is published."""
+    if type(value) is dict:
+        for name, inner in value.items():
+            if type(name) is not str:
+                raise TypeError(f"{where}: the name {name!r} is a {type(name).__name__}, expected text")
+            _require_plain(inner, f"{where}, {name}")
+    elif type(value) is list:
+        for inner in value:
+            _require_plain(inner, where)
+    elif not (value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))):
+        raise TypeError(
+            f"{where}: {value!r} is a {type(value).__module__}.{type(value).__name__}, expected what JSON can hold; "
+            "make a plain number or text of it where it is counted"
+        )
 
 
 def main(job: str) -> None:
     """Run a job from a command line: under `spark-submit`, plain Python, or Dagster Pipes.
 
-    The options are the fields of `JobConfig`, their defaults the settings. Over Pipes the report, or a user's mistake,
-    is sent as a custom message; without, it is printed as one line of JSON. Exits with 2 on a user's mistake and with 1
-    if a date was refused by a blocking audit.
+    The options are the fields of `JobConfig`, their defaults the settings. Over Pipes each date, and a user's mistake,
+    is a message; without, the report is printed as one line of JSON. Exits with 2 on a user's mistake and with 1 if a
+    date could not be made or was refused by a blocking audit.
     """
-    from spark_jobs.messages import told_to_dagster
+    from spark_jobs.messages import connected_to_dagster
 
-    with told_to_dagster() as pipes:
-        code = _run_and_tell(job, pipes)
+    with connected_to_dagster() as send:
+        code = _run(job, send)
     sys.exit(code)
 
 
-def _run_and_tell(job: str, pipes) -> int:
-    """Run a job, tell what came of it, and give the exit code."""
+def _run(job: str, send: Callable[[DateReport | PvfaultError], None] | None) -> int:
+    """Run a job, send or print what came of it, and give the exit code."""
     from spark_jobs.session import start_session
 
     try:
@@ -267,17 +317,15 @@ def _run_and_tell(job: str, pipes) -> int:
         # From the package and not from the file that was started, which is another module to Python: what workers are
         # given by name, such as a cached function, they would look for in a program of Spark's.
         run = importlib.import_module(f"spark_jobs.{job}").run
-        report = run(start_session(settings), config)
+        report = run(start_session(settings), config, send or to_nobody)
     except PvfaultError as error:
         sys.stderr.write(f"error: {error}\n")
-        if pipes:
-            pipes.report_custom_message({"mistake": str(error)})
+        if send:
+            send(error)
         return 2
-    if pipes:
-        pipes.report_custom_message(json.loads(report.to_json()))
-    else:
+    if not send:
         sys.stdout.write(report.to_json() + "\n")
-    return 1 if any(day.refusals for day in report.days) else 0
+    return 1 if any(day.stopped_by for day in report.days) else 0
 
 
 def parse_arguments(job: str, settings: Settings, arguments: Sequence[str]) -> JobConfig:
@@ -320,5 +368,5 @@ def _days(text: str) -> list[date]:
     start = date.fromisoformat(first)
     end = date.fromisoformat(last) if dots else start
     if end < start:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text} ends before it begins; write the earlier date first")
     return [start + timedelta(days=n) for n in range((end - start).days + 1)]

@@ -1,17 +1,17 @@
-"""How a job's messages reach Dagster.
+"""How what a job has to say reaches Dagster: a message a date, and one for a user's mistake.
 
-Here: messages as objects of a bucket, where a job on another machine writes them, and a job's own progress among them.
-Not here: what a report is (`job.py`), who reads the messages (`pvfault_assets/resources/job_messages.py`).
+Here: what is in a message, messages as objects of a bucket, where a job on another machine writes them, and a job's log
+lines among them. Not here: what a report is (`job.py`), who reads the messages
+(`pvfault_assets/resources/job_messages.py`).
 """
 
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dagster_pipes import (
-    PipesContext,
     PipesDefaultMessageWriter,
     PipesMessage,
     PipesMessageWriterChannel,
@@ -20,8 +20,25 @@ from dagster_pipes import (
 )
 from pyarrow import fs
 
+from pvfault.errors import PvfaultError, TransientError
+from spark_jobs.job import DateReport
+
 URI = "uri"
 """Under this name the reader says in which folder it looks."""
+
+
+def to_message(said: DateReport | PvfaultError) -> dict:
+    """What a job says, as values that JSON can hold."""
+    if isinstance(said, DateReport):
+        return {"date": said.to_values()}
+    return {"mistake": str(said), "is_transient": isinstance(said, TransientError)}
+
+
+def from_message(message: dict) -> DateReport | PvfaultError:
+    """What `to_message` has made a message of; an error is of one of the two base classes."""
+    if "date" in message:
+        return DateReport.from_values(message["date"])
+    return (TransientError if message["is_transient"] else PvfaultError)(message["mistake"])
 
 
 class MessageWriter(PipesDefaultMessageWriter):
@@ -40,7 +57,7 @@ class MessageWriter(PipesDefaultMessageWriter):
 class _Folder(PipesMessageWriterChannel):
     """An object for each message, by its number.
 
-    A job has a line for each date and one report: each is written when it is told, so none is lost with the process.
+    Each is written when it is sent, so none is lost with the process.
     """
 
     def __init__(self, system: fs.FileSystem, folder: str):
@@ -55,8 +72,8 @@ class _Folder(PipesMessageWriterChannel):
 
 
 @contextmanager
-def told_to_dagster() -> Iterator[PipesContext | None]:
-    """A job's connection with the Dagster that launched it, for as long as the block lasts; None if nobody did.
+def connected_to_dagster() -> Iterator[Callable[[DateReport | PvfaultError], None] | None]:
+    """A way to send to the Dagster that launched this job, for as long as the block lasts; None if nobody did.
 
     What the job logs goes there too.
     """
@@ -68,4 +85,4 @@ def told_to_dagster() -> Iterator[PipesContext | None]:
         log.setLevel(logging.INFO)
         for handler in pipes.log.handlers:
             log.addHandler(handler)
-        yield pipes
+        yield lambda said: pipes.report_custom_message(to_message(said))

@@ -18,7 +18,18 @@ from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START
 from spark_jobs import catalog, publishing, scans
-from spark_jobs.job import REPORT_IT, Audit, AuditResult, DateReport, JobConfig, JobReport, main, run_dates
+from spark_jobs.job import (
+    REPORT_IT,
+    Audit,
+    AuditResult,
+    DateReport,
+    JobConfig,
+    JobReport,
+    OnDate,
+    main,
+    run_dates,
+    to_nobody,
+)
 
 NAME = "summarise_device_days"
 
@@ -40,7 +51,7 @@ KNOWN = Audit(
 AUDITS = (ONE_EACH, FEW_FAULTY, KNOWN)
 
 
-def run(spark: SparkSession, config: JobConfig) -> JobReport:
+def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
     """Make the `device_days` of each date.
 
     Raises
@@ -50,7 +61,7 @@ def run(spark: SparkSession, config: JobConfig) -> JobReport:
     """
     registry = config.read_registry()
     catalog.create_tables(spark)
-    return run_dates(NAME, config, partial(_make_date, spark, registry))
+    return run_dates(NAME, config, partial(_make_date, spark, registry), on_date)
 
 
 def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:

@@ -20,7 +20,7 @@ from pvfault_assets.assets.training import (
     score_results,
     train_model,
 )
-from pvfault_assets.failures import shown_to_the_operator
+from pvfault_assets.failures import raised_for_dagster
 
 TOPIC = dg.AssetKey("readings_topic")
 REGISTRY = dg.AssetKey("device_registry")
@@ -34,8 +34,8 @@ REGISTRY_IS_THERE = dg.AssetCheckSpec(
 )
 
 
-def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition]:
-    """The assets without days, as the settings name them."""
+def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    """The assets without days, as the settings name them; a step is tried again as the policy says."""
     topic = dg.AssetSpec(
         TOPIC,
         description="One record per reading: Avro, keyed by device, stamped with the reading's time. Gateways fill it.",
@@ -45,14 +45,14 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
     )
 
     @dg.asset(key=REGISTRY, group_name="raw", kinds={"csv"}, check_specs=[REGISTRY_IS_THERE])
-    def device_registry():
+    def device_registry(context: dg.AssetExecutionContext):
         """One row per device: its ratings at standard test conditions and, where known, its site.
 
-        Reads and checks the file. Its version is a hash of its content, so what was made from an older one is shown as
+        Reads and checks the file. Its version is a hash of its content, so what was made from an older one is marked as
         out of date.
         """
         location = settings.registry
-        with shown_to_the_operator():
+        with raised_for_dagster(context, retries):
             if not is_there(location):
                 return _no_registry(location)
             registry = read_registry(location)
@@ -70,7 +70,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         )
 
     @dg.asset(key=MODEL, group_name="model", kinds={"tensorflow"}, deps=[TRAINING_WINDOWS], check_specs=SCORE_CHECKS)
-    def lenet_model(config: ModelConfig):
+    def lenet_model(context: dg.AssetExecutionContext, config: ModelConfig):
         """One network: the LeNet-5 that takes a scalogram for a fault or for none.
 
         Loads the weights, so that a file that is absent or broken is found before a day is classified, and tells how
@@ -79,7 +79,7 @@ def source_assets(settings: Settings) -> list[dg.AssetSpec | dg.AssetsDefinition
         # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
         from pvfault.lenet import load_classifier, read_scores
 
-        with shown_to_the_operator():
+        with raised_for_dagster(context, retries):
             if config.train:
                 train_model(settings, config)
             with local_file(settings.model) as file:

@@ -12,11 +12,9 @@ import tenacity
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError
 
-from pvfault.errors import PvfaultError
+from pvfault.errors import PvfaultError, TransientError
 
 RETRIES = 6
-# What is left when these are used up.
-NO_ANSWER = (ClientError, HTTPClientError)
 
 # What a service says when it was asked too often or is busy, and what passes by itself: an application that is just
 # stopping refuses a job with ConflictException, and takes it a moment later.
@@ -77,6 +75,10 @@ class RefusedError(PvfaultError):
     """A service says no, and will say it again."""
 
 
+class NoAnswerError(TransientError):
+    """A service was asked as often as `RETRIES` allows, and gave no answer."""
+
+
 class RetryingClients:
     """Clients of Amazon's services that ask again where a little later the answer may be another.
 
@@ -121,8 +123,8 @@ class RetryingClients:
         ------
         RefusedError
             If the service would give the same answer again.
-        botocore.exceptions.ClientError, botocore.exceptions.HTTPClientError
-            If there is no answer after `RETRIES` more attempts.
+        NoAnswerError
+            If there is none after `RETRIES` more attempts.
         """
         return self._until_answered(getattr(self.client(service), question), f"{service} {question}", **parameters)
 
@@ -143,5 +145,5 @@ class RetryingClients:
             return self._retrying(call, **parameters)
         except (ClientError, BotoCoreError) as error:
             if is_passing(error):
-                raise
+                raise NoAnswerError(f"AWS gives no answer to `{what}`: {error}; it is asked again later") from error
             raise RefusedError(f"AWS refuses `{what}`: {error}; look at role, region and settings") from error

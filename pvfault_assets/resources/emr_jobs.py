@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import dagster as dg
-
-from pvfault_assets.resources.amazon import NO_ANSWER, Patience, RefusedError, RetryingClients
+from pvfault.errors import PvfaultError, TransientError
+from pvfault_assets.resources.amazon import NoAnswerError, Patience, RefusedError, RetryingClients
 
 WAITING = {"SUBMITTED", "QUEUED", "PENDING", "SCHEDULED"}
 ACTIVE = WAITING | {"RUNNING"}
@@ -86,7 +85,7 @@ class EmrJobs:
         """The id of the job run that this attempt has started without hearing so; None if there is none."""
         try:
             found = self.find(name, since)
-        except (RefusedError, *NO_ANSWER) as error:
+        except (RefusedError, NoAnswerError) as error:
             self._log.error(f"a job run named {str(name)!r} may have been started, and cannot be looked for ({error})")
             return None
         return found["id"] if found and found["state"] in ACTIVE else None
@@ -130,8 +129,10 @@ class EmrJobs:
 
         Raises
         ------
-        dagster.Failure
-            If it waits too long for workers, or its state stays unknown too long.
+        PvfaultError
+            If it waits too long for workers.
+        TransientError
+            If its state stays unknown too long.
         """
         state, delay, seen = None, self._patience.poll_first_s, time.monotonic()
         while True:
@@ -158,7 +159,7 @@ class EmrJobs:
                 applicationId=self._application, jobRunId=job_run,
                 shutdownGracePeriodInSeconds=self._patience.grace_s,
             )  # fmt: skip
-        except (RefusedError, *NO_ANSWER) as error:
+        except (RefusedError, NoAnswerError) as error:
             self._log.error(
                 f"job run {job_run} could not be cancelled and may still cost money ({error}); cancel it by "
                 f"`aws emr-serverless cancel-job-run --application-id {self._application} --job-run-id {job_run}`"
@@ -170,7 +171,7 @@ class EmrJobs:
         """Look at messages and logs; what cannot be read now is read the next time."""
         try:
             look()
-        except NO_ANSWER as error:
+        except NoAnswerError as error:
             self._log.warning(f"messages and logs cannot be read for now ({error})")
 
     def _get(self, job_run: str) -> dict[str, Any] | None:
@@ -180,21 +181,21 @@ class EmrJobs:
                 "emr-serverless", "get_job_run", applicationId=self._application, jobRunId=job_run
             )
             return answer["jobRun"]
-        except NO_ANSWER as error:
+        except NoAnswerError as error:
             self._log.warning(f"the state of job run {job_run} is unknown for now ({error})")
             return None
 
     def _refuse_silence(self, job_run: str, silent_s: float) -> None:
         if silent_s > self._patience.unreachable_s:
-            raise dg.Failure(
-                f"EMR Serverless has not told the state of job run {job_run} for {silent_s / 60:.0f} min, and it is "
-                "given up; look at the network and at the service's health, then materialise these dates again"
+            raise TransientError(
+                f"the state of job run {job_run} is unknown for {silent_s / 60:.0f} min, and it is given up; look at "
+                "the network and at the health of EMR Serverless"
             )
 
     def _refuse_queue(self, run: dict[str, Any]) -> None:
         waited = (datetime.now(UTC) - run["createdAt"]).total_seconds()
         if run["state"] in WAITING and waited > self._patience.queue_s:
-            raise dg.Failure(
+            raise PvfaultError(
                 f"job run {run['jobRunId']} was {run['state']} for {waited / 60:.0f} min and got no workers; look at "
                 "the application's maximum capacity, its running jobs and the account's vCPU quota"
             )

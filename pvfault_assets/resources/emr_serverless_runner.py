@@ -11,17 +11,20 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from pvfault.errors import PvfaultError
+from pvfault.errors import PvfaultError, TransientError
 from pvfault.prices import DOLLARS_PER_GB_HOUR, DOLLARS_PER_VCPU_HOUR, SOURCE
 from pvfault.settings import Settings
+from pvfault_assets.partitions import dates_of_step
 from pvfault_assets.resources.amazon import Patience, RetryingClients
 from pvfault_assets.resources.emr_jobs import EmrJobs, JobName
 from pvfault_assets.resources.job_messages import (
+    TRACEBACK,
     BucketMessageReader,
     DriverLog,
     cause,
@@ -30,7 +33,8 @@ from pvfault_assets.resources.job_messages import (
     failure_text,
 )
 from pvfault_gateway.msk import find_brokers
-from spark_jobs.job import JobConfig, JobReport, to_arguments
+from spark_jobs.job import DateReport, JobConfig, OnDate, to_arguments
+from spark_jobs.messages import from_message
 
 LOGS, MESSAGES = "emr", "messages"
 # Dagster marks a run that is started again by this, with the first one's id.
@@ -67,15 +71,30 @@ class EmrServerlessRunner:
         self._amazon = RetryingClients(self._patience)
 
     def run(
-        self, job: str, dates: Sequence[date], context: dg.AssetExecutionContext, *, allow_fewer: bool = False
-    ) -> JobReport:
+        self,
+        job: str,
+        dates: Sequence[date],
+        context: dg.AssetExecutionContext,
+        on_date: OnDate,
+        *,
+        allow_fewer: bool = False,
+    ) -> dict[str, Any]:
         """Run a job, or wait for the job run that does this work already.
 
         The job run ends with this call: whatever ends the call early cancels it.
+
+        Raises
+        ------
+        PvfaultError
+            If the job found something that a user can mend.
+        TransientError
+            If it found something that may pass by itself.
+        dagster.Failure
+            If it did not report all its dates.
         """
         log_bucket = self._settings.bucket("log")
         jobs = EmrJobs(self._amazon, self._patience, self._settings.emr_application_id, context.log)
-        name = _name(job, dates, context)
+        name = _name(job, context)
         since = _asked_for(name.origin, context)
         found = jobs.find(name, since)
         token = found["name"].split()[-1] if found else name.token
@@ -95,12 +114,15 @@ class EmrServerlessRunner:
                     context.log.info(
                         f"job run {started.job_run} is started; its logs: {self._console(started.job_run)}"
                     )
+                figures = {"job_run": started.job_run, "console": self._console(started.job_run)}
+                heard = _Heard(reader, session, dates, on_date, figures)
                 logs = driver_logs(self._amazon, log_bucket, _log_folder(self._settings, started.job_run))
-                ended = jobs.wait(started.job_run, lambda: _look(reader, logs))
+                ended = jobs.wait(started.job_run, lambda: _look(heard, logs))
                 started.done = True
-            self._read_the_rest(reader, logs, ended)
-            told = session.get_custom_messages()
-        return self._judge(job, dates, ended, told, logs, context)
+            self._read_the_rest(heard, logs, ended)
+        costs = _costs(ended, dates)
+        self._judge(job, ended, heard, logs, costs, context, taken_up=found is not None)
+        return costs
 
     def _request(self, job: str, config: JobConfig, pipes: Mapping[str, str]) -> dict[str, Any]:
         """What StartJobRun is told; the same for the same attempt, as its client token demands."""
@@ -143,54 +165,47 @@ class EmrServerlessRunner:
         # finds a field missing. Java takes a class from where it stands first.
         return sorted(jars, key=lambda jar: ("iceberg-aws-bundle" not in jar, jar))
 
-    def _read_the_rest(self, reader: BucketMessageReader, logs: Sequence[DriverLog], ended: dict[str, Any]) -> None:
-        """Read what was written last, also that of a job that has failed: above all its report."""
-        reader.read_new()
+    def _read_the_rest(self, heard: "_Heard", logs: Sequence[DriverLog], ended: dict[str, Any]) -> None:
+        """Read what was written last, also that of a job that has failed: above all its reports."""
+        heard.take_new()
         if ended["state"] == "SUCCESS":
             _copy_logs(logs)
         else:
             # The service uploads the last of a log some time after the job has ended.
             _wait_for_logs(logs, self._patience)
 
-    def _judge(self, job, dates, ended, told, logs, context) -> JobReport:
-        """The report of a job run that has ended.
-
-        Raises
-        ------
-        PvfaultError
-            If the job found something that a user can mend.
-        dagster.Failure
-            If it gave no report of all its dates.
-        """
+    def _judge(self, job, ended, heard, logs, costs, context, *, taken_up) -> None:
+        """Raise what is wrong with a job run that has ended; its reports count, and not its state."""
         job_run, state = ended["jobRunId"], ended["state"]
-        figures = _figures(ended, dates)
-        reports = [JobReport.from_json(json.dumps(message)) for message in told if "days" in message]
-        mistakes = [message["mistake"] for message in told if "mistake" in message]
-        if reports and [day.day for day in reports[-1].days] == list(dates):
-            refused = any(day.refusals for day in reports[-1].days)
-            if state != "SUCCESS" and not refused:
+        if not heard.missing:
+            if state != "SUCCESS" and not heard.has_refused:
                 context.log.warning(f"job run {job_run} reported all its dates and then was {state}")
-            return JobReport(job, reports[-1].days, figures | {"console": self._console(job_run)})
-        if mistakes:
-            raise PvfaultError(f"{mistakes[-1]} (job run {job_run})")
+            return
+        if heard.mistake:
+            raise type(heard.mistake)(f"{heard.mistake} (job run {job_run})")
+        if state == "SUCCESS" and taken_up:
+            raise TransientError(f"job run {job_run}, which was at work already, was not of all dates of this step")
         log = failure_text(*(log.text for log in logs))
         found = cause(log) or ended["stateDetails"]
+        dates = ", ".join(map(str, heard.missing))
         lines = {
-            "SUCCESS": f"{job} ended as job run {job_run} without a report, so nothing is recorded as made. Whatever "
-            "ran there is not this release's job: look at its entry point and its log",
+            "SUCCESS": f"{job} ended as job run {job_run} without a report of {dates}, so nothing is recorded as made. "
+            "Whatever ran there is not this release's job: look at its entry point and its log",
             "CANCELLED": f"job run {job_run} of {job} was cancelled: {ended['stateDetails']}. If nobody did, it ran "
             f"longer than {self._patience.execution_minutes} min: ask for fewer dates at once, or for more workers",
         }
         raise dg.Failure(
             lines.get(state, f"{job} failed on EMR Serverless as job run {job_run}: {found}"),
             metadata={
-                "job_run": job_run,
                 "state": f"{state}: {ended['stateDetails']}",
                 "driver_log": dg.MetadataValue.md(f"```\n{excerpt(log) or 'There is no log.'}\n```"),
                 "console": dg.MetadataValue.url(self._console(job_run)),
-                **figures,
+                **costs,
             },
-            allow_retries=state == "FAILED" and not _LASTING.search(log + ended["stateDetails"]),
+            # A driver that is lost says nothing. What its program says of itself would come again.
+            allow_retries=state == "FAILED"
+            and not heard.program_has_failed(log)
+            and not _LASTING.search(log + ended["stateDetails"]),
         )
 
     def _console(self, job_run: str) -> str:
@@ -200,6 +215,52 @@ class EmrServerlessRunner:
         return (
             f"https://console.aws.amazon.com/s3/buckets/{self._settings.bucket('log')}?region={region}&prefix={folder}/"
         )
+
+
+class _Heard:
+    """What a job run has said so far; each date that was asked for is handed on once, as soon as it is heard of.
+
+    Attributes
+    ----------
+    missing : list of date
+        Of which nothing was heard.
+    has_refused : bool
+        Whether a date was not made.
+    mistake : PvfaultError or None
+        That stopped the job.
+    """
+
+    def __init__(self, reader: BucketMessageReader, session, dates: Sequence[date], on_date: OnDate, figures: dict):
+        self._reader = reader
+        self._session = session
+        self._on_date = on_date
+        self._figures = figures
+        self._taken = 0
+        self.missing = list(dates)
+        self.has_refused = False
+        self.mistake: PvfaultError | None = None
+
+    def take_new(self) -> None:
+        """Read what has been written since the last time."""
+        try:
+            self._reader.read_new()
+        finally:
+            messages = self._session.get_custom_messages()[self._taken :]
+            for message in messages:
+                self._taken += 1
+                self._take(from_message(message))
+
+    def _take(self, said: DateReport | PvfaultError) -> None:
+        if isinstance(said, PvfaultError):
+            self.mistake = said
+        elif said.day in self.missing:
+            self.missing.remove(said.day)
+            self.has_refused |= bool(said.stopped_by)
+            self._on_date(replace(said, figures=said.figures | self._figures))
+
+    def program_has_failed(self, log: str) -> bool:
+        """Whether the job's program has ended by an error of its own, or could not even begin."""
+        return self._reader.has_raised or (not self._reader.has_opened and TRACEBACK in log)
 
 
 class _Started:
@@ -217,7 +278,8 @@ def _cancelled_if_left(jobs: EmrJobs, name: JobName, since: datetime) -> Iterato
         yield started
     except BaseException as error:
         # Left while it was started: the service may have taken it, and the answer may have been lost.
-        if started.job_run is None and not isinstance(error, PvfaultError):
+        was_refused = isinstance(error, PvfaultError) and not isinstance(error, TransientError)
+        if started.job_run is None and not was_refused:
             started.job_run = jobs.find_left(name, since)
         raise
     finally:
@@ -234,8 +296,8 @@ def _wait_for_logs(logs: Sequence[DriverLog], patience: Patience) -> None:
         _copy_logs(logs)
 
 
-def _look(reader: BucketMessageReader, logs: Sequence[DriverLog]) -> None:
-    reader.read_new()
+def _look(heard: "_Heard", logs: Sequence[DriverLog]) -> None:
+    heard.take_new()
     _copy_logs(logs)
 
 
@@ -244,9 +306,13 @@ def _copy_logs(logs: Sequence[DriverLog]) -> None:
         log.copy_new()
 
 
-def _name(job: str, dates: Sequence[date], context: dg.AssetExecutionContext) -> JobName:
-    """The name of this attempt: the same in a process that takes the attempt up again."""
-    run = context.run
+def _name(job: str, context: dg.AssetExecutionContext) -> JobName:
+    """The name of this attempt: the same in a process that takes the attempt up again.
+
+    Its dates are those of the step, some of which may be made already: so a job run is found again that was started
+    when none was.
+    """
+    run, dates = context.run, dates_of_step(context)
     attempt = f"{run.run_id}|{context.asset_key.to_user_string()}|{context.retry_number}"
     days = f"{min(dates)}..{max(dates)}"
     token = hashlib.sha256(attempt.encode()).hexdigest()[:32]
@@ -264,16 +330,16 @@ def _log_folder(settings: Settings, job_run: str) -> str:
     return f"{LOGS}/applications/{settings.emr_application_id}/jobs/{job_run}/SPARK_DRIVER"
 
 
-def _figures(ended: dict[str, Any], dates: Sequence[date]) -> dict[str, Any]:
-    """What the job run took and costs."""
-    figures: dict[str, Any] = {"job_run": ended["jobRunId"], "job_run_dates": len(dates)}
+def _costs(ended: dict[str, Any], dates: Sequence[date]) -> dict[str, Any]:
+    """What the job run took and costs, for all its dates together."""
+    costs: dict[str, Any] = {"job_run": ended["jobRunId"], "job_run_dates": len(dates)}
     billed = ended.get("billedResourceUtilization")
     if billed:
         dollars = billed["vCPUHour"] * DOLLARS_PER_VCPU_HOUR + billed["memoryGBHour"] * DOLLARS_PER_GB_HOUR
-        figures |= {
+        costs |= {
             "job_run_vcpu_hours": round(billed["vCPUHour"], 4),
             "job_run_gb_hours": round(billed["memoryGBHour"], 4),
             "job_run_dollars": round(dollars, 4),
             "prices": SOURCE,
         }
-    return figures
+    return costs

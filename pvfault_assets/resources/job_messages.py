@@ -23,11 +23,11 @@ EXCERPT_LINES = 40
 # Log4j's lines of no weight, with Spark's and EMR's two date formats; what is left is for the reader.
 _CHATTER = re.compile(r"^\S{0,10}\s?\S{0,12} (INFO|WARN|DEBUG) ")
 _CAUSE = re.compile(r"^(Caused by: .+|: [\w.$]+(Error|Exception)\b.*|[\w.]*(Error|Exception|Exit)\b.*|error: .+)$")
-_TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK = "Traceback (most recent call last)"
 
 
 class BucketMessageReader(dg.PipesMessageReader):
-    """Reads the numbered messages of one job, when it is told to.
+    """Reads the numbered messages of one job, when it is asked to.
 
     Dagster's own reader asks every ten seconds in a thread, and takes whatever error for "not there yet".
 
@@ -35,6 +35,13 @@ class BucketMessageReader(dg.PipesMessageReader):
     ----------
     amazon : RetryingClients
     bucket, folder : str
+
+    Attributes
+    ----------
+    has_opened : bool
+        Whether the job's program has come so far.
+    has_raised : bool
+        Whether it has ended by an error of Python's.
     """
 
     # The one driver. Dagster's own default says the same, with a warning that it may go.
@@ -46,6 +53,8 @@ class BucketMessageReader(dg.PipesMessageReader):
         self._folder = folder
         self._read = 0
         self._handler = None
+        self.has_opened = False
+        self.has_raised = False
 
     @contextmanager
     def read_messages(self, handler) -> Iterator[dict]:
@@ -56,7 +65,10 @@ class BucketMessageReader(dg.PipesMessageReader):
     def read_new(self) -> None:
         """Hand on what has been written since the last time."""
         while (text := self._amazon.read(self._bucket, f"{self._folder}/{self._read + 1}.json")) is not None:
-            self._handler.handle_message(json.loads(text))
+            message = json.loads(text)
+            self.has_opened |= message["method"] == "opened"
+            self.has_raised |= message["method"] == "closed" and "exception" in (message["params"] or {})
+            self._handler.handle_message(message)
             self._read += 1
 
     def no_messages_debug_text(self) -> str:
@@ -102,19 +114,19 @@ def driver_logs(amazon: RetryingClients, bucket: str, folder: str) -> tuple[Driv
 
 
 def failure_text(stdout: str, stderr: str) -> str:
-    """The log that tells why a driver failed: `spark-submit` shows what Python says, errors too, on standard output."""
-    return stdout if _TRACEBACK in stdout or not stderr else stderr
+    """The log that says why a driver failed: `spark-submit` shows what Python says, errors too, on standard output."""
+    return stdout if TRACEBACK in stdout or not stderr else stderr
 
 
 def excerpt(log: str) -> str:
-    """The part of a driver's log that tells why it failed: the last traceback, or the last lines."""
+    """The part of a driver's log that says why it failed: the last traceback, or the last lines."""
     lines = [line.rstrip() for line in log.splitlines() if line.strip() and not _CHATTER.match(line)]
-    starts = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
-    told = lines[starts[-1] :] if starts else lines
-    if len(told) > EXCERPT_LINES:
+    starts = [number for number, line in enumerate(lines) if line.startswith(TRACEBACK)]
+    found = lines[starts[-1] :] if starts else lines
+    if len(found) > EXCERPT_LINES:
         # The ends: where in our code it was, and what it was.
-        told = [*told[: EXCERPT_LINES // 4], "...", *told[-3 * EXCERPT_LINES // 4 :]]
-    return "\n".join(told)
+        found = [*found[: EXCERPT_LINES // 4], "...", *found[-3 * EXCERPT_LINES // 4 :]]
+    return "\n".join(found)
 
 
 def cause(log: str) -> str | None:

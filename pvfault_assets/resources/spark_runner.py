@@ -4,9 +4,10 @@ Here: the interface that assets ask, and the runner of a laptop. Not here: what 
 AWS (`emr_serverless_runner.py`).
 """
 
+import json
 from collections.abc import Sequence
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
@@ -14,7 +15,8 @@ from dagster_pyspark import LazyPySparkResource
 from pvfault.settings import Settings
 from pvfault_gateway.msk import find_brokers
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
-from spark_jobs.job import JobConfig, JobReport
+from spark_jobs.job import DateReport, JobConfig, OnDate
+from spark_jobs.messages import from_message, to_message
 from spark_jobs.session import spark_config, use_this_python
 
 _JOBS = {job.NAME: job.run for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)}
@@ -24,9 +26,15 @@ class SparkRunner(Protocol):
     """Whoever can run a Spark job."""
 
     def run(
-        self, job: str, dates: Sequence[date], context: dg.AssetExecutionContext, *, allow_fewer: bool = False
-    ) -> JobReport:
-        """Run a job for some dates and wait for its report.
+        self,
+        job: str,
+        dates: Sequence[date],
+        context: dg.AssetExecutionContext,
+        on_date: OnDate,
+        *,
+        allow_fewer: bool = False,
+    ) -> dict[str, Any]:
+        """Run a job for some dates, and wait until each of them is reported.
 
         Parameters
         ----------
@@ -35,13 +43,21 @@ class SparkRunner(Protocol):
         dates : sequence of date
         context : AssetExecutionContext
             Of the asset that the job makes: whose run it is, and where to log.
+        on_date : callable
+            Called with each date's report as soon as the date is done.
         allow_fewer : bool
             Replace a date even by fewer readings than it holds.
+
+        Returns
+        -------
+        dict
+            What running it took and costs, of all dates together; empty if that is not known.
 
         Raises
         ------
         PvfaultError
-            If something outside pvfault is wrong.
+            If something outside pvfault is wrong; a TransientError if it may pass by itself. What was reported before
+            is done.
         """
         ...
 
@@ -63,13 +79,19 @@ class LocalSparkRunner:
         job: str,
         dates: Sequence[date],
         context: dg.AssetExecutionContext,  # noqa: ARG002 - this process logs to its run by itself
+        on_date: OnDate,
         *,
         allow_fewer: bool = False,
-    ) -> JobReport:
+    ) -> dict[str, Any]:
         """Run a job; the first one starts the session, which all later ones of the process share."""
         use_this_python()
         self._settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
         pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
         config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
-        # By the same way as from another machine, so that what a report cannot hold is found here too.
-        return JobReport.from_json(_JOBS[job](pyspark.spark_session, config).to_json())
+        _JOBS[job](pyspark.spark_session, config, lambda report: on_date(_sent(report)))
+        return {}
+
+
+def _sent(report: DateReport) -> DateReport:
+    """A report as it would come from another machine, so that a laptop finds what would be lost on that way."""
+    return from_message(json.loads(json.dumps(to_message(report))))

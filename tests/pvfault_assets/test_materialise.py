@@ -242,7 +242,7 @@ def test_a_day_with_records_that_are_no_readings_reaches_its_verdicts(run, setti
 def test_a_range_written_backwards_is_refused(run):
     result = run(DAYS[2], DAYS[0], assets=["readings"])
     assert not result.success
-    assert f"the range {DAYS[2]} to {DAYS[0]} has no dates" in failure_of(result)
+    assert f"ends before it begins: {DAYS[2]} to {DAYS[0]}" in failure_of(result)
     assert not result.get_asset_materialization_events()
 
 

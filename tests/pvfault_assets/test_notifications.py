@@ -24,7 +24,7 @@ from pvfault_assets.definitions import build_definitions
 from pvfault_assets.instance import prepare_dagster_home
 from pvfault_assets.notifications import TAG, UNKNOWN, Outcome, compose, notifications
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
-from spark_jobs.job import DateReport, JobReport
+from spark_jobs.job import DateReport
 from tests.conftest import PROJECT
 from tests.pvfault_api.test_fleet import day_of
 
@@ -39,10 +39,12 @@ class Reports:
     def __init__(self, refuse=(), broken=None):
         self.refuse, self.broken = refuse, broken
 
-    def run(self, job, dates, _context, **_options):
+    def run(self, job, dates, _context, on_date, **_options):
         if self.broken and job == "compute_scalograms":
             raise self.broken
-        return JobReport(job, tuple(self._date(job, day) for day in dates))
+        for day in dates:
+            on_date(self._date(job, day))
+        return {}
 
     def _date(self, job, day):
         refused = day in self.refuse and job == "ingest_readings"
@@ -140,9 +142,9 @@ def test_a_range_is_one_message_with_a_line_for_each_date(settings, instance, ru
     assert [line for line in text.splitlines() if "made:" in line] == [
         f"  {day}  made: readings, scalograms, predictions, device_days" for day in DAYS
     ]
-    assert refused_subject == "pvfault: 2024-06-01 to 2024-06-03 FAILED at readings"
+    assert refused_subject == "pvfault: 2024-06-01 to 2024-06-03 FAILED at device_days"
     assert "2024-06-02  made: nothing  REFUSED" in refused_text
-    assert "2024-06-03  made: readings" in refused_text
+    assert "2024-06-03  made: readings, scalograms, predictions, device_days" in refused_text
     assert "not_fewer_readings_than_before: 3 of 4 found" in refused_text
 
 

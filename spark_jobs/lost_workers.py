@@ -1,0 +1,42 @@
+"""Which of Spark's errors pass by themselves: those of workers, or of a whole virtual machine, that are lost.
+
+A worker is lost with its machine, or is ended for its memory. Spark tries its tasks again on others, and gives up after
+four losses of one task. Errors of our own code in a task are none of these: they come again.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JJavaError, Py4JNetworkError
+from pyspark.errors import PySparkException
+
+from pvfault.errors import TransientError
+
+_LOST = re.compile(
+    # in Spark's own words: a worker, the results of a shuffle that were on it, the driver's part in the JVM
+    r"ExecutorLostFailure.*|Lost executor.*|FetchFailed(Exception)?\b.*|.*SparkContext was shut down.*"
+)
+
+
+@contextmanager
+def raised_as_transient() -> Iterator[None]:
+    """Raise Spark's errors of lost workers as what they are.
+
+    Raises
+    ------
+    TransientError
+    """
+    try:
+        yield
+    except Py4JNetworkError as error:
+        raise TransientError(
+            f"Spark's virtual machine has gone ({error}); it is out of memory, or was ended"
+        ) from error
+    except (PySparkException, Py4JJavaError) as error:
+        lost = _LOST.search(str(error))
+        if lost is None:
+            raise
+        raise TransientError(
+            f"Spark has lost workers ({lost[0].strip()}); if it does so again, give them more memory"
+        ) from error
