@@ -21,7 +21,7 @@ GRAPH = {
     "training_windows": ("model", {"python", "numpy"}, set()),
     "lenet_model": ("model", {"tensorflow"}, {"training_windows"}),
     "readings": ("raw", {"kafka", "iceberg"}, {"readings_topic"}),
-    "scalograms": ("silver", {"spark", "iceberg"}, {"readings", "device_registry", "scalograms"}),
+    "scalograms": ("silver", {"spark", "iceberg"}, {"readings", "device_registry"}),
     "predictions": ("gold", {"spark", "tensorflow", "iceberg"}, {"scalograms", "lenet_model"}),
     "device_days": ("gold", {"spark", "iceberg"}, {"predictions", "scalograms", "device_registry"}),
 }
@@ -86,7 +86,7 @@ def test_tables_are_cut_into_the_same_days_and_a_backfill_is_not_a_run_a_day(def
     cut = {key.to_user_string(): graph.get(key).partitions_def for key in graph.get_all_asset_keys()}
     days = daily(settings.first_date)
     assert cut == {name: days if name in TABLES else None for name in GRAPH}
-    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in TABLES} == {dg.BackfillPolicy.single_run()}
+    assert {graph.get(dg.AssetKey(name)).backfill_policy for name in TABLES} == {dg.BackfillPolicy.multi_run(31)}
 
 
 def test_every_table_is_made_in_the_pool_that_limits_jobs(definitions):
