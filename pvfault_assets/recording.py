@@ -22,8 +22,8 @@ from dagster._core.execution.plan.outputs import StepOutputData, StepOutputHandl
 from pvfault_assets.checks.audits import audit_results
 from spark_jobs.job import DateReport
 
-# Dagster's tag of a run that goes on with another one, where that one has failed or its process was lost.
-_GOES_ON = "dagster/is_resume_retry"
+# Dagster's tags of a run that goes on with another one, where that one has failed or its process was lost.
+_GOES_ON = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")
 _REFUSED = "refused"
 
 
@@ -85,10 +85,17 @@ def read_recorded(context: dg.AssetExecutionContext) -> Recorded:
         refused = _read_run(context.instance, run.run_id, recorded.made)
         for table in refused.keys() - tried:
             recorded.refused[table] = refused[table]
-        tried.update(run.step_keys_to_execute or ())
-        goes_on = run.tags.get(_GOES_ON) == "true" and run.parent_run_id
+        tried.update(tables_of_run(run) or ())
+        goes_on = run.parent_run_id and any(run.tags.get(tag) == "true" for tag in _GOES_ON)
         run = context.instance.get_run_by_id(run.parent_run_id) if goes_on else None
     return recorded
+
+
+def tables_of_run(run: dg.DagsterRun) -> set[str] | None:
+    """The assets, or steps, that a run was to make; None if they are all of its job."""
+    if run.step_keys_to_execute is not None:
+        return set(run.step_keys_to_execute)
+    return None if run.asset_selection is None else {key.to_user_string() for key in run.asset_selection}
 
 
 def _read_run(instance: dg.DagsterInstance, run_id: str, made: Mapping[str, set[date]]) -> dict[str, dict[date, str]]:

@@ -100,9 +100,9 @@ NONE_LATE = Audit(
     "materialise these dates again, they will be read",
 )
 AUDITS = (
+    NOT_FEWER,
     EVERY_END,
     HEARD,
-    NOT_FEWER,
     DECODES,
     COMPLETE_DEVICES,
     NO_DUPLICATES,

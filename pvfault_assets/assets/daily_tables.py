@@ -22,7 +22,7 @@ from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
 from pvfault_assets.checks.audits import audit_checks
 from pvfault_assets.failures import raised_for_dagster, refused_dates
 from pvfault_assets.partitions import dates_of_step
-from pvfault_assets.recording import Recorded, note_date, pass_on, read_recorded, record_date
+from pvfault_assets.recording import Recorded, note_date, pass_on, read_recorded, record_date, tables_of_run
 from pvfault_assets.resources.spark_runner import SparkRunner
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 
@@ -155,7 +155,5 @@ def _refused(table: str, recorded: Recorded) -> dict[date, str]:
 
 def _is_passed_on(context: dg.AssetExecutionContext, table: str) -> bool:
     """Whether the run makes a table of this one."""
-    steps = context.run.step_keys_to_execute
-    if steps is None:
-        steps = [key.to_user_string() for key in context.job_def.asset_layer.executable_asset_keys]
-    return any(table in _MADE_OF.get(step, ()) for step in steps)
+    made = tables_of_run(context.run)
+    return any(table in sources and (made is None or other in made) for other, sources in _MADE_OF.items())
