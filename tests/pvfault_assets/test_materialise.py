@@ -1,6 +1,5 @@
 """Days of a small fleet through Dagster: real broker, real Spark, and what the operator sees afterwards."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
@@ -247,10 +246,8 @@ def test_a_range_written_backwards_is_refused(run):
     assert not result.get_asset_materialization_events()
 
 
-def test_a_broker_that_is_down_is_told_within_30_s(run, closed_port):
-    started = time.monotonic()
+def test_a_broker_that_is_down_is_told_with_how_to_start_one(run, closed_port):
     result = run(DAYS[0], assets=["readings"], broker=f"localhost:{closed_port}")
-    assert time.monotonic() - started < 30
     assert not result.success
     assert f"no Kafka broker answered at localhost:{closed_port}" in failure_of(result)
     assert "pvfault broker start" in failure_of(result)

@@ -168,14 +168,18 @@ def test_a_run_that_will_be_retried_is_told_by_its_last_attempt(settings, instan
     assert len(inbox()) == 1
 
 
-def test_runs_of_before_the_first_tick_and_runs_without_dates_are_not_told(settings, instance, run, inbox):
+def test_runs_of_before_the_first_tick_and_runs_without_dates_are_not_told(settings, instance, run, inbox, monkeypatch):
+    monkeypatch.setattr(module, "_LOOK_BACK", timedelta(0))  # or else the test had to wait ten minutes
     run(DAYS[0])
+    cursor = tick(settings, instance, cursor=None)
+    assert datetime.fromisoformat(cursor) <= datetime.now(UTC)
     job = build_definitions(settings).resolve_job_def("materialise_day")
     job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("device_registry")])
-    (sensor,) = notifications(settings)
-    cursor = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=None)).cursor
-    assert datetime.fromisoformat(cursor) <= datetime.now(UTC)
+    tick(settings, instance, cursor)
     assert inbox() == []
+    run(DAYS[1])
+    tick(settings, instance, cursor)
+    assert [subject.split()[1] for subject, _ in inbox()] == [str(DAYS[1])]
 
 
 def test_a_message_that_sns_refuses_is_sent_with_the_next_tick(settings, instance, run, inbox):

@@ -100,16 +100,18 @@ def test_the_largest_steps_of_measured_days_are_those_of_simulated_days():
 
 def test_fog_is_thick_lifts_within_the_day_and_belongs_to_winter():
     krakow = next(site for site in TRAINING_SITES if site.name == "Krakow")
-    foggy = []
+    foggy, lifted = [], []
     for number in range(365):
         weather = site_weather(4, krakow, date(2021, 1, 1) + timedelta(number))
         if "fog" in weather.events:
             foggy.append(number)
             hour = krakow.solar_hours()
             assert weather.beam[hour < 7].max() < 100
+            lifted.append(weather.beam[hour > 14].max())
     winter = [n for n in foggy if n < 90 or n > 270]
     assert 15 <= len(foggy) <= 60
     assert len(winter) > 2 / 3 * len(foggy)
+    assert np.mean(np.array(lifted) > 200) > 0.8  # the rest is overcast behind it
 
 
 def test_snow_comes_in_the_cold_and_only_there():

@@ -1,6 +1,5 @@
 """Jobs from outside: the same file by `spark-submit`, by plain Python and over Dagster Pipes."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -137,7 +136,3 @@ def test_a_setting_of_the_wrong_form_is_one_message_and_exit_code_2(environment)
     done = submit([sys.executable], environment | {"PVFAULT_LATENESS_HOURS": "soon"}, "--dates", str(DAY))
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "PVFAULT_LATENESS_HOURS is 'soon', expected a number of hours" in done.stderr
-
-
-def test_the_tests_see_no_settings_of_the_user():
-    assert not [name for name in os.environ if name.startswith("PVFAULT_")]

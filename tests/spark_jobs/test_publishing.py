@@ -1,6 +1,5 @@
 """The tables, looked at with PyIceberg: what readers see, and when."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -164,8 +163,3 @@ def test_a_new_column_is_added_to_the_table_that_is_there(tables, lake_settings,
 
 def test_nothing_is_staged_of_no_rows(tables):
     assert stage(tables, make_readings(DAY, DEVICES[:1]).slice(0, 0)) == publishing.Staged(READINGS, DAY)
-
-
-def test_the_environment_of_the_tests_is_not_the_users(lake_settings):
-    assert "PVFAULT_HOME" not in os.environ
-    assert str(lake_settings.home).startswith("/tmp") or "pytest" in str(lake_settings.home)  # noqa: S108
