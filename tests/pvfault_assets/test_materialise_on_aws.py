@@ -26,7 +26,8 @@ from tests.standins import amazon
 from tests.standins.amazon import ACCOUNT_ID
 from tests.standins.emr_serverless import EmrServerless, serving
 
-pytestmark = [pytest.mark.broker, pytest.mark.spark]
+# Five job runs, one after the other, stand behind the first test: on a slow machine they take more than ten minutes.
+pytestmark = [pytest.mark.broker, pytest.mark.spark, pytest.mark.timeout(3600)]
 
 DAYS = [date(2023, 6, 10) + timedelta(n) for n in range(3)]
 DEVICES = 3
