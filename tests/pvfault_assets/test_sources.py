@@ -94,6 +94,7 @@ def test_a_broken_model_fails_with_what_it_is(make, tmp_path):
     assert "no readable HDF5 file" in failure_of(make("lenet_model", model=tmp_path / "broken.h5"))
 
 
+@pytest.mark.timeout(3600)  # on a slow machine, simulating and training take more than ten minutes
 def test_a_network_is_trained_on_the_windows_and_tells_its_scores(make, settings, tmp_path):
     """What a prediction is made by can be followed to the very windows, and a poor network is a warning."""
     windows = make("training_windows", {"devices": 48, "workers": 1})
