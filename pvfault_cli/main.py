@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from pvfault.errors import PvfaultError
-from pvfault_cli import bench, broker, classify, demo, deploy, evaluate, replay, simulate, topic, train
+from pvfault_cli import bench, broker, classify, demo, deploy, derive, evaluate, replay, simulate, topic, train
 from pvfault_cli.messages import print_error
 
 INTERRUPTED = 130
@@ -48,6 +48,7 @@ app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
+app.add_typer(derive.app, name="derive")
 app.add_typer(deploy.app, name="deploy")
 
 

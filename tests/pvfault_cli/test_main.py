@@ -77,6 +77,8 @@ def test_a_mistake_of_ours_keeps_its_traceback(failing):
         ["evaluate"],
         ["deploy"],
         ["deploy", "status"],
+        ["derive", "references"],
+        ["derive", "marks"],
     ],
 )
 def test_every_command_has_help_and_those_that_do_something_an_example(command):

@@ -1,0 +1,108 @@
+"""`pvfault derive`: find again, from simulated plants, numbers that stand in the code, and show both."""
+
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Find numbers of the code again from simulated plants, and compare.")
+
+Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
+
+
+@app.command()
+def references(
+    devices: Annotated[int | None, typer.Option(min=1, help="Healthy devices; 326 if not given.")] = None,
+    workers: Workers = 2,
+):
+    """Find what is typical of healthy devices, and what the ridges of their references are good for.
+
+    Prints the medians of the references of healthy simulated devices beside those in `pvfault/reference.py`, how close
+    healthy hours come to what the days before promise, and how close they would with other ridges. Nothing is written:
+    the trained weights hang on the numbers in the code.
+
+    Example: `pvfault derive references --devices 326`
+    """
+    from pvfault_workshop.derive_references import BRIGHT, DEVICES, KNOWN_DAYS, derive_references, found_and_written
+
+    devices = DEVICES if devices is None else devices
+    with _progress(devices) as report:
+        found = derive_references(devices, workers=workers, report=report)
+    typer.echo(f"Medians over {found.devices} healthy devices, relative to their ratings:")
+    _print(
+        [(name, f"{written:.4f}", f"{again:.4f}") for name, written, again in found_and_written(found)],
+        "coefficient", "in the code", "found",
+    )  # fmt: skip
+    voltage, current = found.within
+    typer.echo(
+        f"Half of {found.hours:,} healthy hours above {BRIGHT:g} W/m² are within {voltage:.2%} of the voltage and "
+        f"{current:.2%} of the current that the days before promise.\n"
+        "The same by other ridges, and by the days that are known:"
+    )
+    rows = [
+        (name, f"{weight:g}{' (in the code)' if factor == 1 else ''}", *(f"{u:.2%} / {i:.2%}" for u, i in within))
+        for name, weight, factor, within in found.ridges
+    ]
+    _print(rows, "ridge", "hours", *(f"{days} days" for days in KNOWN_DAYS))
+
+
+@app.command()
+def marks(
+    devices: Annotated[
+        int | None, typer.Option(min=24, help="Faulty devices, each with its healthy twin; 2,160 if not given.")
+    ] = None,
+    workers: Workers = 2,
+    seed: Annotated[int, typer.Option(help="Of the perceptrons.")] = 1,
+):
+    """Choose the marks again, and find the constants of their scales.
+
+    Measures 372 numbers of simulated training windows, leaves out again and again those that a perceptron misses least
+    until as many are left as there are marks, and prints constants and choice beside those in `pvfault/marks.py`. Takes
+    half an hour with the defaults. Nothing is written: the trained weights hang on the marks in the code.
+
+    Example: `pvfault derive marks --devices 2160`
+    """
+    from pvfault.marks import MARKS
+    from pvfault_workshop.derive_marks import CANDIDATES, DEVICES, derive_marks, found_and_written
+
+    devices = DEVICES if devices is None else devices
+    with _progress(devices + max(devices // 4, 24)) as report:
+        found = derive_marks(devices, seed=seed, workers=workers, report=report, tell=_tell)
+    typer.echo(f"Constants of the scales, from {found.windows:,} windows:")
+    rows = [
+        (name, *(f"{middle:.2g}, {unit:.2g}" for middle, unit in constants))
+        for name, *constants in found_and_written(found)
+    ]
+    _print(rows, "mark", "in the code", "found")
+    same = [name for name in found.chosen if name in MARKS]
+    typer.echo(
+        f"Of {len(CANDIDATES)} numbers, {len(found.chosen)} are left; {len(same)} of them are marks of the code."
+    )
+    typer.echo(f"Found and not in the code: {', '.join(sorted(set(found.chosen) - set(MARKS)))}")
+    typer.echo(f"In the code and not found: {', '.join(sorted(set(MARKS) - set(found.chosen)))}")
+    typer.echo("Cross-entropy of a perceptron on the validation windows, by what it sees:")
+    _print([(name, f"{loss:.4f}") for name, loss in found.losses.items()], "sees", "cross-entropy")
+
+
+def _tell(line):
+    typer.echo(line, err=True)
+
+
+@contextmanager
+def _progress(devices):
+    """A progress bar of simulated devices."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("Simulating", total=devices)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _print(rows, *headings):
+    """A table with as wide columns as they need."""
+    lines = [headings, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    typer.echo("")
