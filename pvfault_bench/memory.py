@@ -155,8 +155,9 @@ def _prepare_notifications(place, devices):
     with SqlCatalog(CATALOG, uri=f"sqlite:///{settings.catalog}", warehouse=settings.warehouse.as_uri()) as catalog:
         catalog.create_namespace(NAMESPACE)
         table = catalog.create_table(f"{NAMESPACE}.{DEVICE_DAYS.name}", DEVICE_DAYS.schema)
-        for day in MONTH:
-            table.append(_verdicts(devices, day))
+        with table.transaction() as month:  # one commit, a file a date
+            for day in MONTH:
+                month.append(_verdicts(devices, day))
 
 
 def _verdicts(devices, day):
