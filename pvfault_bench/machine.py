@@ -1,9 +1,10 @@
-"""The machine that is measured: its processor, and the memory that all processes take.
+"""The machine that is measured: its processor, and the memory that processes take.
 
 Not here: what the processes do meanwhile (`stages.py`).
 """
 
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,17 @@ def memory_of_all() -> int:
         except psutil.Error:  # it has ended meanwhile
             continue
     return total
+
+
+def peak_memory() -> int:
+    """Bytes that this process has taken at most, since it began to run its program."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        # Not Linux. There it would not do: it counts the parent too, until this process runs a program of its own.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
+    return int(peak) * 1024
 
 
 def _cpu_model() -> str:

@@ -92,6 +92,21 @@ def yardstick_rows(figures: dict) -> list[tuple[str, str, str]]:
     return [(heading, form.format(figures[key]), target) for key, heading, form, target in YARDSTICKS if key in figures]
 
 
+def memory_rows(figures: dict) -> list[tuple[str, ...]]:
+    """For each step and fleet: name, devices, peak MB, kB a device, and by how many kB a device the peak has risen."""
+    return [
+        (
+            name,
+            f"{row['devices']:,}",
+            f"{row['peak_bytes'] / 1e6:,.1f}",
+            f"{row['bytes_a_device'] / 1e3:.2f}",
+            "" if row["bytes_a_device_more"] is None else f"{row['bytes_a_device_more'] / 1e3:.2f}",
+        )
+        for name, rows in figures["steps"].items()
+        for row in rows
+    ]
+
+
 def part_rows(figures: dict) -> list[tuple[str, ...]]:
     """What each stage is made of, as far as yardsticks tell: stage, part, seconds, share of the stage."""
     found, seconds, cores = figures.get("yardsticks", {}), figures["seconds"], figures["machine"]["cores"]

@@ -20,12 +20,22 @@ def bench(
     ] = None,
     devices: Annotated[int, typer.Option(min=1, max=MOST_DEVICES, help="Devices that send one day.")] = 1000,
     runs: Annotated[int, typer.Option(min=1, help="Timed runs, after one to warm up; medians are given.")] = 3,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="JSON", help="Write the figures here.")] = Path(
-        "build/bench.json"
-    ),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="JSON", help="Write the figures here; else into build/bench.json."),
+    ] = None,
     stages_only: Annotated[
         bool, typer.Option("--stages-only", help="Only the jobs and Spark's bare read; for large fleets.")
     ] = False,
+    memory: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            max=MOST_DEVICES,
+            metavar="DEVICES",
+            help="Only the memory of the steps that hold something a device, for a fleet of this size; repeat it.",
+        ),
+    ] = None,
     page: Annotated[
         Path | None,
         typer.Option(metavar="MD", help="Measure nothing: put earlier figures' tables and plot into this page."),
@@ -37,6 +47,11 @@ def bench(
     about 15 GB), fills a topic, and runs the real jobs. Beside them it measures what there is to compare with: Spark's
     bare read, the bare matrix product, the network alone, the method of the original design, and a plain consumer loop.
 
+    With `--memory 1000 --memory 10000 --memory 100000`, three steps are measured instead, each with each fleet in a
+    process of its own: fitting what devices should give, gathering a month's faulty devices for a notification, and
+    reading the registry. The peak a device, and by how much it rises from one fleet to the next, say whether memory is
+    bounded by the batch or grows with the fleet; the figures go into build/bench-memory.json.
+
     Example: `pvfault bench --devices 1000 --runs 3`
     """
     from rich.console import Console
@@ -46,13 +61,36 @@ def bench(
         return
     if figures:
         raise PvfaultError(f"{figures[0]} is given, but nothing is asked of it; add --page docs/performance.md")
-    found = _measure(devices, runs, stages_only)
+    if memory:
+        output = output or Path("build/bench-memory.json")
+        found, show = _measure_memory(memory), _print_memory
+    else:
+        output = output or Path("build/bench.json")
+        found, show = _measure(devices, runs, stages_only), _print
 
     from pvfault_bench.report import write_figures
 
     write_figures(found, output)
-    _print(Console(), found)
+    show(Console(), found)
     typer.echo(f"All figures: {output}")
+
+
+def _measure_memory(fleets: list[int]) -> dict:
+    """Measure the memory of single steps in a folder that is gone afterwards."""
+    from rich.console import Console
+
+    from pvfault_bench.memory import measure_memory
+    from pvfault_cli.steps import Steps
+
+    with ending_on_signals(), tempfile.TemporaryDirectory(prefix="pvfault-bench-") as folder:
+        return measure_memory(fleets, Path(folder), Steps(Console(stderr=True)).step)
+
+
+def _print_memory(console, found):
+    """The peak of each step with each fleet."""
+    from pvfault_bench.report import memory_rows
+
+    _print_table(console, memory_rows(found), "step", "devices", "peak MB", "kB a device", "kB a device more")
 
 
 def _measure(devices: int, runs: int, stages_only: bool) -> dict:
@@ -81,28 +119,30 @@ def _measure(devices: int, runs: int, stages_only: bool) -> dict:
 
 def _print(console, found):
     """The stages, the yardsticks, and what a warm session saves."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     from pvfault_bench.report import describe_run, stage_rows, yardstick_rows
-
-    def table(rows, *headings):
-        shown = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        for number, heading in enumerate(headings):
-            shown.add_column(heading, justify="right" if number else "left", no_wrap=True)
-        for row in rows:
-            shown.add_row(*row)
-        console.print(shown)
-        console.print()
 
     console.print(describe_run(found), highlight=False, soft_wrap=True)
     console.print()
-    table(stage_rows(found), "stage", "seconds", "× bare read", "readings/s", "peak GiB", "MB written")
-    table(yardstick_rows(found), "yardstick", "measured", "to reach")
+    _print_table(console, stage_rows(found), "stage", "seconds", "× bare read", "readings/s", "peak GiB", "MB written")
+    _print_table(console, yardstick_rows(found), "yardstick", "measured", "to reach")
     console.print(
         f"The first day in a session took {found['warmup_seconds']:.1f} s, a later one {found['path_seconds']:.1f} s.",
         highlight=False,
     )
+
+
+def _print_table(console, rows, *headings):
+    """Rows under headings, the first column to the left."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    shown = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, heading in enumerate(headings):
+        shown.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
+    console.print()
 
 
 def _write_page(page: Path, paths: list[Path]) -> None:

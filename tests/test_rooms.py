@@ -2,9 +2,14 @@
 
 import ast
 import sys
+import tomllib
+from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parent.parent
 
@@ -30,7 +35,7 @@ ROOMS = {
     "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
-        "pvfault", "pvfault_gateway", "pvfault_workshop", "spark_jobs",
+        "pyiceberg", "pvfault", "pvfault_api", "pvfault_gateway", "pvfault_workshop", "spark_jobs",
     },
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
@@ -38,6 +43,19 @@ ROOMS = {
         "pvfault_bench", "pvfault_deploy", "pvfault_workshop",
     },
 }  # fmt: skip
+# Which extras of pyproject.toml a room needs, beside what is always installed. `pvfault deploy` does without cfn-lint
+# where it is not there.
+EXTRAS = {
+    "pvfault": (),
+    "pvfault_workshop": ("workshop",),
+    "pvfault_gateway": ("gateway", "workshop"),
+    "spark_jobs": ("spark",),
+    "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
+    "pvfault_api": ("dagster",),
+    "pvfault_bench": ("bench", "spark", "gateway", "workshop"),
+    "pvfault_deploy": ("aws", "dev"),
+    "pvfault_cli": ("dagster", "spark", "gateway", "workshop", "bench", "aws", "dev"),
+}
 BELONGS = {
     "dagster": "pvfault_assets/",
     "dagster_pyspark": "pvfault_assets/",
@@ -81,6 +99,39 @@ def test_a_room_imports_only_what_belongs_to_it(room):
         for name in sorted(set(imports_of(path)) - allowed)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def names_of(requirements):
+    """Distributions that are required, as they compare."""
+    return {canonicalize_name(Requirement(line).name) for line in requirements}
+
+
+def brought_along(distribution):
+    """What a distribution itself requires, without extras."""
+    lines = metadata.requires(distribution) or []
+    return names_of(line for line in lines if "extra ==" not in line)
+
+
+def needed_by(room):
+    """Packages that a room imports, and the rooms that it imports, as distributions."""
+    packages = {name for path in modules_of(room) for name in imports_of(path)} - sys.stdlib_module_names - {room}
+    rooms = packages & ROOMS.keys()
+    own = {canonicalize_name(found) for name in packages - rooms for found in DISTRIBUTIONS[name]}
+    return own.union(*map(needed_by, rooms))
+
+
+DISTRIBUTIONS = metadata.packages_distributions()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_a_room_imports_is_installed_with_the_extras_that_it_names(room):
+    """All extras are installed here, so that a package that somebody else's extra brings would never be missed."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    extras = [project["optional-dependencies"][extra] for extra in EXTRAS[room]]
+    listed = names_of([*project["dependencies"], *chain(*extras)])
+    offered = listed.union(*map(brought_along, listed))
+    missing = needed_by(room) - offered
+    assert not missing, f"{room}/ or a room that it imports needs {sorted(missing)}, offered by none of {EXTRAS[room]}"
 
 
 def test_the_science_does_not_read_the_environment():
