@@ -22,7 +22,8 @@ from dagster._core.execution.plan.outputs import StepOutputData, StepOutputHandl
 from pvfault_assets.checks.audits import audit_results
 from spark_jobs.job import DateReport
 
-# Dagster's tags of a run that goes on with another one, where that one has failed or its process was lost.
+# Dagster's tags of a run that goes on with another one, which has failed or whose process was lost.
+_PARENT = "dagster/parent_run_id"
 _GOES_ON = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")
 _REFUSED = "refused"
 
@@ -86,8 +87,8 @@ def read_recorded(context: dg.AssetExecutionContext) -> Recorded:
         for table in refused.keys() - tried:
             recorded.refused[table] = refused[table]
         tried.update(tables_of_run(run) or ())
-        goes_on = run.parent_run_id and any(run.tags.get(tag) == "true" for tag in _GOES_ON)
-        run = context.instance.get_run_by_id(run.parent_run_id) if goes_on else None
+        goes_on = any(run.tags.get(tag) == "true" for tag in _GOES_ON)
+        run = context.instance.get_run_by_id(run.tags[_PARENT]) if goes_on else None
     return recorded
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +13,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.instance_for_test import instance_for_test
 from dagster._core.loader import LoadingContextForTest
-from dagster._core.storage.tags import RESUME_RETRY_TAG
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RESUME_RETRY_TAG
 from dagster._core.test_utils import create_test_daemon_workspace_context
 from dagster._core.workspace.load_target import PythonFileTarget
 from dagster._daemon.backfill import execute_backfill_iteration
@@ -22,11 +23,11 @@ from pvfault.settings import Settings
 from pvfault_assets.assets.daily_tables import DATES_PER_RUN
 from pvfault_assets.definitions import build_definitions
 from pvfault_assets.failures import RETRIES
-from pvfault_assets.partitions import RANGE_START
+from pvfault_assets.partitions import RANGE_END, RANGE_START
 from tests.conftest import PROJECT
-from tests.pvfault_assets import code_location
-from tests.standins.spark import JOBS, SparkStandIn
+from tests.standins.spark import JOBS, REFUSED, SparkStandIn
 
+CODE_LOCATION = Path(__file__).with_name("code_location.py")
 FIRST = date(2024, 6, 1)
 DAYS = [FIRST + timedelta(n) for n in range(5)]
 TABLES = ("readings", "scalograms", "predictions", "device_days")
@@ -236,7 +237,7 @@ def test_retries_wait_longer_each_time_and_six_are_all():
     delays = [[RETRIES.calculate_delay(attempt) for _ in range(200)] for attempt in range(1, 1 + RETRIES.max_retries)]
     assert RETRIES.max_retries <= 6
     # Doubled each time, and spread: runs that failed together do not come again together.
-    assert all(min(later) > max(sooner) for sooner, later in zip(delays, delays[1:], strict=False))
+    assert all(min(later) > max(sooner) for sooner, later in pairwise(delays))
     assert all(len(set(each)) > 1 for each in delays)
 
 
@@ -263,7 +264,7 @@ def go_on(settings, instance, monkeypatch):
             dg.reconstructable(daily_job),
             instance,
             asset_selection=list(run.asset_selection),
-            tags=run.tags | {RESUME_RETRY_TAG: "true"},
+            tags=run.tags | {RESUME_RETRY_TAG: "true", PARENT_RUN_ID_TAG: run.run_id},
             reexecution_options=dg.ReexecutionOptions.from_failure(run.run_id, instance),
         ).dagster_run
 
@@ -293,60 +294,72 @@ def test_a_refused_date_is_tried_again_when_its_table_is(run, go_on, instance):
 deprecated_in_dagster = pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning")
 
 
+class Backfill:
+    """A backfill of the tables, on a storage of its own, by Dagster's own daemon."""
+
+    def __init__(self, settings, instance, workspace):
+        self._settings, self._workspace = settings, workspace
+        self.instance = instance
+
+    def request(self, dates):
+        graph = build_definitions(self._settings).resolve_asset_graph()
+        request = PartitionBackfill.from_asset_partitions(
+            backfill_id="backfill", asset_graph=graph, partition_names=[str(day) for day in dates],
+            asset_selection=[dg.AssetKey(table) for table in TABLES], backfill_timestamp=time.time(), tags={},
+            dynamic_partitions_store=self.instance, all_partitions=False, title=None, description=None, run_config=None,
+        )  # fmt: skip
+        self.instance.add_backfill(request)
+
+    def go_on(self):
+        """What the daemon does every few seconds; gives the runs that it has queued, the first one first."""
+        assert not any(execute_backfill_iteration(self._workspace, logging.getLogger("backfill")))
+        return self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), ascending=True)
+
+    def launch(self, run):
+        """What the daemon of the queue does."""
+        self.instance.launch_run(run.run_id, self._workspace.create_request_context())
+        return self.instance.get_run_by_id(run.run_id)
+
+    @property
+    def status(self):
+        return self.instance.get_backfill("backfill").status
+
+
 @pytest.fixture
 def backfill(settings, monkeypatch):
-    """Backfill the tables by Dagster's own daemon, step by step until it is done; gives its runs and their storage."""
-
-    def execute(dates, refused=()):
-        monkeypatch.setenv("PVFAULT_HOME", str(settings.home))
-        monkeypatch.setenv("PVFAULT_FIRST_DATE", str(FIRST))
-        monkeypatch.setenv("PYTHONPATH", str(PROJECT))
-        monkeypatch.setenv(code_location.REFUSED, " ".join(map(str, refused)))
-        request = PartitionBackfill.from_asset_partitions(
-            backfill_id="backfill",
-            asset_graph=build_definitions(settings).resolve_asset_graph(),
-            partition_names=[str(day) for day in dates],
-            asset_selection=[dg.AssetKey(table) for table in TABLES],
-            backfill_timestamp=time.time(),
-            tags={},
-            dynamic_partitions_store=instance,
-            all_partitions=False,
-            title=None,
-            description=None,
-            run_config=None,
-        )
-        target = PythonFileTarget(code_location.__file__, "defs", str(PROJECT), None)
-        with create_test_daemon_workspace_context(target, instance) as workspace:
-            instance.add_backfill(request)
-            for _ in range(20):
-                assert list(execute_backfill_iteration(workspace, logging.getLogger("backfill"))) in ([None], [])
-                if instance.get_backfill("backfill").status != BulkActionStatus.REQUESTED:
-                    break
-        runs = sorted(instance.get_runs(), key=lambda run: run.tags[RANGE_START])
-        return instance.get_backfill("backfill").status, runs
-
-    with instance_for_test(synchronous_run_coordinator=True, synchronous_run_launcher=True) as instance:
-        execute.instance = instance
-        yield execute
+    monkeypatch.setenv("PVFAULT_HOME", str(settings.home))
+    monkeypatch.setenv("PVFAULT_FIRST_DATE", str(FIRST))
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    target = PythonFileTarget(str(CODE_LOCATION), "defs", str(PROJECT), None)
+    with (
+        instance_for_test(synchronous_run_launcher=True) as instance,
+        create_test_daemon_workspace_context(target, instance) as workspace,
+    ):
+        yield Backfill(settings, instance, workspace)
 
 
 @deprecated_in_dagster
-def test_a_backfill_makes_every_date_but_the_refused_one(backfill):
-    """Dates of which one is bad: the planner gave up all later ones, by way of the dates that they look back at."""
-    status, (ended,) = backfill(DAYS, refused=[DAYS[1]])
+def test_a_backfill_makes_every_date_but_the_refused_one(backfill, monkeypatch):
+    """The planner gave up all later dates, by way of those that they look back at."""
+    monkeypatch.setenv(REFUSED, str(DAYS[1]))
+    backfill.request(DAYS)
+    (queued,) = backfill.go_on()
+    ended = backfill.launch(queued)
     assert made_by(backfill.instance, ended) == dict.fromkeys(TABLES, without(DAYS[1]))
     assert ended.status == dg.DagsterRunStatus.FAILURE
-    assert status == BulkActionStatus.COMPLETED_FAILED
+    assert backfill.go_on() == []
+    assert backfill.status == BulkActionStatus.COMPLETED_FAILED
 
 
 @deprecated_in_dagster
 def test_a_range_is_one_run_and_a_long_one_is_cut_into_months(backfill):
-    """All tables of a date are made in the same run, so in one Java virtual machine."""
-    dates = [FIRST + timedelta(n) for n in range(DATES_PER_RUN + 9)]
-    status, runs = backfill(dates)
-    cut = [dates[:DATES_PER_RUN], dates[DATES_PER_RUN:]]
-    assert [made_by(backfill.instance, run) for run in runs] == [dict.fromkeys(TABLES, part) for part in cut]
-    assert status == BulkActionStatus.COMPLETED_SUCCESS
+    """All tables of a date are made in the same run, so in one Java virtual machine, and earlier dates come first."""
+    backfill.request(FIRST + timedelta(n) for n in range(DATES_PER_RUN + 9))
+    planned = [
+        (run.tags[RANGE_START], run.tags[RANGE_END], {key.to_user_string() for key in run.asset_selection})
+        for run in backfill.go_on()
+    ]
+    assert planned == [("2024-06-01", "2024-07-01", set(TABLES)), ("2024-07-02", "2024-07-10", set(TABLES))]
 
 
 # --- dates that are none

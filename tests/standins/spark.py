@@ -1,11 +1,15 @@
 """A stand-in for Spark and EMR: jobs that make nothing and report what a test wants of them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import DateReport
+
+REFUSED = "REFUSED_READINGS"
+"""The variable in which a test names dates, with spaces between, to a process of Dagster's."""
 
 JOBS = {job.NAME: job for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)}
 
@@ -34,7 +38,7 @@ class SparkStandIn:
     costs: dict = field(default_factory=dict)
     runs: list[tuple[str, list[date]]] = field(default_factory=list)
 
-    def run(self, job, dates, context, on_date, *, allow_fewer=False):
+    def run(self, job, dates, _context, on_date, **_options):
         """Report dates, until the run is to end early."""
         self.runs.append((job, list(dates)))
         end = self.ends[job].pop(0) if self.ends.get(job) else None
@@ -51,3 +55,12 @@ class SparkStandIn:
         bad = next(audit for audit in audits if audit.blocking) if day in self.refuse.get(job, ()) else None
         judged = tuple(audit.judge(audit is not bad, "3 of 4 found") for audit in audits)
         return DateReport(day, day.day, 7, published=bad is None, audits=judged)
+
+
+class SparkOfAnotherProcess(SparkStandIn):
+    """The same, refusing the readings of those dates that the environment names when it runs."""
+
+    def run(self, job, *arguments, **options):
+        """Report dates."""
+        self.refuse = {"ingest_readings": [date.fromisoformat(day) for day in os.environ[REFUSED].split()]}
+        return super().run(job, *arguments, **options)
