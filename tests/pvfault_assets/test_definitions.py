@@ -80,7 +80,7 @@ def test_lineage_reaches_from_verdicts_to_topic_registry_and_model(definitions):
     assert found == GRAPH
 
 
-def test_tables_are_cut_into_the_same_days_and_a_backfill_is_not_a_run_a_day(definitions, settings):
+def test_tables_are_cut_into_the_same_days_and_backfilled_in_runs_of_a_month(definitions, settings):
     """A run per day would start a Java virtual machine per day."""
     graph = definitions.resolve_asset_graph()
     cut = {key.to_user_string(): graph.get(key).partitions_def for key in graph.get_all_asset_keys()}

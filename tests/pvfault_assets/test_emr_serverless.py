@@ -5,6 +5,7 @@ jobs themselves run in `test_materialise_on_aws.py`.
 """
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -31,21 +32,22 @@ HURRY = Patience(retry_first_s=0.02, retry_most_s=0.1, poll_first_s=0.05, poll_m
 
 # What a job's program begins with: its dates, and how it reports them. A date has as many rows as its day of the month.
 PREAMBLE = """\
-import json, os, sys, time
+import os, sys, time
 from pathlib import Path
 from pvfault.settings import Settings
-from spark_jobs.job import Audit, DateReport, JobReport, parse_arguments
-from spark_jobs.messages import told_to_dagster
+from spark_jobs.job import Audit, DateReport, parse_arguments
+from spark_jobs.messages import connected_to_dagster
 
 config = parse_arguments("job", Settings.from_environment(os.environ, Path.cwd()), sys.argv[1:])
 
-def report(pipes, days=config.dates, **changes):
-    made = [DateReport(day, day.day, 70, **{"published": True} | changes) for day in days]
-    pipes.report_custom_message(json.loads(JobReport("job", tuple(made)).to_json()))
+def report(send, days=config.dates, **changes):
+    for day in days:
+        send(DateReport(day, day.day, 70, **{"published": True} | changes))
 
 """
-REPORTS = "with told_to_dagster() as pipes:\n    report(pipes)\n"
-WAITS = "with told_to_dagster() as pipes:\n    print('at work', flush=True)\n    time.sleep(120)\n"
+REPORTS = "with connected_to_dagster() as send:\n    report(send)\n"
+WAITS = "with connected_to_dagster() as send:\n    print('at work', flush=True)\n    time.sleep(120)\n"
+RECORDED = dg.DagsterEventType.ASSET_MATERIALIZATION
 EMPTY_JAR = b"PK\5\6" + bytes(18)
 
 
@@ -84,12 +86,14 @@ def instance():
 def run(settings, instance):
     """Materialise a day, or a range, of `readings`."""
 
-    def materialise(first="2024-06-01", last=None, patience=HURRY, spark=None, raise_on_error=False):
+    def materialise(first="2024-06-01", last=None, patience=HURRY, spark=None, raise_on_error=False, retries=0):
         which = {"partition_key": first}
         if last:
             days = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
             which = {"tags": days}
-        definitions = build_definitions(settings, spark=spark or EmrServerlessRunner(settings, patience))
+        definitions = build_definitions(
+            settings, spark=spark or EmrServerlessRunner(settings, patience), retries=dg.RetryPolicy(retries)
+        )
         return definitions.resolve_job_def("materialise_day").execute_in_process(
             instance=instance, asset_selection=[dg.AssetKey("readings")], raise_on_error=raise_on_error, **which
         )
@@ -97,11 +101,22 @@ def run(settings, instance):
     return materialise
 
 
-def materialisations(result):
-    return {
-        event.partition: {key: value.value for key, value in event.materialization.metadata.items()}
-        for event in result.get_asset_materialization_events()
-    }
+def metadata_of(instance, result, kind):
+    """What is recorded of each date, a later record over an earlier one."""
+    found = {}
+    for entry in instance.all_logs(result.run_id, of_type=kind):
+        data = entry.dagster_event.event_specific_data
+        event = data.materialization if kind == RECORDED else data.asset_observation
+        found.setdefault(event.partition, {}).update({key: value.value for key, value in event.metadata.items()})
+    return found
+
+
+def materialisations(instance, result):
+    return metadata_of(instance, result, RECORDED)
+
+
+def costs(instance, result):
+    return metadata_of(instance, result, dg.DagsterEventType.ASSET_OBSERVATION)
 
 
 def failure_of(run, *dates, **options) -> dg.Failure:
@@ -134,6 +149,10 @@ def until(condition, seconds=60):
         time.sleep(0.05)
 
 
+def dates_of_job(job_run):
+    return job_run.request["jobDriver"]["sparkSubmit"]["entryPointArguments"][1]
+
+
 def is_at_work(emr):
     """The first job's program has begun."""
     return any(job_run.has_said("at work") for job_run in emr.runs[:1])
@@ -146,35 +165,36 @@ def test_a_day_is_reported_with_what_its_job_run_took_and_costs(run, program, em
     program(REPORTS)
     result = run()
     assert result.success
-    ((day, metadata),) = materialisations(result).items()
+    ((day, metadata),) = materialisations(instance, result).items()
+    taken = costs(instance, result)[day]
     (job_run,) = emr.runs
     assert job_run.history == ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "SUCCESS"]
     assert (day, metadata["dagster/partition_row_count"], metadata["job_run"]) == ("2024-06-01", 1, job_run.job_run_id)
     # By hand: 8 vCPU and 32 GB for the minute that is billed at least.
-    assert metadata["job_run_vcpu_hours"] == pytest.approx(8 / 60, abs=1e-4)
-    assert metadata["job_run_dollars"] == pytest.approx((8 * 0.052624 + 32 * 0.0057785) / 60, abs=1e-4)
+    assert taken["job_run_vcpu_hours"] == pytest.approx(8 / 60, abs=1e-4)
+    assert taken["job_run_dollars"] == pytest.approx((8 * 0.052624 + 32 * 0.0057785) / 60, abs=1e-4)
     assert "emr/applications/" in metadata["console"]
     # The dashboard's address carries a token: whoever reads the log would be signed in.
     assert "GetDashboardForJobRun" not in emr.calls
     assert "oken=" not in log_of(instance, result)
 
 
-def test_a_range_is_one_job_run_and_each_date_has_its_own_figures(run, program, emr):
+def test_a_range_is_one_job_run_and_each_date_has_its_own_figures(run, program, emr, instance):
     program(REPORTS)
-    made = materialisations(run("2024-06-29", "2024-07-02"))
+    made = materialisations(instance, result := run("2024-06-29", "2024-07-02"))
     assert {day: metadata["dagster/partition_row_count"] for day, metadata in made.items()} == {
         "2024-06-29": 29, "2024-06-30": 30, "2024-07-01": 1, "2024-07-02": 2,
     }  # fmt: skip
-    assert {metadata["job_run_dates"] for metadata in made.values()} == {4}
+    assert {day: taken["job_run_dates"] for day, taken in costs(instance, result).items()} == dict.fromkeys(made, 4)
     assert len(emr.runs) == 1
 
 
-def test_runs_of_one_runner_do_not_read_each_others_messages(run, program, emr, settings):
+def test_runs_of_one_runner_do_not_read_each_others_messages(run, program, emr, settings, instance):
     """With one reader for all, a second run would take up counting where the first one stopped, and hear nothing."""
     program(REPORTS)
     runner = EmrServerlessRunner(settings, HURRY)
     for day in (3, 4):
-        made = materialisations(run(f"2024-06-0{day}", spark=runner))
+        made = materialisations(instance, run(f"2024-06-0{day}", spark=runner))
         assert made[f"2024-06-0{day}"]["dagster/partition_row_count"] == day
 
 
@@ -189,7 +209,7 @@ def test_the_drivers_log_is_shown_while_the_job_runs(run, program, tmp_path, mon
             return super().write(text)
 
     program(f"""
-        with told_to_dagster() as pipes:
+        with connected_to_dagster() as send:
             print("half way", flush=True)
             for _ in range(600):
                 if Path({str(shown)!r}).exists():
@@ -198,7 +218,7 @@ def test_the_drivers_log_is_shown_while_the_job_runs(run, program, tmp_path, mon
             else:
                 sys.exit("nobody saw it")
             print("all the way", flush=True)
-            report(pipes)
+            report(send)
         """)
     monkeypatch.setattr(sys, "stdout", watch := Watch())
     assert run().success
@@ -223,17 +243,17 @@ def test_a_spark_error_is_told_with_its_cause_and_where_the_log_is(run, program,
     program("""
         from pyspark.sql import SparkSession
 
-        with told_to_dagster() as pipes:
+        with connected_to_dagster() as send:
             spark = SparkSession.builder.getOrCreate()
             spark.range(10).selectExpr("raise_error('disk of the plant is full')").collect()
         """)
-    failure = failure_of(run)
+    failure = failure_of(run, retries=2)
     assert "disk of the plant is full" in failure.description
     assert "disk of the plant is full" in failure.metadata["driver_log"].value
     assert "Traceback" in failure.metadata["driver_log"].value
     assert emr.runs[0].job_run_id in failure.metadata["console"].value
     assert failure.metadata["job_run_vcpu_hours"].value > 0
-    assert failure.allow_retries
+    assert len(emr.runs) == 1, "an error of the program's own would come again"
 
 
 def test_a_job_killed_in_the_middle_is_a_failure_and_nothing_is_made(run, program, emr):
@@ -245,60 +265,119 @@ def test_a_job_killed_in_the_middle_is_a_failure_and_nothing_is_made(run, progra
     assert emr.runs[0].history[-2:] == ["RUNNING", "FAILED"]
 
 
-def test_the_report_of_a_failed_job_is_used(run, program):
-    """A refused date ends the job with an error code; which date it was and why stands in its report."""
-    program("""
-        whole = Audit("days_are_whole", "", "send the rest", blocking=True)
-        with told_to_dagster() as pipes:
-            report(pipes, published=False, audits=(whole.judge(False, "3 hours"),))
-        sys.exit(1)
+def test_a_lost_job_is_tried_again_for_the_dates_that_it_has_not_made(run, program, emr, instance, tmp_path):
+    """What it had published is recorded, and not made twice."""
+    first_time = tmp_path / "first"
+    program(f"""
+        first_time = Path({str(first_time)!r})
+        with connected_to_dagster() as send:
+            if first_time.exists():
+                report(send)
+            else:
+                first_time.touch()
+                report(send, days=config.dates[:2])
+                print("at work", flush=True)
+                time.sleep(120)
         """)
-    failure = failure_of(run)
-    assert "2024-06-01: days_are_whole: 3 hours; send the rest" in failure.description
-    assert not failure.allow_retries
+    killing = once(lambda: is_at_work(emr), lambda: emr.kill(emr.runs[0]))
+    result = run("2024-06-01", "2024-06-04", retries=2)
+    killing.join()
+    assert result.success
+    assert [dates_of_job(job_run) for job_run in emr.runs] == ["2024-06-01..2024-06-04", "2024-06-03..2024-06-04"]
+    made = {day: metadata["job_run"] for day, metadata in materialisations(instance, result).items()}
+    lost, again = (job_run.job_run_id for job_run in emr.runs)
+    assert made == {"2024-06-01": lost, "2024-06-02": lost, "2024-06-03": again, "2024-06-04": again}
 
 
-def test_a_users_mistake_in_a_job_is_told_in_its_words(run, program):
-    program("""
+def test_a_date_is_recorded_while_the_job_is_at_work(run, program, instance, tmp_path):
+    """The job goes on only after its first date was recorded."""
+    program(f"""
+        with connected_to_dagster() as send:
+            report(send, days=config.dates[:1])
+            until = time.monotonic() + 100
+            while not Path({str(tmp_path / "go")!r}).exists() and time.monotonic() < until:
+                time.sleep(0.1)
+            report(send, days=config.dates[1:])
+        """)
+
+    def is_recorded():
+        (started,) = instance.get_runs() or [None]
+        return started and "2024-06-01" in materialisations(instance, started)
+
+    waiting = once(is_recorded, (tmp_path / "go").touch)
+    result = run("2024-06-01", "2024-06-02")
+    waiting.join()
+    assert result.success
+    assert (tmp_path / "go").exists()
+
+
+def test_what_may_pass_is_tried_again_and_what_may_not_is_not(run, program, emr, instance, tmp_path):
+    """Whether a mistake may pass is known to the job alone."""
+    program(f"""
         import spark_jobs.ingest_readings, spark_jobs.job, spark_jobs.session
-        from pvfault.errors import PvfaultError
+        from pvfault.errors import PvfaultError, TransientError
 
-        def run(spark, config):
-            raise PvfaultError("the topic is empty; fill it")
+        def run(spark, config, on_date):
+            first_time = Path({str(tmp_path / "first")!r})
+            if first_time.exists():
+                raise PvfaultError("the topic is empty; fill it")
+            first_time.touch()
+            raise TransientError("the broker is silent; wait")
 
         spark_jobs.ingest_readings.run = run
         spark_jobs.session.start_session = lambda settings: None
         spark_jobs.job.main("ingest_readings")
         """)
-    failure = failure_of(run)
+    failure = failure_of(run, retries=4)
     assert failure.description.startswith("the topic is empty; fill it (job run ")
-    assert not failure.allow_retries
+    assert len(emr.runs) == 2
+
+
+def test_the_report_of_a_failed_job_is_used(run, program, emr):
+    """A refused date ends the job with an error code; which date it was and why stands in its report."""
+    program("""
+        whole = Audit("days_are_whole", "", "send the rest", blocking=True)
+        with connected_to_dagster() as send:
+            report(send, published=False, audits=(whole.judge(False, "3 hours"),))
+        sys.exit(1)
+        """)
+    failure = failure_of(run, retries=2)
+    assert "2024-06-01: readings, days_are_whole: 3 hours; send the rest" in failure.description
+    assert len(emr.runs) == 1
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "print('I know nothing of Dagster')",
-        "with told_to_dagster() as pipes:\n    pass",
+        "with connected_to_dagster() as send:\n    pass",
     ],
     ids=["it never opens Pipes", "it never reports"],
 )
-def test_a_job_that_succeeds_without_a_report_of_its_dates_has_made_nothing(run, program, text):
+def test_a_job_that_succeeds_without_a_report_has_made_nothing(run, program, text, emr, instance):
     """Success of a process says nothing of tables: the wrong program succeeds too."""
     program(text)
-    result = run("2024-06-01", "2024-06-02")
-    assert not materialisations(result)
+    result = run("2024-06-01", "2024-06-02", retries=2)
+    assert not materialisations(instance, result)
     (event,) = result.filter_events(lambda event: event.is_step_failure)
-    assert "without a report" in event.step_failure_data.user_failure_data.description
+    assert "without a report of 2024-06-01, 2024-06-02" in event.step_failure_data.user_failure_data.description
+    assert len(emr.runs) == 1
+
+
+def test_a_job_that_succeeds_with_a_report_of_some_dates_has_made_these_alone(run, program, instance):
+    program("with connected_to_dagster() as send:\n    report(send, days=config.dates[:1])")
+    result = run("2024-06-01", "2024-06-02")
+    assert list(materialisations(instance, result)) == ["2024-06-01"]
+    (event,) = result.filter_events(lambda event: event.is_step_failure)
+    assert "without a report of 2024-06-02, so" in event.step_failure_data.user_failure_data.description
 
 
 def test_a_file_of_the_release_that_is_missing_is_not_tried_again(run, program, aws, emr):
     program(REPORTS)
     aws.client("s3").delete_object(Bucket=aws.bucket("bootstrap"), Key="releases/test/jars/none.jar")
-    failure = failure_of(run)
-    assert not failure.allow_retries
+    failure = failure_of(run, retries=2)
     assert "failed on EMR Serverless" in failure.description
-    assert emr.runs[0].state == "FAILED"
+    assert [job_run.state for job_run in emr.runs] == ["FAILED"]
 
 
 def test_a_release_that_is_missing_is_named_before_anything_is_started(run, emr, settings):
@@ -355,17 +434,16 @@ def test_a_job_that_was_started_without_an_answer_is_found_and_cancelled(run, pr
 def test_an_error_that_stays_is_asked_once_and_told(run, program, emr, error):
     program(REPORTS)
     emr.fail("StartJobRun", error)
-    failure = failure_of(run)
+    failure = failure_of(run, retries=2)
     assert emr.calls.count("StartJobRun") == 1
     assert error.name in failure.description
-    assert not failure.allow_retries
 
 
-def test_a_service_that_stays_away_fails_the_run_after_six_retries(run, program, emr):
+def test_a_service_that_stays_away_is_asked_again_by_the_next_attempt_of_the_step(run, program, emr):
     program(REPORTS)
-    emr.throttle("StartJobRun", 100)
-    assert not run().success
-    assert emr.calls.count("StartJobRun") == 7
+    emr.throttle("StartJobRun", 7 + 3)
+    assert run(retries=1).success
+    assert emr.calls.count("StartJobRun") == 7 + 4
 
 
 # --- runs that end early
@@ -388,13 +466,17 @@ def test_a_job_that_gets_no_workers_is_cancelled_after_the_queue_timeout(run, pr
     until(lambda: emr.runs[0].history[-2:] == ["CANCELLING", "CANCELLED"])
 
 
-def test_a_job_that_runs_too_long_is_ended_by_the_service_and_told(run, program, emr):
-    program(WAITS)
+def test_a_job_that_runs_too_long_is_ended_by_the_service_and_told(run, program, emr, instance):
+    """What it has published until then is recorded."""
+    program(WAITS.replace("print(", "report(send, days=config.dates[:1]); print("))
     emr.minute_s = 5.0
-    failure = failure_of(run, patience=Patience(**vars(HURRY) | {"execution_minutes": 1}))
+    result = run("2024-06-01", "2024-06-03", patience=Patience(**vars(HURRY) | {"execution_minutes": 1}), retries=2)
+    (event,) = result.filter_events(lambda event: event.is_step_failure)
+    failure = event.step_failure_data.user_failure_data
     assert "exceeded its execution timeout" in failure.description
     assert "longer than 1 min" in failure.description
-    assert "CancelJobRun" not in emr.calls
+    assert list(materialisations(instance, result)) == ["2024-06-01"]
+    assert ("CancelJobRun" in emr.calls, len(emr.runs)) == (False, 1)
 
 
 def test_a_cancellation_that_fails_says_how_to_do_it_by_hand(run, program, emr, instance):
@@ -408,7 +490,7 @@ def test_a_cancellation_that_fails_says_how_to_do_it_by_hand(run, program, emr, 
 # --- processes that are lost
 
 _A_RUN_OF_ITS_OWN = """
-import os, sys
+import json, os, sys
 from pathlib import Path
 import dagster as dg
 from pvfault.settings import Settings
@@ -421,9 +503,10 @@ spark = EmrServerlessRunner(settings, Patience(poll_first_s=0.1, poll_most_s=0.2
 job = build_definitions(settings, spark=spark).resolve_job_def("materialise_day")
 with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
     job.execute_in_process(
-        instance=instance, run_id=sys.argv[2], partition_key="2024-06-01", asset_selection=[dg.AssetKey("readings")]
+        instance=instance, run_id=sys.argv[2], tags=json.loads(sys.argv[3]), asset_selection=[dg.AssetKey("readings")]
     )
 """
+RANGE = {"dagster/asset_partition_range_start": "2024-06-01", "dagster/asset_partition_range_end": "2024-06-02"}
 RUN_ID = "6f3c1d52-5b0e-4a52-9d1e-3d0c5a1b2c3d"
 
 
@@ -452,7 +535,10 @@ def another_process(settings, home, tmp_path):
         }  # fmt: skip
         with (tmp_path / "run.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _A_RUN_OF_ITS_OWN, str(home), RUN_ID], env=environment, stdout=log, stderr=log
+                [sys.executable, "-c", _A_RUN_OF_ITS_OWN, str(home), RUN_ID, json.dumps(RANGE)],
+                env=environment,
+                stdout=log,
+                stderr=log,
             )
         started.append(process)
         return process
@@ -473,7 +559,7 @@ def test_a_run_that_is_ended_cancels_its_job_with_a_grace_period(another_process
             sys.exit(0)
 
         signal.signal(signal.SIGTERM, end)
-        with told_to_dagster() as pipes:
+        with connected_to_dagster() as send:
             print("at work", flush=True)
             time.sleep(120)
         """)
@@ -485,34 +571,38 @@ def test_a_run_that_is_ended_cancels_its_job_with_a_grace_period(another_process
     assert emr.runs[0].grace_s == 15
 
 
+@pytest.mark.parametrize("goes_on", [False, True], ids=["anew", "where it was"])
 def test_a_run_that_is_started_again_takes_up_the_job_of_the_lost_process(
-    another_process, program, emr, settings, home
+    another_process, program, emr, settings, home, goes_on
 ):
     """Dagster's run monitoring finds that a process has died, and starts its run again: two jobs would cost twice."""
     program(f"""
-        with told_to_dagster() as pipes:
-            print("at work", flush=True)
+        with connected_to_dagster() as send:
+            report(send, days=config.dates[:1])
             while not Path({str(home / "go")!r}).exists():
                 time.sleep(0.1)
-            report(pipes)
+            report(send, days=config.dates[1:])
         """)
     process = another_process()
-    until(lambda: is_at_work(emr))
-    process.kill()
-    process.wait()
-    assert emr.runs[0].state == "RUNNING"
 
-    once(lambda: emr.calls.count("ListJobRuns") == 2, (home / "go").touch)
-    spark = EmrServerlessRunner(settings, HURRY)
-    job = build_definitions(settings, spark=spark).resolve_job_def("materialise_day")
     with dg.DagsterInstance.from_config(str(home)) as instance:
+        until(lambda: instance.get_run_by_id(RUN_ID) and materialisations(instance, instance.get_run_by_id(RUN_ID)))
+        process.kill()
+        process.wait()
+        assert emr.runs[0].state == "RUNNING"
         instance.report_run_failed(instance.get_run_by_id(RUN_ID))
+
+        once(lambda: emr.calls.count("ListJobRuns") == 2, (home / "go").touch)
+        job = build_definitions(settings, spark=EmrServerlessRunner(settings, HURRY)).resolve_job_def("materialise_day")
+        tags = {"dagster/root_run_id": RUN_ID, "dagster/parent_run_id": RUN_ID}
         again = job.execute_in_process(
-            instance=instance, partition_key="2024-06-01", asset_selection=[dg.AssetKey("readings")],
-            tags={"dagster/root_run_id": RUN_ID, "dagster/parent_run_id": RUN_ID},
+            instance=instance, asset_selection=[dg.AssetKey("readings")],
+            tags=tags | RANGE | ({"dagster/is_resume_retry": "true"} if goes_on else {}),
         )  # fmt: skip
-    assert again.success
-    assert materialisations(again)["2024-06-01"]["job_run"] == emr.runs[0].job_run_id
+        assert again.success
+        made = materialisations(instance, again)
+    assert list(made) == (["2024-06-02"] if goes_on else ["2024-06-01", "2024-06-02"])
+    assert {metadata["job_run"] for metadata in made.values()} == {emr.runs[0].job_run_id}
     assert (len(emr.runs), emr.calls.count("StartJobRun")) == (1, 1)
 
 
@@ -529,7 +619,7 @@ def test_a_run_that_is_taken_up_hears_the_report_of_a_job_that_has_ended_meanwhi
     job = build_definitions(settings, spark=EmrServerlessRunner(settings, HURRY)).resolve_job_def("materialise_day")
     with dg.DagsterInstance.ephemeral() as instance:
         again = job.execute_in_process(
-            instance=instance, run_id=RUN_ID, partition_key="2024-06-01", asset_selection=[dg.AssetKey("readings")]
+            instance=instance, run_id=RUN_ID, tags=RANGE, asset_selection=[dg.AssetKey("readings")]
         )
     assert again.success
     assert len(emr.runs) == 1

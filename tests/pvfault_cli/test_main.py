@@ -76,7 +76,12 @@ COMMANDS = dict(commands(typer.main.get_command(frame.app)))
 
 def test_all_commands_are_found():
     assert len(COMMANDS) > 15
-    assert {path for path, does_something in COMMANDS.items() if not does_something} == {(), ("broker",), ("derive",), ("topic",)}
+    assert {path for path, does_something in COMMANDS.items() if not does_something} == {
+        (),
+        ("broker",),
+        ("derive",),
+        ("topic",),
+    }
 
 
 @pytest.mark.parametrize("path", COMMANDS)

@@ -1,18 +1,21 @@
 """Jobs from outside: the same file by `spark-submit`, by plain Python and over Dagster Pipes."""
 
+import json
 import shutil
 import subprocess
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pytest
 
+from pvfault.errors import PvfaultError, TransientError
 from pvfault.settings import Settings
 from spark_jobs import job
 from spark_jobs.job import Audit, DateReport, JobConfig, JobReport
+from spark_jobs.messages import from_message, to_message
 from tests.spark_jobs.helpers import DEVICES, make_readings, send_readings
 
 JOB_FILE = Path(job.__file__).with_name("ingest_readings.py")
@@ -31,11 +34,75 @@ def test_a_report_survives_its_way_as_text():
     assert JobReport.from_json(A_REPORT.to_json()) == A_REPORT
 
 
-@pytest.mark.parametrize("figure", [np.int64(3), np.float32(0.5), datetime(2024, 7, 1, tzinfo=UTC), {1, 2}])
-def test_a_report_refuses_what_would_only_look_like_a_number(figure):
-    """A count that becomes text on its way is no count any more where it arrives."""
-    with pytest.raises(TypeError, match="expected what JSON can hold"):
-        DateReport(DAY, 5, 1, published=True, figures={"n": figure})
+@pytest.mark.parametrize("said", [*A_REPORT.days, PvfaultError("mend it"), TransientError("wait")], ids=repr)
+def test_what_a_job_says_survives_its_way_as_a_message(said):
+    """Whether a mistake may pass by itself is known to the job alone."""
+    heard = from_message(json.loads(json.dumps(to_message(said))))
+    assert (type(heard), str(heard)) == (type(said), str(said))
+    assert heard == said or isinstance(said, Exception)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.int64(3),
+        np.float64(0.5),
+        np.bool_(True),
+        np.str_("a"),
+        float("nan"),
+        DAY,
+        (1, 2),
+        {1: 2},
+        [np.int32(1)],
+        b"a",
+    ],
+    ids=repr,
+)
+def test_a_figure_that_json_would_not_give_back_is_refused_before_its_date_is_published(value):
+    """NumPy's integers come of counting; Dagster refused them when the date was published already."""
+    with pytest.raises(TypeError, match="late, found: .*expected"):
+        Audit("late", "", "").judge(True, "", found=value)
+    with pytest.raises(TypeError, match=f"{DAY}.*expected"):
+        DateReport(DAY, 1, 1, published=False, figures={"found": value})
+
+
+def test_each_date_is_reported_before_the_next_one_is_made():
+    """What ends a range early must leave nothing untold."""
+    happened = []
+
+    def make(day):
+        happened.append(f"made {day}")
+        if day == DAY + timedelta(2):
+            raise ZeroDivisionError
+        return DateReport(day, 1, 1, published=True)
+
+    config = JobConfig(tuple(DAY + timedelta(n) for n in range(3)), "", "", 2.0, "", "")
+    with pytest.raises(ZeroDivisionError):
+        job.run_dates("job", config, make, lambda report: happened.append(f"reported {report.day}"))
+    assert happened == [
+        "made 2024-07-01", "reported 2024-07-01", "made 2024-07-02", "reported 2024-07-02", "made 2024-07-03",
+    ]  # fmt: skip
+
+
+def test_a_date_that_cannot_be_made_is_reported_and_the_others_go_on():
+    def make(day):
+        if day == DAY:
+            raise PvfaultError("a file is damaged; make it again")
+        return DateReport(day, 1, 1, published=True)
+
+    config = JobConfig((DAY, DAY + timedelta(1)), "", "", 2.0, "", "")
+    report = job.run_dates("job", config, make)
+    assert [day.stopped_by for day in report.days] == ["a file is damaged; make it again", ""]
+
+
+def test_what_may_pass_by_itself_ends_the_range():
+    """It would stop the next date too, and whoever runs the job tries again later."""
+
+    def make(_day):
+        raise TransientError("the broker is silent; wait")
+
+    with pytest.raises(TransientError):
+        job.run_dates("job", JobConfig((DAY, DAY), "", "", 2.0, "", ""), make)
 
 
 def test_only_failed_blocking_audits_are_refusals():
@@ -73,6 +140,12 @@ def test_dates_that_are_none_are_refused(tmp_path, dates, capsys):
     assert dates in capsys.readouterr().err
 
 
+def test_a_range_that_is_written_backwards_is_refused_with_what_to_do(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        job.parse_arguments("job", Settings.from_environment({}, tmp_path), ["--dates", "2024-07-02..2024-07-01"])
+    assert "ends before it begins; write the earlier date first" in capsys.readouterr().err
+
+
 def test_the_remedy_is_told_only_when_it_is_needed():
     audit = Audit("a", "", "mend it")
     assert audit.judge(True, "0 found").summary == "0 found"
@@ -107,19 +180,16 @@ def test_a_job_reports_over_dagster_pipes(lake_settings, topic, environment):
 
     @dg.op
     def run_by_pipes(context: dg.OpExecutionContext, pipes: dg.PipesSubprocessClient):
-        command = [sys.executable, str(JOB_FILE), "--dates", str(day), "--topic", topic]
-        return pipes.run(command=command, context=context, env=environment).get_custom_messages()[0]
+        command = [sys.executable, str(JOB_FILE), "--dates", f"{day}..{day + timedelta(1)}", "--topic", topic]
+        return pipes.run(command=command, context=context, env=environment).get_custom_messages()
 
     @dg.job(resource_defs={"pipes": dg.PipesSubprocessClient()})
     def pipes_job():
         run_by_pipes()
 
-    message = pipes_job.execute_in_process().output_for_node("run_by_pipes")
-    assert (message["job"], message["days"][0]["rows"], message["days"][0]["published"]) == (
-        "ingest_readings",
-        4320,
-        True,
-    )
+    messages = pipes_job.execute_in_process().output_for_node("run_by_pipes")
+    first, _ = (from_message(message) for message in messages)
+    assert (first.day, first.rows, first.published) == (day, 4320, True)
 
 
 @pytest.mark.spark
