@@ -27,8 +27,12 @@ def deploy(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any other parameter of the templates."),
     ] = None,
+    lose: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="A bucket, database, cluster … that may be lost; the refusal tells which."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts. Allows no loss.")] = False,
 ):
     """Put pvfault onto AWS, or bring what is there up to date. Shows what will change, and asks.
 
@@ -59,7 +63,7 @@ def deploy(
         typer.echo(f"Account {account.id}, region {account.region}, stage {stage}.", err=True)
         _check(operator, lint_templates, project)
         release = _pack(operator, pack, project)
-        plan = Plan(stage, release, templates, given)
+        plan = Plan(stage, release, templates, given, frozenset(lose or ()))
         if dry_run:
             rehearse(plan, account, operator)
             typer.echo("Nothing was changed (--dry-run).")
@@ -150,14 +154,15 @@ class _Operator:
         typer.echo(f"{stack}: no change")
 
     def show(self, stack, changes):
-        typer.echo(f"{stack}: {'new' if changes.creates else 'changes'}")
+        typer.echo(f"{stack}: changes")
         for change in changes.changes:
             typer.echo(f"  {change.action:<7} {change.resource} ({change.kind}){_REPLACED.get(change.replaced, '')}")
 
-    def show_later(self, stack, template):
+    def show_new(self, stack, template):
         typer.echo(f"{stack}: new")
         for name, resource in template.resources.items():
-            typer.echo(f"  {'Add':<7} {name} ({resource['Type']})")
+            condition = f", if {resource['Condition']}" if "Condition" in resource else ""
+            typer.echo(f"  {'Add':<7} {name} ({resource['Type']}){condition}")
 
     def agrees(self, stack):
         return not self._asks or typer.confirm(f"Change {stack}?", default=False, err=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 from botocore.exceptions import ClientError
 
 from pvfault.errors import PvfaultError
-from pvfault_deploy import change, stacks
+from pvfault_deploy import change, losses, stacks
 from pvfault_deploy.account import Account
 from pvfault_deploy.release import Release, upload
 from pvfault_deploy.stacks import FOUNDATIONS, OF_THE_RELEASE, Template, resolve_parameters, stack_name
@@ -27,8 +27,8 @@ class Operator(Protocol):
     def show(self, stack: str, changes: change.ChangeSet) -> None:
         """Show what will change."""
 
-    def show_later(self, stack: str, template: Template) -> None:
-        """Show what will be made of which CloudFormation cannot tell more before earlier stacks are there."""
+    def show_new(self, stack: str, template: Template) -> None:
+        """Show what will be made."""
 
     def unchanged(self, stack: str) -> None:
         """Tell that a stack stays as it is."""
@@ -58,12 +58,15 @@ class Plan:
     templates : tuple of Template
     given : mapping of str to str
         Values of parameters that the user gave.
+    lose : frozenset of str
+        Physical ids of resources that may be lost with what they hold.
     """
 
     stage: str
     release: Release
     templates: tuple[Template, ...]
     given: Mapping[str, str]
+    lose: frozenset[str] = frozenset()
 
     def __post_init__(self):
         check_given(self.stage, self.given, self.templates)
@@ -127,18 +130,17 @@ def rehearse(plan: Plan, account: Account, operator: Operator) -> None:
         If something is in the way.
     """
     given, outputs = _given(plan, account), {}
-    complete, coming = True, set(OF_THE_RELEASE)
+    complete, coming, lost = True, set(OF_THE_RELEASE), []
     for template in plan.templates:
         stack = change.describe(account, stack_name(plan.stage, template.concern))
         change.require_changeable(account, stack)
         if not given.get("Release") and {"JobImageRepository", "DagsterImageRepository"} <= set(outputs):
             given |= _of_the_release(plan.release, outputs)
         if not stack.is_there:
-            # A change set would leave a stack behind that is only a name.
             _, missing = resolve_parameters(template, given, outputs, stack.parameters)
             _require_none([name for name in missing if name not in coming], template, stack)
             coming |= set(template.outputs)
-            operator.show_later(stack.name, template)
+            operator.show_new(stack.name, template)
             complete = False
             continue
         values, _ = resolve_parameters(template, given, outputs, stack.parameters)
@@ -148,7 +150,9 @@ def rehearse(plan: Plan, account: Account, operator: Operator) -> None:
         else:
             operator.show(stack.name, changes)
             change.discard(account, changes)
+            lost += losses.find_losses(changes, plan.lose)
         outputs |= stack.outputs
+    losses.require_none(lost)
     if complete:
         _require_images(account, given)
 
@@ -209,18 +213,32 @@ def _change_stack(plan, template, account, operator, given, outputs):
     change.require_changeable(account, stack)
     values, missing = resolve_parameters(template, given, outputs, stack.parameters)
     _require_none(missing, template, stack)
+    if not stack.is_there:
+        # Asked before there is a change set: that makes a stack of its own, which somebody else may have filled by the
+        # time it is refused. Of a new stack, CloudFormation knows no more than the template says.
+        operator.show_new(stack.name, template)
+        _require_agreement(operator, stack)
     changes = change.prepare(account, stack, template, values)
     if changes is None:
         operator.unchanged(stack.name)
         return False, stack.outputs
-    operator.show(stack.name, changes)
-    if not operator.agrees(stack.name):
-        change.discard(account, changes)
-        raise PvfaultError(f"{stack.name} was left as it is, and so was everything after it")
+    if stack.is_there:
+        operator.show(stack.name, changes)
+        try:
+            losses.require_none(losses.find_losses(changes, plan.lose))
+            _require_agreement(operator, stack)
+        except BaseException:  # an interrupt at the question too
+            change.discard(account, changes)
+            raise
     operator.begin(f"{stack.name} is being {'made' if changes.creates else 'changed'}")
     stack = change.execute(account, changes)
     operator.end(f"{stack.name}: {stack.status}")
     return True, stack.outputs
+
+
+def _require_agreement(operator, stack):
+    if not operator.agrees(stack.name):
+        raise PvfaultError(f"{stack.name} was left as it is, and so was everything after it")
 
 
 def _require_none(missing, template, stack):

@@ -107,6 +107,11 @@ def upload(release: Release, account: Account, bucket: str, tell: Callable[[str]
     -------
     int
         Number of files that were sent from this machine.
+
+    Raises
+    ------
+    PvfaultError
+        If a file is no more what was packed.
     """
     s3 = account.client("s3")
     folder = f"releases/{release.name}/"
@@ -123,9 +128,10 @@ def upload(release: Release, account: Account, bucket: str, tell: Callable[[str]
             s3.copy({"Bucket": bucket, "Key": known[checksum]}, bucket, folder + name)
             continue
         tell(name)
-        body = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
-        with body:
-            s3.upload_fileobj(body, bucket, folder + name, ExtraArgs=metadata)
+        body = content if isinstance(content, bytes) else content.read_bytes()
+        if _sha256(body) != checksum:
+            raise PvfaultError(f"{content} has changed since release {release.name} was packed; deploy again")
+        s3.upload_fileobj(io.BytesIO(body), bucket, folder + name, ExtraArgs=metadata)
         sent += 1
     s3.put_object(Bucket=bucket, Key=folder + MANIFEST, Body=release.manifest)
     return sent

@@ -1,32 +1,34 @@
 """What tests of deployments share."""
 
 import json
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from pvfault_deploy.deploy import Plan
 from pvfault_deploy.release import pack
-from pvfault_deploy.stacks import read_templates
+from pvfault_deploy.stacks import Template, read_templates
 
 
 @dataclass
 class Recorder:
-    """An operator who writes down what is shown, and agrees or not."""
+    """An operator who writes down what is shown, and agrees or not; something may happen while they think."""
 
     refuses: str = ""
+    meanwhile: dict[str, Callable] = field(default_factory=dict)
     lines: list = field(default_factory=list)
 
     def show(self, stack, changes):
-        self.lines.append(
-            (stack, "new" if changes.creates else "changes", [change.resource for change in changes.changes])
-        )
+        self.lines.append((stack, "changes", [change.resource for change in changes.changes]))
 
-    def show_later(self, stack, template):
-        self.lines.append((stack, "later", list(template.resources)))
+    def show_new(self, stack, template):
+        self.lines.append((stack, "new", list(template.resources)))
 
     def unchanged(self, stack):
         self.lines.append((stack, "unchanged", []))
 
     def agrees(self, stack):
+        self.meanwhile.get(stack, lambda: None)()
         return stack != self.refuses
 
     def begin(self, step):
@@ -49,6 +51,26 @@ def pack_checkout(checkout):
 def plan_for(checkout, **given):
     values = {"BucketPrefix": "acme-pv", "FirstDate": "2026-11-01", **given}
     return Plan("prod", pack_checkout(checkout), read_templates(checkout), values)
+
+
+def change_template(plan, concern, pattern, text):
+    """The plan with another template of a concern."""
+    changed = tuple(
+        Template(concern, _replace_once(pattern, text, template.text)) if template.concern == concern else template
+        for template in plan.templates
+    )
+    return replace(plan, templates=changed)
+
+
+def _replace_once(pattern, text, whole):
+    replaced = whole.replace(pattern, text) if pattern in whole else re.sub(pattern, text, whole)
+    assert replaced != whole, f"there is no {pattern}"
+    return replaced
+
+
+def change_sets(account, stack):
+    found = account.client("cloudformation").list_change_sets(StackName=stack)["Summaries"]
+    return [entry for entry in found if entry["StackName"] == stack]
 
 
 def push_images(account, release):

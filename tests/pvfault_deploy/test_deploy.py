@@ -8,7 +8,7 @@ from pvfault.errors import PvfaultError
 from pvfault_deploy import stacks
 from pvfault_deploy.deploy import deploy, look, rehearse
 from pvfault_deploy.stacks import CONCERNS, FOUNDATIONS, Template, resolve_parameters
-from tests.pvfault_deploy.helpers import Recorder, plan_for, push_images
+from tests.pvfault_deploy.helpers import Recorder, change_sets, plan_for, push_images
 from tests.standins import cloudformation
 
 # moto's CloudFormation says of each resource that it has no class for that it has none.
@@ -39,11 +39,6 @@ def parameters_stored(account):
         Path="/pvfault/prod/", Recursive=True, MaxResults=10, NextToken=found["NextToken"]
     )
     return {entry["Name"].split("/")[-1]: entry["Value"] for entry in found["Parameters"] + rest["Parameters"]}
-
-
-def change_sets(account, stack):
-    found = account.client("cloudformation").list_change_sets(StackName=stack)["Summaries"]
-    return [entry for entry in found if entry["StackName"] == stack]
 
 
 def test_buckets_and_repositories_come_first_then_the_release_then_the_rest(plan, account):
@@ -128,11 +123,64 @@ def test_nothing_is_changed_that_was_not_agreed_to(plan, account):
     assert account.client("ecr").describe_repositories()["repositories"] == []
 
 
+def test_what_is_not_agreed_to_leaves_nothing_behind(plan, account):
+    with pytest.raises(PvfaultError):
+        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
+    found = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert [stack["StackName"] for stack in found] == ["pvfault-prod-storage"]
+
+
+def deploy_foundations(plan, account):
+    """Somebody else deploys as far as that goes without images."""
+    with pytest.raises(PvfaultError, match="images of this release are not there"):
+        deploy(plan, account, Recorder())
+
+
+def test_saying_no_to_a_stack_that_somebody_else_made_meanwhile_leaves_it_to_them(plan, account):
+    """It was deleted by its name, with everything that was in it by then."""
+    slow = Recorder(
+        refuses="pvfault-prod-images", meanwhile={"pvfault-prod-images": lambda: deploy_foundations(plan, account)}
+    )
+    with pytest.raises(PvfaultError, match="pvfault-prod-images was left as it is"):
+        deploy(plan, account, slow)
+    assert look("prod", account)["images"].status == "CREATE_COMPLETE"
+    names = {found["repositoryName"] for found in account.client("ecr").describe_repositories()["repositories"]}
+    assert names == {"pvfault-prod/emr", "pvfault-prod/dagster"}
+
+
+def test_saying_yes_to_a_stack_that_somebody_else_made_meanwhile_is_refused(plan, account):
+    """What was agreed to is making it, and not whatever it takes to change theirs."""
+    slow = Recorder(meanwhile={"pvfault-prod-images": lambda: deploy_foundations(plan, account)})
+    with pytest.raises(PvfaultError, match=r"somebody else is deploying pvfault-prod-images .*deploy again"):
+        deploy(plan, account, slow)
+    assert look("prod", account)["images"].status == "CREATE_COMPLETE"
+
+
+def test_saying_no_to_changes_leaves_those_that_somebody_else_made_meanwhile(deployed, account):
+    def change():
+        assert deploy(replace(deployed, given={"LatenessHours": "7"}), account, Recorder())
+
+    slow = Recorder(refuses="pvfault-prod-parameters", meanwhile={"pvfault-prod-parameters": change})
+    with pytest.raises(PvfaultError, match="pvfault-prod-parameters was left as it is"):
+        deploy(replace(deployed, given={"LatenessHours": "5"}), account, slow)
+    assert parameters_stored(account)["PVFAULT_LATENESS_HOURS"] == "7"
+
+
+def test_changes_are_not_made_to_a_stack_that_somebody_else_has_changed_since_they_were_shown(deployed, account):
+    def change():
+        assert deploy(replace(deployed, given={"LatenessHours": "7"}), account, Recorder())
+
+    slow = Recorder(meanwhile={"pvfault-prod-parameters": change})
+    with pytest.raises(PvfaultError, match=r"somebody else is deploying pvfault-prod-parameters .*deploy again"):
+        deploy(replace(deployed, given={"LatenessHours": "5"}), account, slow)
+    assert parameters_stored(account)["PVFAULT_LATENESS_HOURS"] == "7"
+
+
 def test_a_rehearsal_shows_everything_and_changes_nothing(plan, account):
     seen = Recorder()
     rehearse(plan, account, seen)
-    assert seen.told("later") == NAMES
-    assert ("pvfault-prod-catalog", "later", ["Database"]) in seen.lines
+    assert seen.told("new") == NAMES
+    assert ("pvfault-prod-catalog", "new", ["Database"]) in seen.lines
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
 
@@ -177,6 +225,13 @@ def test_a_resource_that_fails_is_named_with_its_reason_and_not_those_that_were_
         deploy(plan, account, Recorder())
 
 
+def test_a_stack_that_fails_and_is_cleared_away_still_says_why(plan, account):
+    """A stack that is gone has no name any more; asked for by it, there was a traceback instead of the reason."""
+    failing = cloudformation.failing("RawBucket", "AWS::S3::Bucket", "no more buckets", cleared_away=True)
+    with failing, pytest.raises(PvfaultError, match=r"RawBucket \(AWS::S3::Bucket\): no more buckets"):
+        deploy(plan, account, Recorder())
+
+
 def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_it(plan, account):
     """CloudFormation's own answer is that such a stack cannot be updated, which tells nobody what to do."""
     with cloudformation.failing("RawBucket", "AWS::S3::Bucket", "no more buckets"), pytest.raises(PvfaultError):
@@ -187,7 +242,7 @@ def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_
         "ROLLBACK_COMPLETE",
         "RawBucket",
         "no more buckets",
-        "delete-stack --stack-name pvfault-prod-storage",
+        f"delete-stack --stack-name {cloudformation.stack('pvfault-prod-storage').stack_id}",
     ):
         assert words in str(refusal.value)
 

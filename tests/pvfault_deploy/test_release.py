@@ -153,6 +153,17 @@ def test_a_release_that_was_interrupted_is_completed(checkout, account, bucket):
     assert f"releases/{release.name}/release.json" in bucket()
 
 
+@pytest.mark.parametrize("path", ["models/lenet5.h5", "spark_jobs/classify_faults.py"])
+def test_what_has_changed_since_it_was_packed_is_not_sent_under_the_release_s_name(checkout, account, bucket, path):
+    """Half an hour of questions lies between, in which a network may be trained or a branch be pulled."""
+    release = pack_checkout(checkout)
+    with (checkout / path).open("ab") as file:
+        file.write(b"\n# changed")
+    with pytest.raises(PvfaultError, match=f"{path} has changed since release {release.name} was packed; deploy again"):
+        send(release, account)
+    assert f"releases/{release.name}/release.json" not in bucket()
+
+
 def test_a_file_that_was_changed_in_the_bucket_is_sent_again(checkout, account, bucket):
     release = pack_checkout(checkout)
     send(release, account)

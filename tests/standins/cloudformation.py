@@ -1,8 +1,9 @@
 """AWS for `pvfault deploy`: moto's server in this process, with what its CloudFormation lacks.
 
 Here: outputs of stacks that change sets make, which moto leaves empty, the identities of resources that other stacks
-refer to and moto does not make, and stacks that fail, which moto has none of. Not here: whether a resource's properties
-are right: moto takes any, and cfn-lint is what looks at them (tests/infra).
+refer to and moto does not make, which resource a change is of and whether it takes its place, change sets of others
+that become void, and stacks that fail, which moto has none of. Not here: whether a resource's properties are right:
+moto takes any, and cfn-lint is what looks at them (tests/infra).
 """
 
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from contextlib import contextmanager
 from unittest.mock import patch
 from urllib.request import Request, urlopen
 
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from moto.backends import get_backend
-from moto.cloudformation.models import ChangeSet, CloudFormationBackend
+from moto.cloudformation.exceptions import CloudFormationError, ValidationError
+from moto.cloudformation.models import Change, ChangeSet, CloudFormationBackend
+from moto.cloudformation.parsing import get_references_from_template
 from moto.core.common_models import CloudFormationModel
 from moto.server import ThreadedMotoServer
 
@@ -78,7 +82,15 @@ class DiscoveredService(_Named, CloudFormationModel):
         return f"arn:aws:servicediscovery:{REGION}:{ACCOUNT}:service/{self.physical_resource_id}"
 
 
+class ChangeSetNotFoundError(CloudFormationError):
+    """What CloudFormation says of a change set that is void, because another one was executed."""
+
+    code = "ChangeSetNotFound"
+
+
 _apply = ChangeSet.apply
+_create_change_set = CloudFormationBackend.create_change_set
+_execute_change_set = CloudFormationBackend.execute_change_set
 
 
 def _as_text(value):
@@ -94,11 +106,86 @@ def _apply_with_outputs(self):
     self.stack.output_map = self.stack._create_output_map()
 
 
+def _diff(self):
+    """As CloudFormation tells changes: parameters too, which resource it is, and whether another takes its place."""
+    resources = self.stack.resource_map
+    before, after = resources._resource_json_map, self.template_dict["Resources"]
+    changed = {name for name, value in self.parameters.items() if resources.input_parameters.get(name) != value}
+    changes = []
+    for action, names in resources.build_resource_diff(self.template_dict, self.parameters).items():
+        for name in names:
+            change = Change(action, name, (before if action == "Remove" else after)[name]["Type"])
+            if action != "Add":
+                change.physical_resource_id = resources[name].physical_resource_id if resources[name] else None
+            if action == "Modify":
+                change.replacement = _replacement(before[name], after[name], changed)
+            changes.append(change)
+    return changes
+
+
+def _replacement(before, after, changed_parameters):
+    """What the schema of a kind, as CloudFormation publishes it, says of a change of its properties."""
+    old, new = before.get("Properties", {}), after.get("Properties", {})
+    changed = {
+        name
+        for name in old.keys() | new.keys()
+        if old.get(name) != new.get(name) or changed_parameters & set(get_references_from_template(new.get(name)))
+    }
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, after["Type"]).schema
+    for key, answer in (("createOnlyProperties", "True"), ("conditionalCreateOnlyProperties", "Conditional")):
+        if changed & {pointer.split("/")[2] for pointer in schema.get(key, [])}:
+            return answer
+    return "False"
+
+
+def _create_for_what_is_there(self, stack_name, change_set_name, change_set_type, **rest):
+    """Refuse to make a stack that is there, in CloudFormation's words; find it by its id, too."""
+    there = next((stack for stack in self.stacks.values() if stack_name in (stack.name, stack.stack_id)), None)
+    if change_set_type == "CREATE" and there and there.status != "REVIEW_IN_PROGRESS":
+        raise ValidationError(
+            message=f"Stack [{stack_name}] already exists and cannot be created again with the changeSet "
+            f"[{change_set_name}]."
+        )
+    arn, stack_id = _create_change_set(
+        self,
+        stack_name=there.name if there else stack_name,
+        change_set_name=change_set_name,
+        change_set_type=change_set_type,
+        **rest,
+    )
+    if there and stack_id != there.stack_id:  # all change sets that would make a stack are of one
+        del self.stacks[stack_id]
+        self.change_sets[arn].stack, self.change_sets[arn].stack_id = there, there.stack_id
+    return arn, self.change_sets[arn].stack_id
+
+
+def _delete_if_there(self, change_set_name):
+    """CloudFormation knows no error for a change set that is not there any more."""
+    self.change_sets.pop(change_set_name, None)
+
+
+def _execute_and_forget_others(self, change_set_name, stack_name=None):
+    """With a change set that is executed, all others of its stack become void."""
+    if change_set_name not in self.change_sets:
+        raise ChangeSetNotFoundError(f"ChangeSet [{change_set_name}] does not exist")
+    _execute_change_set(self, change_set_name, stack_name)
+    stack = self.change_sets[change_set_name].stack
+    for arn, other in list(self.change_sets.items()):
+        if other.stack is stack and arn != change_set_name:
+            del self.change_sets[arn]
+
+
 @contextmanager
 def running() -> Iterator[str]:
     """Run the server; its address is given."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    with patch.object(ChangeSet, "apply", _apply_with_outputs):
+    with (
+        patch.object(ChangeSet, "apply", _apply_with_outputs),
+        patch.object(ChangeSet, "diff", _diff),
+        patch.object(CloudFormationBackend, "create_change_set", _create_for_what_is_there),
+        patch.object(CloudFormationBackend, "delete_change_set", _delete_if_there),
+        patch.object(CloudFormationBackend, "execute_change_set", _execute_and_forget_others),
+    ):
         server.start()
         host, port = server.get_host_and_port()
         yield f"http://{host}:{port}"
@@ -117,8 +204,11 @@ def stack(name: str):
 
 
 @contextmanager
-def failing(resource: str, kind: str, reason: str) -> Iterator[None]:
-    """Let every execution of a change set fail with one resource and be rolled back, in CloudFormation's words."""
+def failing(resource: str, kind: str, reason: str, *, cleared_away: bool = False) -> Iterator[None]:
+    """Let every execution of a change set fail with one resource and be rolled back, in CloudFormation's words.
+
+    If it is cleared away, somebody deletes the stack at once.
+    """
 
     def execute(self, change_set_name, stack_name=None):
         change_set = self.change_sets[change_set_name]
@@ -132,6 +222,9 @@ def failing(resource: str, kind: str, reason: str) -> Iterator[None]:
             stack.events[-1].logical_resource_id, stack.events[-1].resource_type = name, type_
         stack.status = "ROLLBACK_COMPLETE" if verb == "CREATE" else "UPDATE_ROLLBACK_COMPLETE"
         stack._add_stack_event(stack.status)
+        if cleared_away:
+            stack.status = "DELETE_COMPLETE"
+            self.deleted_stacks[stack.stack_id] = self.stacks.pop(stack.stack_id)
 
     with patch.object(CloudFormationBackend, "execute_change_set", execute):
         yield
