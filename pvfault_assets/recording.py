@@ -119,6 +119,8 @@ def pass_on(context: dg.AssetExecutionContext) -> Iterator[dg.Output | DagsterEv
     """Let the steps that depend on this one begin: its dates and checks are recorded already."""
     step = context.get_step_execution_context()
     output = context.assets_def.get_output_name_for_asset_key(context.asset_key)
+    # A Pipes session makes Dagster wait for results of its own kind, of which each would record all dates of the run.
+    step._requires_typed_event_stream = False
     yield DagsterEvent.step_output_event(step, StepOutputData(StepOutputHandle(step.step.key, output)))
     for check in context.selected_asset_check_keys:
         yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
