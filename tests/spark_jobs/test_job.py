@@ -60,8 +60,8 @@ def test_what_a_job_says_survives_its_way_as_a_message(said):
 )
 def test_a_figure_that_json_would_not_give_back_is_refused_before_its_date_is_published(value):
     """NumPy's integers come of counting; Dagster refused them when the date was published already."""
-    with pytest.raises(TypeError, match=r"late, found: .*expected"):
-        Audit("late", "", "").judge(True, "", found=value)
+    with pytest.raises(TypeError, match=r"late, count: .*expected"):
+        Audit("late", "", "").judge(True, "", count=value)
     with pytest.raises(TypeError, match=f"{DAY}.*expected"):
         DateReport(DAY, 1, 1, published=False, figures={"found": value})
 
