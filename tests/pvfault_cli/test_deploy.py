@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,27 @@ def test_a_deployment_as_it_is_typed(run):
         )
         assert "pvfault-prod-images: not there" in status.stdout
         assert "Release: none" in status.stdout
+
+
+def test_yes_to_everything_loses_nothing_and_what_may_be_lost_is_named(run, monkeypatch, tmp_path):
+    """A renamed bucket among fifty changes of a script is an empty platform the next morning."""
+    with cloudformation.running() as address:
+        cloudformation.reset(address)
+        run("--prefix", "acme-pv", address=address, answer="y\nn\n")
+
+        for part in PROJECT.iterdir():
+            if part.name != "infra":
+                (tmp_path / part.name).symlink_to(part)
+        shutil.copytree(PROJECT / "infra", tmp_path / "infra")
+        template = tmp_path / "infra" / "cloudformation" / "storage.yaml"
+        template.write_text(template.read_text().replace("${BucketPrefix}-raw", "${BucketPrefix}-readings"))
+        monkeypatch.chdir(tmp_path)
+
+        refused = run("--yes", address=address)
+        assert refused.exit_code == 2, refused.output
+        assert "  Modify  RawBucket (AWS::S3::Bucket)" in refused.stdout
+        assert "RawBucket (AWS::S3::Bucket acme-pv-raw) would be replaced: its objects stay in it" in refused.stderr
+        assert "deploy again with --lose acme-pv-raw" in refused.stderr
+
+        allowed = run("--lose", "acme-pv-raw", address=address, answer="y\nn\n")
+        assert "pvfault-prod-storage: UPDATE_COMPLETE" in allowed.stderr
