@@ -469,7 +469,7 @@ def test_a_job_that_gets_no_workers_is_cancelled_after_the_queue_timeout(run, pr
 def test_a_job_that_runs_too_long_is_ended_by_the_service_and_told(run, program, emr, instance):
     """What it has published until then is recorded."""
     program(WAITS.replace("print(", "report(send, days=config.dates[:1]); print("))
-    emr.minute_s = 5.0
+    emr.minute_s = 60.0  # in which a slow machine starts a job that reports its first date
     result = run("2024-06-01", "2024-06-03", patience=Patience(**vars(HURRY) | {"execution_minutes": 1}), retries=2)
     (event,) = result.filter_events(lambda event: event.is_step_failure)
     failure = event.step_failure_data.user_failure_data
