@@ -63,10 +63,10 @@ def marks(
     Example: `pvfault derive marks --devices 2160`
     """
     from pvfault.marks import MARKS
-    from pvfault_workshop.derive_marks import CANDIDATES, DEVICES, derive_marks, found_and_written
+    from pvfault_workshop.derive_marks import CANDIDATES, DEVICES, derive_marks, found_and_written, others_for
 
     devices = DEVICES if devices is None else devices
-    with _progress(devices + max(devices // 4, 24)) as report:
+    with _progress(devices + others_for(devices)) as report:
         found = derive_marks(devices, seed=seed, workers=workers, report=report, tell=_tell)
     typer.echo(f"Constants of the scales, from {found.windows:,} windows:")
     rows = [
@@ -80,7 +80,7 @@ def marks(
     )
     typer.echo(f"Found and not in the code: {', '.join(sorted(set(found.chosen) - set(MARKS)))}")
     typer.echo(f"In the code and not found: {', '.join(sorted(set(MARKS) - set(found.chosen)))}")
-    typer.echo("Cross-entropy of a perceptron on the validation windows, by what it sees:")
+    typer.echo("Cross-entropy of a perceptron, by what it sees, on windows that nothing was chosen by:")
     _print([(name, f"{loss:.4f}") for name, loss in found.losses.items()], "sees", "cross-entropy")
 
 

@@ -22,7 +22,7 @@ from pvfault.hourly_statistics import RELATIONS, SIGNALS, SUMMARIES
 from pvfault.marks import CHANGES, LEAST_SIZE, MARKS, SIZES, WAYS, measure_numbers, to_scale
 from pvfault.reference import HISTORY
 from pvfault_workshop.evaluation.scores import GROUP_NAMES, group_shorts
-from pvfault_workshop.simulation.labelling import simulate_hours, thin
+from pvfault_workshop.simulation.labelling import FLEET, simulate_hours, thin
 from pvfault_workshop.simulation.splits import TRAINING, VALIDATION, Split, plan_part
 
 # About 26,000 windows.
@@ -77,6 +77,10 @@ class Numbers:
     by_name: dict[str, np.ndarray]
     label: np.ndarray
 
+    def select(self, which: slice) -> "Numbers":
+        """Those of some of the windows."""
+        return Numbers({name: values[which] for name, values in self.by_name.items()}, self.label[which])
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -104,7 +108,7 @@ class FoundMarks:
         Of all candidates.
     chosen : tuple of str
     losses : dict of str to float
-        Cross-entropy of a perceptron on the validation windows, by what it sees.
+        Cross-entropy of a perceptron, by what it sees, on validation windows that nothing was chosen by.
     """
 
     windows: int
@@ -122,7 +126,8 @@ def derive_marks(
     Parameters
     ----------
     devices : int
-        Faulty devices, each with its healthy twin; a quarter as many more decide what is missed.
+        Faulty devices, each with its healthy twin; a quarter as many more decide what is missed, and as many again
+        compare what was found with what is in the code: numbers are the better where they were chosen.
     candidates : sequence of str
         Of `CANDIDATES`.
     wanted : int
@@ -140,9 +145,12 @@ def derive_marks(
     FoundMarks
     """
     training = simulate_numbers(TRAINING, devices, candidates, workers=workers, report=report)
-    validation = simulate_numbers(
-        VALIDATION, max(devices // 4, 24), candidates, workers=workers, report=lambda done: report(devices + done)
+    more = simulate_numbers(
+        VALIDATION, others_for(devices), candidates, workers=workers, report=lambda done: report(devices + done)
     )
+    # Device after device, so that hardly one is in both.
+    half = len(more.label) // 2
+    validation, comparison = more.select(slice(half)), more.select(slice(half, None))
     scales = find_scales(training, candidates)
     chosen = choose_marks(training, validation, scales, candidates, wanted, seed=seed, tell=tell)
     seen = {"all candidates": tuple(candidates), "the marks found": chosen}
@@ -151,8 +159,13 @@ def derive_marks(
     losses = {}
     for name, names in seen.items():
         perceptron = _fit(training, scales, names, seed)
-        losses[name] = _loss(perceptron, scales.apply(validation, names), validation.label)
+        losses[name] = _loss(perceptron, scales.apply(comparison, names), comparison.label)
     return FoundMarks(len(training.label), scales, chosen, losses)
+
+
+def others_for(devices: int) -> int:
+    """How many more devices are simulated beside those for training."""
+    return 2 * max(devices // 4, FLEET)
 
 
 def simulate_numbers(

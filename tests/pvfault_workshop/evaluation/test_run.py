@@ -40,7 +40,11 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     hours = [f"2024-06-01T{hour:02d}:{minute:02d}:00Z" for hour in range(8, 15) for minute in range(60)]
     readings.write_text(
         "deviceID,timestamp,voltage,current,temperature,irradiance\n"
-        + "".join(f"INV0000001,{time},400,8,45,800\n" for time in hours)
+        # The light moves a little: what stands still for an hour is a broken logger.
+        + "".join(
+            f"INV0000001,{time},{400 + k % 3},{8 + k % 30 / 100:.2f},45,{800 + k % 30}\n"
+            for k, time in enumerate(hours)
+        )
     )
     weights.with_name(JUDGEMENTS).write_text("# Days\n\n## INV0000001 2024-06-01\n\nAn even day,\nmade up.\n")
     done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, "--measured", readings, *SMALL)
