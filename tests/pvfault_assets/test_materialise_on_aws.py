@@ -100,6 +100,18 @@ def told(made, asset):
     }
 
 
+def costs(made, asset):
+    """What is known of an asset's days since the job runs that made them have ended."""
+    observed = [event for result in made for event in result.get_asset_observation_events()]
+    return {
+        event.partition: {
+            key: value.value for key, value in event.asset_observation_data.asset_observation.metadata.items()
+        }
+        for event in observed
+        if event.asset_key == dg.AssetKey(asset)
+    }
+
+
 def test_every_day_reaches_its_verdicts_in_glue_and_s3(made, settings, fleet):
     assert [result.success for result in made] == [True, True]
     expected = {READINGS: {day: len(fleet.readings(day)) for day in DAYS}} | {
@@ -126,9 +138,12 @@ def test_each_table_of_a_run_is_one_job_run_with_its_cost(made, account):
     _, service, _ = account
     assert [run.state for run in service.runs] == ["SUCCESS"] * 5
     for table, job_runs in ((READINGS, 2), (SCALOGRAMS, 1), (PREDICTIONS, 1), (DEVICE_DAYS, 1)):
-        metadata = told(made, table.name).values()
-        assert all(day["job_run_dollars"] > 0 and day["published"] for day in metadata)
-        assert len({day["job_run"] for day in metadata}) == job_runs
+        made_days, paid_days = told(made, table.name), costs(made, table.name)
+        assert made_days.keys() == paid_days.keys()
+        assert all(day["published"] for day in made_days.values())
+        assert all(day["job_run_dollars"] > 0 for day in paid_days.values())
+        assert {day["job_run"] for day in made_days.values()} == {day["job_run"] for day in paid_days.values()}
+        assert len({day["job_run"] for day in made_days.values()}) == job_runs
 
 
 def test_registry_and_network_are_versioned_from_s3(made, settings):

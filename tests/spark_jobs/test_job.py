@@ -175,12 +175,13 @@ def test_a_job_runs_by_spark_submit_and_prints_its_report(lake_settings, topic, 
 # Dagster's own Pipes client calls a part of itself that is still called a preview.
 @pytest.mark.filterwarnings("ignore::dagster_shared.utils.warnings.PreviewWarning")
 def test_a_job_reports_over_dagster_pipes(lake_settings, topic, environment):
-    day = date(2024, 7, 2)
+    day, next_day = date(2024, 7, 2), date(2024, 7, 3)
     send_readings(lake_settings, topic, make_readings(day, DEVICES[:1]))
+    send_readings(lake_settings, topic, make_readings(next_day, DEVICES[:1]))
 
     @dg.op
     def run_by_pipes(context: dg.OpExecutionContext, pipes: dg.PipesSubprocessClient):
-        command = [sys.executable, str(JOB_FILE), "--dates", f"{day}..{day + timedelta(1)}", "--topic", topic]
+        command = [sys.executable, str(JOB_FILE), "--dates", f"{day}..{next_day}", "--topic", topic]
         return pipes.run(command=command, context=context, env=environment).get_custom_messages()
 
     @dg.job(resource_defs={"pipes": dg.PipesSubprocessClient()})
@@ -188,8 +189,11 @@ def test_a_job_reports_over_dagster_pipes(lake_settings, topic, environment):
         run_by_pipes()
 
     messages = pipes_job.execute_in_process().output_for_node("run_by_pipes")
-    first, _ = (from_message(message) for message in messages)
-    assert (first.day, first.rows, first.published) == (day, 4320, True)
+    reports = [from_message(message) for message in messages]
+    assert [(report.day, report.rows, report.published) for report in reports] == [
+        (day, 4320, True),
+        (next_day, 4320, True),
+    ]
 
 
 @pytest.mark.spark
