@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JJavaError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from pvfault.errors import TransientError
@@ -29,10 +29,6 @@ def raised_as_transient() -> Iterator[None]:
     """
     try:
         yield
-    except Py4JNetworkError as error:
-        raise TransientError(
-            f"Spark's virtual machine has gone ({error}); it is out of memory, or was ended"
-        ) from error
     except (PySparkException, Py4JJavaError) as error:
         lost = _LOST.search(str(error))
         if lost is None:
@@ -40,3 +36,15 @@ def raised_as_transient() -> Iterator[None]:
         raise TransientError(
             f"Spark has lost workers ({lost[0].strip()}); if it does so again, give them more memory"
         ) from error
+    except Py4JError as error:
+        if not _has_no_answer(error):
+            raise
+        raise TransientError(
+            f"Spark's virtual machine has gone ({error}); if it does so again, give it more memory"
+        ) from error
+
+
+def _has_no_answer(error: Py4JError) -> bool:
+    """Whether nobody is there to call any more. A call that Java refuses comes with a trace of Java's."""
+    lost_at_a_call = str(error).startswith("An error occurred while calling") and "Trace:" not in str(error)
+    return isinstance(error, Py4JNetworkError) or lost_at_a_call
