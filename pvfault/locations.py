@@ -7,15 +7,22 @@ endpoint are those of the process, as Amazon's own tools read them. Not here: wh
 PyArrow is imported where it is used: the settings know this module, and no command's help should wait for it.
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from pvfault.errors import PvfaultError
+from pvfault.errors import PvfaultError, TransientError
 
 S3 = "s3://"
+# As Arrow tells what S3 has answered, and those answers that may be others a little later.
+_OF_S3 = re.compile(r"AWS Error \w+")
+_MAY_PASS = re.compile(
+    "AWS Error (NETWORK_CONNECTION|SLOW_DOWN|THROTTLING|REQUEST_TIMEOUT|INTERNAL_FAILURE|SERVICE_UNAVAILABLE)"
+    r"|AWS Error UNKNOWN \(HTTP status 5"
+)
 
 Location = Path | str
 """A path, or an s3:// URI as text."""
@@ -25,6 +32,10 @@ class LocationError(PvfaultError):
     """A file cannot be reached."""
 
 
+class NotThereError(LocationError):
+    """There is no such file."""
+
+
 def is_there(location: Location) -> bool:
     """Whether there is such a file.
 
@@ -32,6 +43,8 @@ def is_there(location: Location) -> bool:
     ------
     LocationError
         If S3 cannot be asked.
+    TransientError
+        If S3 does not answer now.
     """
     if not _is_uri(location):
         return Path(location).is_file()
@@ -55,6 +68,8 @@ def local_file(location: Location) -> Iterator[Path]:
     ------
     LocationError
         If a URI names no file, or S3 cannot be asked.
+    TransientError
+        If S3 does not answer now.
     """
     if not _is_uri(location):
         yield Path(location)
@@ -83,8 +98,12 @@ def open_to_read(location: str):
 
     Raises
     ------
+    NotThereError
+        If there is no such file.
     LocationError
-        If there is no such file, or S3 cannot be asked.
+        If S3 cannot be asked.
+    TransientError
+        If S3 does not answer now.
     """
     with _told(location):
         system, path = _store_of(location)
@@ -108,6 +127,8 @@ def create(location: str):
     ------
     LocationError
         If it cannot be made.
+    TransientError
+        If S3 does not answer now.
     """
     with _told(location, "written"):
         system, path = _store_of(location)
@@ -139,8 +160,18 @@ def _told(location: str, done: str = "read") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise LocationError(f"{location}: no such file; put it there, or name another one") from error
+        raise NotThereError(f"{location}: no such file; put it there, or name another one") from error
     except (OSError, pa.ArrowInvalid) as error:
-        raise LocationError(
-            f"{location}: cannot be {done} ({error}); look at the URI, the role and the network"
-        ) from error
+        raise explain(location, error, done) from error
+
+
+def explain(location: Location, error: Exception, done: str = "read") -> PvfaultError:
+    """What to tell of an error with a file: a TransientError if it may pass by itself."""
+    if _MAY_PASS.search(str(error)):
+        return TransientError(f"{location}: cannot be {done} now ({error}); S3 does not answer, try again later")
+    return LocationError(f"{location}: cannot be {done} ({error}); look at the URI, the role and the network")
+
+
+def is_of_s3(error: Exception) -> bool:
+    """Whether an error is S3's answer, and so tells nothing of what is in a file."""
+    return _OF_S3.search(str(error)) is not None

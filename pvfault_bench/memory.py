@@ -118,13 +118,12 @@ def _prepare_nothing(_place, _devices):
     """The step makes what it is given as it goes."""
 
 
-def _run_references(_place, devices):
-    """What devices should give, from the hourly means of all dates before, as in one task of `compute_scalograms`."""
+def _run_references(place, devices):
+    """What devices should give, from the hourly means of all dates before, as one task of a job does."""
     from pvfault.registry import EMPTY_REGISTRY
-    from spark_jobs.compute_scalograms import _to_references
+    from spark_jobs.references import to_reference_files
 
-    for _batch in _to_references(DAY, EMPTY_REGISTRY)(_histories(devices)):
-        pass
+    to_reference_files(EMPTY_REGISTRY, DAY, str(place))(_histories(devices))
 
 
 def _histories(devices) -> Iterator[pa.RecordBatch]:

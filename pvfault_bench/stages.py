@@ -96,8 +96,8 @@ def _run_once(spark, config, memory, timings) -> dict[str, float]:
             taken[job.NAME] = time.perf_counter() - started
         (day,) = report.days
         if not day.published:
-            refusals = "; ".join(audit.summary for audit in day.refusals) or "there was nothing to publish"
-            raise PvfaultError(f"{job.NAME} did not publish the measured day: {refusals}")
+            reason = day.stopped_by or "there was nothing to publish"
+            raise PvfaultError(f"{job.NAME} did not publish the measured day: {reason}")
         timings.bytes_written[job.NAME] = day.figures["bytes"]
         if job.NAME == SCALOGRAMS:
             timings.windows = {quality: day.figures[quality] for quality in QUALITIES}

@@ -92,7 +92,7 @@ def _predict(model: str) -> Callable:
         found = Counter()
         for batch in scalograms:
             rows = prediction_rows(pa.Table.from_batches([batch]), _classifier(model))
-            found.update(count(rows))
+            found.update(count_verdicts(rows))
             yield from rows.to_batches()
         return found
 
@@ -103,7 +103,8 @@ def _make_date(spark: SparkSession, model: str, version: str, day: date) -> Date
     source = scans.read_files(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
     if source is None:
         source = scans.Source(scans.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
-    written, tallies = publishing.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
+    with scans.naming_damage(spark, day, SCALOGRAMS):
+        written, tallies = publishing.write(source, _predict(model), PREDICTIONS, day, rows_at_once=IMAGES_AT_ONCE)
     staged = publishing.stage(spark, PREDICTIONS, day, written)
     if not staged.rows:
         return publishing.publish_audited(spark, staged, (), {"model_version": version})
@@ -113,7 +114,7 @@ def _make_date(spark: SparkSession, model: str, version: str, day: date) -> Date
     return publishing.publish_audited(spark, staged, audits, figures)
 
 
-def count(predictions: pa.Table) -> dict[str, int]:
+def count_verdicts(predictions: pa.Table) -> dict[str, int]:
     """What is audited of some predictions.
 
     Returns

@@ -5,7 +5,7 @@ themselves.
 """
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -13,25 +13,17 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 
 from pvfault import scalogram
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP
-from pvfault.reference import LEAST_LIGHT
+from pvfault.reference import HISTORY
 from pvfault.registry import Registry
-from pvfault.rows.references import (
-    HISTORY_COLUMNS,
-    REFERENCE_SCHEMA,
-    history_dates,
-    reference_rows,
-    references_by_device,
-)
+from pvfault.rows.columns import whole_devices
 from pvfault.rows.scalograms import Doubt, missing_rows, scalograms_and_doubts
 from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
-from spark_jobs import catalog, publishing, scans
+from spark_jobs import catalog, publishing, references, scans
 from spark_jobs.files import Written
 from spark_jobs.job import (
     REPORT_IT,
@@ -45,6 +37,7 @@ from spark_jobs.job import (
     run_dates,
     to_nobody,
 )
+from spark_jobs.tasks import ROWS_AT_ONCE
 
 NAME = "compute_scalograms"
 
@@ -81,7 +74,12 @@ BELIEVED = Audit(
     "look at the meters and loggers of these devices; if the readings beyond are right, correct rated_voltage and "
     "rated_current in the registry, which are of the whole array, and make the date's scalograms again",
 )
-AUDITS = (WHOLE_DAYS, FINITE, JUDGED, BELIEVED)
+HISTORY_THERE = Audit(
+    "history_is_there",
+    f"Each of the {len(HISTORY)} dates before that are looked at has scalograms, if it has readings.",
+    "make `scalograms` of these dates, then of this date again: its verdicts depend on them",
+)
+AUDITS = (WHOLE_DAYS, FINITE, JUDGED, BELIEVED, HISTORY_THERE)
 
 
 def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
@@ -107,98 +105,40 @@ class Tally:
         That had readings.
     apart : bool
         Whether a device's readings did not stand together, sorted by time; what the task gave is then not whole.
-    made : int
-        Devices whose windows were given.
-    not_whole : int
-        Those among them without each hour once.
-    windows : Counter
-        By quality.
-    blank : int
-        Images of zeros alone.
+    counts : Counter
+        `made`, devices whose windows were given; `not_whole`, those among them without each hour once; `blank`, images
+        of zeros alone; and by the name of each quality, its windows.
     doubts : list of Doubt
         Of the devices with readings that do not tell of the array.
     """
 
     devices: set[str] = field(default_factory=set)
     apart: bool = False
-    made: int = 0
-    not_whole: int = 0
-    windows: Counter = field(default_factory=Counter)
-    blank: int = 0
+    counts: Counter = field(default_factory=Counter)
     doubts: list[Doubt] = field(default_factory=list)
 
-    def count(self, scalograms: pa.Table) -> None:
-        """Add rows of `SCALOGRAMS` of devices that were not there before."""
+    def add(self, scalograms: pa.Table) -> None:
+        """Count rows of `SCALOGRAMS` of devices that were not there before."""
         device = scalograms[DEVICE_ID].combine_chunks().dictionary_encode()
         hour = scalograms[WINDOW_START].cast(pa.int64()).to_numpy() // (WINDOW_S * 1_000_000) % WINDOWS_PER_DAY
         place = device.indices.to_numpy().astype(np.int64) * WINDOWS_PER_DAY + hour
         times = np.bincount(place, minlength=len(device.dictionary) * WINDOWS_PER_DAY).reshape(-1, WINDOWS_PER_DAY)
-        self.made += len(times)
-        self.not_whole += int(np.count_nonzero((times != 1).any(axis=1)))
+        self.counts["made"] += len(times)
+        self.counts["not_whole"] += int(np.count_nonzero((times != 1).any(axis=1)))
         for found in scalograms["quality"].value_counts().to_pylist():
-            self.windows[found["values"]] += found["counts"]
-        self.blank += pc.sum(pc.equal(scalograms["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
+            self.counts[found["values"]] += found["counts"]
+        self.counts["blank"] += pc.sum(pc.equal(scalograms["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
 
 
-def references_of(hours: DataFrame, day: date, registry: Registry) -> dict[str, np.ndarray]:
-    """What each device should give on a date, from its scalograms' hourly means of the dates before.
-
-    Parameters
-    ----------
-    hours : DataFrame
-        Rows of `SCALOGRAMS` of the dates before; those of dates that were not made are absent.
-    day : date
-    registry : Registry
-
-    Returns
-    -------
-    dict
-        As `references_by_device` gives it, of each device that had an hour in the light: 400 bytes each, in every task.
-    """
-    lit = hours.where(f.col("mean_irradiance") > LEAST_LIGHT).select(DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS)
-    by_device = lit.repartition(hours.sparkSession.sparkContext.defaultParallelism, DEVICE_ID)
-    rows = by_device.mapInArrow(_to_references(day, registry), from_arrow_schema(REFERENCE_SCHEMA))
-    return references_by_device(rows.toArrow())
-
-
-def _to_references(day: date, registry: Registry) -> Callable:
-    def to_references(hours: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        held = list(hours)
-        if held:
-            yield from reference_rows(pa.Table.from_batches(held), day, registry).to_batches()
-
-    return to_references
-
-
-def whole_devices(readings: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Join and cut batches of sorted readings so that each table holds whole devices, `READINGS_AT_ONCE` or more."""
-    held: list[pa.RecordBatch] = []
-    n_held = 0
-    for batch in readings:
-        held.append(batch)
-        n_held += batch.num_rows
-        if n_held < READINGS_AT_ONCE:
-            continue
-        table = pa.Table.from_batches(held)
-        # Sorted: the last device, which may go on in the next batch, is the tail.
-        first_of_last = pc.index(table[DEVICE_ID], table[DEVICE_ID][-1]).as_py()
-        if first_of_last:
-            yield table.slice(0, first_of_last)
-        held = table.slice(first_of_last).to_batches()
-        n_held = table.num_rows - first_of_last
-    if n_held:
-        yield pa.Table.from_batches(held)
-
-
-def to_scalograms(day: date, registry: Registry, references: Mapping[str, np.ndarray]) -> Callable:
+def to_scalograms(day: date, registry: Registry, learned: Sequence[references.ReferenceFile] = ()) -> Callable:
     """From a task's readings of a date to its scalograms.
 
     Parameters
     ----------
     day : date
     registry : Registry
-    references : mapping
-        What devices should give, as `references_of` has it.
+    learned : sequence of references.ReferenceFile
+        What devices should give. Of others, the ratings tell.
 
     Returns
     -------
@@ -209,16 +149,16 @@ def to_scalograms(day: date, registry: Registry, references: Mapping[str, np.nda
     """
 
     def to_rows(readings: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
-        tally = Tally()
-        for table in whole_devices(readings):
+        tally, reader = Tally(), references.ReferenceReader(learned)
+        for table in whole_devices(readings, READINGS_AT_ONCE):
             devices = table[DEVICE_ID].unique().to_pylist()
             tally.apart = tally.apart or not tally.devices.isdisjoint(devices) or not _is_in_order(table)
             if tally.apart:
                 break
             tally.devices.update(devices)
             rows = table.select(READING_SCHEMA.names).cast(READING_SCHEMA)
-            made, doubts = scalograms_and_doubts(rows, day, registry, references)
-            tally.count(made)
+            made, doubts = scalograms_and_doubts(rows, day, registry, reader.of(devices))
+            tally.add(made)
             tally.doubts += doubts
             yield from made.to_batches()
         return tally
@@ -236,33 +176,40 @@ def _is_in_order(readings: pa.Table) -> bool:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    before = scans.read(spark, SCALOGRAMS, *history_dates(day))
-    references = references_of(before, day, registry)
-    written, tallies = _write_seen(spark, registry, references, day)
+    with references.temporary_folder(spark) as folder, scans.naming_damage(spark, day, READINGS):
+        history = references.learn_history(spark, registry, day, folder)
+        written, tallies = _write_seen(spark, registry, history.learned, day)
     seen = set().union(*(tally.devices for tally in tallies))
     silent = sorted(set(registry.devices) - seen)
     written_missing, tallies_missing = _write_missing(spark, silent, day)
+    figures = {
+        "history": [then.isoformat() for then in history.used],
+        "devices_with_history": sum(file.devices for file in history.learned),
+    }
     staged = publishing.stage(spark, SCALOGRAMS, day, written + written_missing)
     if not staged.rows:
-        return publishing.publish_audited(spark, staged, (), dict.fromkeys(QUALITIES, 0))
-    found = _sum_up(tallies + tallies_missing)
+        return publishing.publish_audited(spark, staged, (), dict.fromkeys(QUALITIES, 0) | figures)
+    counts = sum((tally.counts for tally in tallies + tallies_missing), Counter())
     images = publishing.count_values(spark, staged, day, "scalogram")
-    figures = {name: found.windows[name] for name in QUALITIES}
-    figures |= {"devices": found.made, "devices_with_history": len(references)}
-    audits = _audit(staged, found, images, devices=len(seen) + len(silent))
+    audits = (
+        *_audit(staged, counts, images, devices=len(seen) + len(silent)),
+        _judge_doubts([doubt for tally in tallies for doubt in tally.doubts]),
+        _judge_history(history),
+    )
+    figures = {name: counts[name] for name in QUALITIES} | {"devices": counts["made"]} | figures
     return publishing.publish_audited(spark, staged, audits, figures)
 
 
 def _write_seen(
-    spark: SparkSession, registry: Registry, references: Mapping[str, np.ndarray], day: date
+    spark: SparkSession, registry: Registry, learned: Sequence[references.ReferenceFile], day: date
 ) -> tuple[list[Written], list[Tally]]:
     """Write the windows of the devices that sent something."""
 
     def write(source: scans.Source) -> tuple[list[Written], list[Tally]]:
-        return publishing.write(source, to_scalograms(day, registry, references), SCALOGRAMS, day)
+        return publishing.write(source, to_scalograms(day, registry, learned), SCALOGRAMS, day)
 
     # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
-    source = scans.read_files(spark, READINGS, day, READING_SCHEMA.names, publishing.ROWS_AT_ONCE)
+    source = scans.read_files(spark, READINGS, day, READING_SCHEMA.names, ROWS_AT_ONCE)
     if source:
         written, tallies = write(source)
         if _are_whole(tallies):
@@ -282,7 +229,7 @@ def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> tup
         tally = Tally()
         for first in range(0, len(silent), SILENT_AT_ONCE):
             made = missing_rows(silent[first : first + SILENT_AT_ONCE], day)
-            tally.count(made)
+            tally.add(made)
             yield from made.to_batches()
         return tally
 
@@ -295,27 +242,18 @@ def _are_whole(tallies: list[Tally]) -> bool:
     return len(devices) == sum(len(tally.devices) for tally in tallies) and not any(tally.apart for tally in tallies)
 
 
-def _sum_up(tallies: list[Tally]) -> Tally:
-    """All tasks' counts of windows as one."""
-    total = Tally()
-    for tally in tallies:
-        for name in ("made", "not_whole", "windows", "blank", "doubts"):
-            setattr(total, name, getattr(total, name) + getattr(tally, name))
-    return total
-
-
-def _audit(staged: publishing.Staged, found: Tally, images: int, devices: int) -> tuple[AuditResult, ...]:
-    n_ok, n_sparse, n_invalid = (found.windows[quality] for quality in (OK, SPARSE, INVALID))
+def _audit(staged: publishing.Staged, counts: Counter, images: int, devices: int) -> tuple[AuditResult, ...]:
+    n_ok, n_sparse, n_invalid, made, not_whole = (counts[name] for name in (OK, SPARSE, INVALID, "made", "not_whole"))
     unjudged = n_sparse + n_invalid
     lit = n_ok + unjudged
-    broken = abs(n_ok - images) + found.blank
+    broken = abs(n_ok - images) + counts["blank"]
     return (
         WHOLE_DAYS.judge(
-            found.not_whole == 0 and found.made == devices and staged.rows == WINDOWS_PER_DAY * devices,
-            f"{found.not_whole} of {found.made} devices do not have each hour once, {staged.rows} windows, "
+            not_whole == 0 and made == devices and staged.rows == WINDOWS_PER_DAY * devices,
+            f"{not_whole} of {made} devices do not have each hour once, {staged.rows} windows, "
             f"{devices} devices are registered or sent something",
-            devices=found.made,
-            not_whole=found.not_whole,
+            devices=made,
+            not_whole=not_whole,
         ),
         FINITE.judge(
             broken == 0,
@@ -330,7 +268,6 @@ def _audit(staged: publishing.Staged, found: Tally, images: int, devices: int) -
             invalid=n_invalid,
             lit=lit,
         ),
-        _judge_doubts(found.doubts),
     )
 
 
@@ -348,6 +285,24 @@ def _judge_doubts(doubts: list[Doubt]) -> AuditResult:
         still=still,
         devices=len(many),
         worst=[doubt._asdict() for doubt in worst],
+    )
+
+
+def _judge_history(history: references.History) -> AuditResult:
+    not_made = [then.isoformat() for then in history.not_made]
+    found = f"judged beside {len(history.used)} of {len(HISTORY)} dates before"
+    if not_made:
+        found += f"; {', '.join(not_made)} have readings and no scalograms"
+    if history.damaged:
+        found += (
+            f"; without {len(history.damaged)} whose scalograms cannot be read: {'; '.join(history.damaged.values())}"
+        )
+    return HISTORY_THERE.judge(
+        not not_made and not history.damaged,
+        found,
+        used=len(history.used),
+        not_made=not_made,
+        damaged=[then.isoformat() for then in history.damaged],
     )
 
 

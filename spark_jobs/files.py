@@ -6,7 +6,8 @@ table has, and how new ones become part of it (`publishing.py`).
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pvfault.errors import PvfaultError
-from pvfault.locations import create, open_to_read
+from pvfault.locations import NotThereError, create, explain, is_of_s3, open_to_read
 
 # Where Parquet's Arrow schemas have the numbers by which Iceberg knows columns.
 FIELD_ID = b"PARQUET:field_id"
@@ -101,16 +102,17 @@ def read(part: Part, schema: pa.Schema, rows_at_once: int) -> Iterator[pa.Record
     Raises
     ------
     FileError
-        If the file lacks a column that cannot be null.
+        If the file is not there or damaged, or lacks a column that cannot be null.
+    TransientError
+        If S3 does not answer now.
     """
-    with open_to_read(part.location) as source, pq.ParquetFile(source) as file:
+    with _opened(part.location) as file:
         by_id = {(field.metadata or {}).get(FIELD_ID): field.name for field in file.schema_arrow}
         names = [by_id.get(field.metadata[FIELD_ID]) for field in schema]
         absent = [field.name for field, name in zip(schema, names, strict=True) if name is None and not field.nullable]
         if absent:
             raise FileError(
-                f"{part.location} has no column {', '.join(absent)}, which each row of the table needs; "
-                "look at what wrote the file, and make the date again"
+                f"the file {part.location} has no column {', '.join(absent)}, which each row of the table needs"
             )
         present = [name for name in names if name is not None]
         for group in _row_groups_of(part, file.metadata):
@@ -120,6 +122,38 @@ def read(part: Part, schema: pa.Schema, rows_at_once: int) -> Iterator[pa.Record
                     for field, name in zip(schema, names, strict=True)
                 ]
                 yield pa.record_batch(columns, schema=schema)
+
+
+def verify(location: str, names: Sequence[str]) -> None:
+    """Read columns of a file from its first row to its last, as far as it has them.
+
+    Raises
+    ------
+    FileError
+        If the file is not there or damaged.
+    TransientError
+        If S3 does not answer now.
+    """
+    with _opened(location) as file:
+        columns = [name for name in names if name in file.schema_arrow.names]
+        for _ in file.iter_batches(columns=columns, use_threads=False):
+            pass
+
+
+@contextmanager
+def _opened(location: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file to be read, whose damage is told as such."""
+    try:
+        # Noise inside a page may well decode, to wrong values; its checksum tells.
+        with open_to_read(location) as source, pq.ParquetFile(source, page_checksum_verification=True) as file:
+            yield file
+    except NotThereError as error:
+        raise FileError(f"the file {location} is not there") from error
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        if is_of_s3(error):
+            raise explain(location, error) from error
+        (reason, *_) = str(error).splitlines() or [type(error).__name__]
+        raise FileError(f"the file {location} is damaged ({reason})") from error
 
 
 def write(batches: Iterable[pa.RecordBatch], target: Target) -> Written | None:
@@ -185,6 +219,7 @@ def _options(schema: pa.Schema) -> dict:
         "dictionary_pagesize_limit": 2**16,
         # Iceberg's schema is the one that counts, and other readers take Arrow's for it.
         "store_schema": False,
+        "write_page_checksum": True,
     }
 
 

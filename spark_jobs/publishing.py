@@ -4,10 +4,8 @@ Here: `write` lets the workers write files that no table knows, `stage` makes a 
 see, `publish` shows it. Not here: what rows mean and what is audited (the jobs), the files' form (`files.py`).
 """
 
-import pickle
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -15,14 +13,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from pvfault.tables import CATALOG, NAMESPACE, Table
-from spark_jobs import catalog, files, scans
+from spark_jobs import catalog, files, scans, tasks
 from spark_jobs.job import AuditResult, DateReport
-from spark_jobs.session import read_archives_once
-
-# Rows that Spark hands to Python, and takes from a file, at once: some MB, which stay in the caches of a core.
-ROWS_AT_ONCE = 50_000
-_ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
-_RESULT = "result binary"
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ def count_values(spark: SparkSession, staged: Staged, day: date, column: str) ->
 
 
 def write(
-    source: scans.Source, to_rows: Callable, table: Table, day: date, *, rows_at_once: int = ROWS_AT_ONCE
+    source: scans.Source, to_rows: Callable, table: Table, day: date, *, rows_at_once: int = tasks.ROWS_AT_ONCE
 ) -> tuple[list[files.Written], list]:
     """Write rows of one date in the workers, a file for each task that has some. No table knows these files yet.
 
@@ -92,11 +84,11 @@ def write(
     ------
     catalog.TableError
         If the table is not partitioned by day alone.
+    PvfaultError
+        That a task has raised, for instance of a damaged file.
     """
-    spark = source.frame.sparkSession
-    task = _write_in_task(source.batches, to_rows, _target(spark, table, day))
-    with settings_of_session(spark, {_ARROW_ROWS: rows_at_once}):
-        results = [pickle.loads(row.result) for row in source.frame.mapInArrow(task, _RESULT).collect()]  # noqa: S301
+    work = _write_in_task(source.batches, to_rows, _target(source.frame.sparkSession, table, day))
+    results = tasks.run_in_tasks(source.frame, work, rows_at_once=rows_at_once)
     return [written for written, _ in results if written], [tally for _, tally in results]
 
 
@@ -185,16 +177,14 @@ def _snapshot_with(table, key: str, value: str) -> int | None:
 
 
 def _write_in_task(batches: Callable, to_rows: Callable, target: files.Target) -> Callable:
-    def write_in_task(share: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        read_archives_once()
+    def write_in_task(share: Iterator[pa.RecordBatch]) -> tuple[files.Written | None, object]:
         tally = None
 
         def rows():
             nonlocal tally
             tally = yield from to_rows(batches(share))
 
-        written = files.write(rows(), target)
-        yield pa.record_batch([pa.array([pickle.dumps((written, tally))])], names=["result"])
+        return files.write(rows(), target), tally
 
     return write_in_task
 
@@ -232,19 +222,3 @@ def _longs(spark: SparkSession, numbers: Sequence[int]):
     for place, number in enumerate(numbers):
         longs[place] = number
     return longs
-
-
-@contextmanager
-def settings_of_session(spark: SparkSession, settings: dict) -> Iterator[None]:
-    """Settings of the session for what is done inside."""
-    before = {name: spark.conf.get(name, None) for name in settings}
-    for name, value in settings.items():
-        spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                spark.conf.unset(name)
-            else:
-                spark.conf.set(name, value)

@@ -1,22 +1,40 @@
 """Published rows of the tables, as tasks read them.
 
-Here: by Spark, and by the tasks themselves, file by file. Not here: what is staged and not published yet
-(`publishing.py`), the files' form (`files.py`).
+Here: by Spark, and by the tasks themselves, file by file; and what is told of a file that cannot be read. Not here:
+what is staged and not published yet (`publishing.py`), the files' form (`files.py`).
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 from operator import or_
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
-from pvfault.tables import Table
+from pvfault.dates import midnight_ms
+from pvfault.errors import TransientError
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from spark_jobs import catalog, files
+from spark_jobs.tasks import ROWS_AT_ONCE, run_in_tasks
 
+# An error of Spark's own, or one that came through it from a task.
+SPARK_ERRORS = (PySparkException, Py4JError)
+# What a date of a table is made from, when it has to be made again.
+_MADE_FROM = {
+    READINGS.name: "the topic",
+    SCALOGRAMS.name: "`readings`",
+    PREDICTIONS.name: "`scalograms`",
+    DEVICE_DAYS.name: "`predictions`",
+}
 _NAME_MAPPING = "schema.name-mapping.default"
+_TRANSIENT = re.compile(r"pvfault\.errors\.TransientError: (.*)")
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,27 @@ class Source:
 
     frame: DataFrame
     batches: Callable = iter
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file of a date, as the table's metadata have it.
+
+    Attributes
+    ----------
+    day : date
+    location : str
+        As Iceberg names it.
+    bytes, rows : int
+    is_plain : bool
+        Whether it is Parquet, and all its rows are of the date and none of them deleted.
+    """
+
+    day: date
+    location: str
+    bytes: int
+    rows: int
+    is_plain: bool
 
 
 def read(spark: SparkSession, table: Table, *days: date) -> DataFrame:
@@ -67,26 +106,31 @@ def read_files(
     -------
     Source or None
         None if only Spark can read the rows: somebody has deleted some of them, or has brought in files of another
-        format, of more than this date, or without Iceberg's numbers of columns.
+        format, of more than this date, or without Iceberg's numbers of columns. The batches raise a FileError that
+        names the file and the date if a file is damaged.
     """
-    iceberg = catalog.load(spark, table)
-    tasks = plan(spark, iceberg.newScan(), table, day)
-    if _NAME_MAPPING in iceberg.properties() or not all(is_plain(spark, task) for task in tasks):
+    found = files_of(spark, table, day)
+    if not _can_be_read_by_tasks(spark, table, found):
         return None
-    sizes = {task.file().location(): task.file().fileSizeInBytes() for task in tasks}
     parts = [
-        files.Part(location, start, at_most or size)
-        for location, size in sizes.items()
-        for start in range(0, size, at_most or size)
+        (file, files.Part(file.location, start, at_most or file.bytes))
+        for file in found
+        for start in range(0, file.bytes, at_most or file.bytes)
     ]
-    schema = pa.schema(catalog.numbered([table.schema.field(name) for name in columns], iceberg.schema().asStruct()))
+    frame = spark.range(0, len(parts), 1, max(1, len(parts)))
+    return Source(frame, _to_batches(spark, table, columns, parts, rows_at_once))
 
-    def batches(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in numbers:
-            for number in batch.column(0).to_pylist():
-                yield from files.read(parts[number], schema, rows_at_once)
 
-    return Source(spark.range(0, len(parts), 1, max(1, len(parts))), batches)
+def read_together(spark: SparkSession, table: Table, found: Sequence[DataFile], columns: Sequence[str]) -> DataFrame:
+    """The rows of data files of some dates, for Spark to move: read by tasks as far as they can, so none is garbage.
+
+    What a task says of a damaged file comes as an error of Spark's: `find_damage` tells which file it is.
+    """
+    if not _can_be_read_by_tasks(spark, table, found):
+        return read(spark, table, *{file.day for file in found}).select(*columns)
+    parts = [(file, files.Part(file.location, 0, file.bytes)) for file in found]
+    schema = from_arrow_schema(pa.schema([table.schema.field(name) for name in columns]))
+    return _range(spark, len(parts)).mapInArrow(_to_batches(spark, table, columns, parts, ROWS_AT_ONCE), schema)
 
 
 def read_large_rows(spark: SparkSession, table: Table, day: date, rows_at_once: int) -> DataFrame:
@@ -97,10 +141,27 @@ def read_large_rows(spark: SparkSession, table: Table, day: date, rows_at_once: 
 
 def count(spark: SparkSession, table: Table, day: date) -> int:
     """How many rows of a date are published: from the table's metadata alone, where these tell."""
-    tasks = plan(spark, catalog.load(spark, table).newScan(), table, day)
-    if all(is_plain(spark, task) for task in tasks):
-        return sum(task.file().recordCount() for task in tasks)
+    found = files_of(spark, table, day)
+    if all(file.is_plain for file in found):
+        return sum(file.rows for file in found)
     return read(spark, table, day).count()
+
+
+def files_of(spark: SparkSession, table: Table, *days: date) -> list[DataFile]:
+    """The data files of a date, or of several, from the table's metadata alone."""
+    iceberg = catalog.load(spark, table)
+    return [
+        DataFile(
+            day,
+            (file := task.file()).location(),
+            file.fileSizeInBytes(),
+            file.recordCount(),
+            # All rows of a file are of the date if nothing is left to ask of each.
+            file.format().toString() == "PARQUET" and task.deletes().isEmpty() and task.residual().toString() == "true",
+        )
+        for day in days
+        for task in plan(spark, iceberg.newScan(), table, day)
+    ]
 
 
 def plan(spark: SparkSession, scan, table: Table, day: date) -> list:
@@ -109,7 +170,7 @@ def plan(spark: SparkSession, scan, table: Table, day: date) -> list:
     if table.day_of == "date":
         of_day = [expressions.equal("date", (day - date(1970, 1, 1)).days)]
     else:
-        start, end = ((edge - date(1970, 1, 1)).days * 86_400_000_000 for edge in (day, day + timedelta(days=1)))
+        start, end = (midnight_ms(edge) * 1000 for edge in (day, day + timedelta(days=1)))
         of_day = [expressions.greaterThanOrEqual(table.day_of, start), expressions.lessThan(table.day_of, end)]
     for condition in of_day:
         scan = scan.filter(condition)
@@ -120,8 +181,93 @@ def plan(spark: SparkSession, scan, table: Table, day: date) -> list:
         planned.close()
 
 
-def is_plain(spark: SparkSession, task) -> bool:
-    """Whether a data file is Parquet, and all its rows are of the date and none of them deleted."""
-    every_row = spark._jvm.org.apache.iceberg.expressions.Expressions.alwaysTrue()
-    is_parquet = task.file().format().name() == "PARQUET"
-    return is_parquet and task.deletes().isEmpty() and task.residual().isEquivalentTo(every_row)
+@contextmanager
+def naming_damage(spark: SparkSession, day: date, *tables: Table) -> Iterator[None]:
+    """Tell an error of Spark's by the damaged file of a date that it comes from, if it does.
+
+    Raises
+    ------
+    FileError
+        That names a damaged file of one of the tables.
+    TransientError
+        That a task has raised as often as Spark has tried it.
+    """
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        # Where Spark is gone and cannot look, its error is to be told as it is.
+        with suppress(*SPARK_ERRORS):
+            for table in tables:
+                damaged = find_damage(spark, table, files_of(spark, table, day), table.schema.names)
+                if damaged:
+                    raise files.FileError(damaged[day]) from error
+        transient = _TRANSIENT.search(str(error))
+        if transient:
+            raise TransientError(transient[1]) from error
+        raise
+
+
+def find_damage(
+    spark: SparkSession, table: Table, found: Sequence[DataFile], columns: Sequence[str]
+) -> dict[date, str]:
+    """Read columns of data files to their ends, and say of each damaged date what is wrong with a file of it."""
+
+    def look(numbers: Iterator[pa.RecordBatch]) -> dict[date, str]:
+        damaged = {}
+        for number in _numbers(numbers):
+            file = found[number]
+            try:
+                with _saying_what_to_do(table, file.day):
+                    files.verify(file.location, columns)
+            except files.FileError as error:
+                damaged[file.day] = str(error)
+        return damaged
+
+    return reduce(or_, run_in_tasks(_range(spark, len(found)), look), {})
+
+
+def _range(spark: SparkSession, n_files: int) -> DataFrame:
+    """Numbers of files, several to a task: there may be many small ones, and each task takes some time of its own."""
+    return spark.range(0, n_files, 1, max(1, min(n_files, 2 * spark.sparkContext.defaultParallelism)))
+
+
+def _can_be_read_by_tasks(spark: SparkSession, table: Table, found: Sequence[DataFile]) -> bool:
+    """Whether tasks can read data files as they are, and find columns by Iceberg's numbers."""
+    return all(file.is_plain for file in found) and _NAME_MAPPING not in catalog.load(spark, table).properties()
+
+
+def _to_batches(
+    spark: SparkSession,
+    table: Table,
+    columns: Sequence[str],
+    parts: Sequence[tuple[DataFile, files.Part]],
+    rows_at_once: int,
+) -> Callable:
+    """From numbers of parts of files to their rows."""
+    struct = catalog.load(spark, table).schema().asStruct()
+    schema = pa.schema(catalog.numbered([table.schema.field(name) for name in columns], struct))
+
+    def to_batches(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for number in _numbers(numbers):
+            file, part = parts[number]
+            with _saying_what_to_do(table, file.day):
+                yield from files.read(part, schema, rows_at_once)
+
+    return to_batches
+
+
+def _numbers(share: Iterator[pa.RecordBatch]) -> Iterator[int]:
+    """A task's share of a range."""
+    for batch in share:
+        yield from batch.column(0).to_pylist()
+
+
+@contextmanager
+def _saying_what_to_do(table: Table, day: date) -> Iterator[None]:
+    """Say of which date a file is that cannot be used, and how it comes to another one."""
+    try:
+        yield
+    except files.FileError as error:
+        raise files.FileError(
+            f"`{table.name}` of {day}: {error}; make `{table.name}` of {day} again from {_MADE_FROM[table.name]}"
+        ) from error

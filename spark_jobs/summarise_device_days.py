@@ -4,7 +4,7 @@ Here: how the two meet, and what is audited. Not here: the rule of the verdict a
 (`pvfault.verdicts`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 
@@ -16,7 +16,7 @@ from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START, Table
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import (
     REPORT_IT,
@@ -66,9 +66,13 @@ def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> 
 
 def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:
     """The predictions of a date with the hourly means beside its scalograms, a device's in one task."""
-    means = scans.read(spark, SCALOGRAMS, day).select(DEVICE_ID, WINDOW_START, *HOURLY_COLUMNS)
+
+    def rows(table: Table, columns: Sequence[str]) -> DataFrame:
+        return scans.read_together(spark, table, scans.files_of(spark, table, day), columns)
+
+    means = rows(SCALOGRAMS, (DEVICE_ID, WINDOW_START, *HOURLY_COLUMNS))
     # (deviceID, window_start) is the key of both sides, and predictions are made of these very scalograms.
-    hours = scans.read(spark, PREDICTIONS, day).join(means, on=[DEVICE_ID, WINDOW_START], how="left")
+    hours = rows(PREDICTIONS, PREDICTIONS.schema.names).join(means, on=[DEVICE_ID, WINDOW_START], how="left")
     return hours.repartition(n_tasks, DEVICE_ID)
 
 
@@ -84,11 +88,12 @@ def _verdicts(day: date, registry: Registry) -> Callable:
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
     n_devices = scans.count(spark, PREDICTIONS, day) // 24
     hours = hours_of(spark, day, n_tasks=1 + n_devices // DEVICES_PER_TASK)
-    written, _ = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
+    with scans.naming_damage(spark, day, PREDICTIONS, SCALOGRAMS):
+        written, _ = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
     staged = publishing.stage(spark, DEVICE_DAYS, day, written)
     if not staged.rows:
         return publishing.publish_audited(spark, staged, (), {})
-    found = _count(spark, staged, day)
+    found = _sum_up(spark, staged, day)
     audits = _audit(found, scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count())
     figures = {
         **{f"devices_{fault}": found[fault] for fault in FAULTS},
@@ -99,9 +104,9 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     return publishing.publish_audited(spark, staged, audits, figures)
 
 
-def _count(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:
-    """Counts over what is staged."""
-    counts = publishing.read_staged(spark, staged, day).agg(
+def _sum_up(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:
+    """Counts and sums over what is staged."""
+    sums = publishing.read_staged(spark, staged, day).agg(
         f.count("*").alias("rows"),
         f.count_distinct(DEVICE_ID).alias("devices"),
         f.count_if(f.col("fault").isNull()).alias("unknown"),
@@ -109,7 +114,7 @@ def _count(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:
         f.sum("energy_kwh").alias("energy_kwh"),
         f.sum("lost_kwh").alias("lost_kwh"),
     )
-    return counts.first().asDict()
+    return sums.first().asDict()
 
 
 def _audit(found: dict, devices: int) -> tuple[AuditResult, ...]:

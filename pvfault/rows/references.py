@@ -1,9 +1,12 @@
 """What each device should give, from hourly means of its dates before.
 
-Here: the rows, and how they are looked up. Not here: how a reference is learned (`pvfault/reference.py`).
+Here: the rows, how they are looked up, and which dates they are learned from. Not here: how a reference is learned
+(`pvfault/reference.py`), how tasks come to those of their devices (`spark_jobs/references.py`).
 """
 
+from collections.abc import Collection
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -27,12 +30,40 @@ REFERENCE_SCHEMA = pa.schema(
         pa.field("levels", _NUMBERS, nullable=False),
     ]
 )
+# Devices that are fitted at once: each takes 113 kB meanwhile.
+DEVICES_AT_ONCE = 250
 NO_LEVELS = np.full(2 * len(reference.HISTORY), np.nan)
 
 
 def history_dates(day: date) -> list[date]:
     """The dates before a date of which hourly means are looked at, yesterday first."""
     return [day - timedelta(days=back) for back in reference.HISTORY]
+
+
+def history_made_since(used: Collection[str], made: Collection[date], day: date) -> list[date]:
+    """The dates before a date that would be looked at if it was made now, and were not when it was.
+
+    Its verdicts are those of the history that was there: made again, it would be judged beside these dates too.
+
+    Parameters
+    ----------
+    used : collection of str
+        The dates that it was judged beside, in ISO format, as the figure `history` of its report has them.
+    made : collection of date
+        The dates that have scalograms now.
+    day : date
+
+    Returns
+    -------
+    list of date
+        Yesterday first.
+
+    Examples
+    --------
+    >>> history_made_since(["2024-05-31"], [date(2024, 5, 30), date(2024, 5, 31)], date(2024, 6, 1))
+    [datetime.date(2024, 5, 30)]
+    """
+    return [before for before in history_dates(day) if before in made and before.isoformat() not in used]
 
 
 def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
@@ -59,14 +90,25 @@ def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     known = date_number >= 0
     hours, hour, date_number = hours.filter(pa.array(known)), hour[known], date_number[known]
     devices, device = device_codes(hours[DEVICE_ID])
-    history = np.full((len(devices), len(reference.HISTORY), WINDOWS_PER_DAY, len(HISTORY_COLUMNS)), np.nan)
-    for column, name in enumerate(HISTORY_COLUMNS):
-        history[device, date_number, hour, column] = pc.fill_null(hours[name].cast(pa.float64()), np.nan).to_numpy()
+    means = np.column_stack([pc.fill_null(hours[n].cast(pa.float64()), np.nan).to_numpy() for n in HISTORY_COLUMNS])
+    by_device = np.argsort(device, kind="stable")
+    edges = [*range(0, len(devices), DEVICES_AT_ONCE), len(devices)]
+    fitted = []
+    for first, end in pairwise(edges):
+        rows = by_device[slice(*np.searchsorted(device, [first, end], sorter=by_device))]
+        history = np.full((end - first, len(reference.HISTORY), WINDOWS_PER_DAY, len(HISTORY_COLUMNS)), np.nan)
+        history[device[rows] - first, date_number[rows], hour[rows]] = means[rows]
+        fitted.append(_fit(devices[first:end], history, registry))
+    return pa.concat_tables([REFERENCE_SCHEMA.empty_table(), *fitted]).sort_by(DEVICE_ID)
+
+
+def _fit(devices, history, registry):
+    """Rows of `REFERENCE_SCHEMA` of those devices whose history has an hour in the light."""
     learned = reference.learn_references(history, registry.ratings(devices))
     levels = reference.measure_levels(history, learned).reshape(len(devices), 2 * len(reference.HISTORY))
     columns = [pa.array(devices, pa.string()), pa.array(list(learned), _NUMBERS), pa.array(list(levels), _NUMBERS)]
     rows = pa.table(columns, schema=REFERENCE_SCHEMA)
-    return rows.filter(pa.array(~np.isnan(learned).any(axis=1))).sort_by(DEVICE_ID)
+    return rows.filter(pa.array(~np.isnan(learned).any(axis=1)))
 
 
 def references_by_device(rows: pa.Table) -> dict[str, np.ndarray]:

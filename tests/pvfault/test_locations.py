@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pvfault.errors import TransientError
 from pvfault.locations import LocationError, is_there, local_file
 from pvfault.registry import RegistryError, read_registry
 
@@ -42,8 +43,14 @@ def test_an_object_that_is_not_there_is_named(aws):
 def test_storage_that_does_not_answer_is_an_error_and_not_an_absent_file(closed_port, aws, monkeypatch):
     """An absent registry is only a warning: without this, a broken network would estimate every device's ratings."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
-    with pytest.raises(LocationError, match=r"s3://b/devices.csv: cannot be read"):
+    with pytest.raises(TransientError, match=r"s3://b/devices.csv: cannot be read now .*try again later"):
         is_there("s3://b/devices.csv")
+
+
+def test_an_answer_of_s3_that_stays_the_same_is_not_tried_again(aws):
+    """A wrong name of a bucket would otherwise be asked for again and again."""
+    with pytest.raises(LocationError), local_file("s3://no-such-bucket-of-ours/devices.csv"):
+        pass
 
 
 def test_a_location_keeps_its_path(tmp_path):

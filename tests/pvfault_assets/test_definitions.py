@@ -48,6 +48,7 @@ CHECKS = {
     ("scalograms", "scalograms_are_whole_and_finite"): True,
     ("scalograms", "lit_windows_can_be_judged"): False,
     ("scalograms", "readings_tell_of_the_array"): False,
+    ("scalograms", "history_is_there"): False,
     ("predictions", "every_ok_window_has_a_prediction"): True,
     ("predictions", "probabilities_are_probabilities"): True,
     ("predictions", "no_fault_is_everywhere"): False,

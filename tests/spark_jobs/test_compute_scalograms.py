@@ -8,7 +8,7 @@ import pytest
 
 from pvfault.readings import READING_SCHEMA
 from pvfault.registry import EMPTY_REGISTRY, read_registry
-from pvfault.rows.references import reference_rows, references_by_device
+from pvfault.rows.references import history_made_since, reference_rows, references_by_device
 from pvfault.rows.scalograms import missing_rows, scalogram_rows
 from pvfault.tables import PREDICTIONS, READINGS, SCALOGRAMS
 from spark_jobs import catalog, classify_faults, compute_scalograms, publishing
@@ -140,23 +140,52 @@ def test_a_date_is_judged_beside_the_dates_before(spark, lake_settings):
     assert rows_of(lake_settings, SCALOGRAMS, days[1]).equals(second)
 
 
+def test_a_date_made_before_its_history_says_so_and_is_found_again(spark, lake_settings):
+    """Two dates made side by side give other verdicts than one after the other; without this, nothing tells."""
+    days = [date(2025, 11, 1), date(2025, 11, 2), date(2025, 11, 3)]
+    for day in days:
+        publish_readings(spark, day, make_readings(day, DEVICES[:2]))
+
+    def make(*made):
+        reports = compute_scalograms.run(spark, config_of(lake_settings, made)).days
+        audits = [next(audit for audit in report.audits if audit.name == "history_is_there") for report in reports]
+        return [report.figures["history"] for report in reports], audits
+
+    ((alone,), (audit,)) = make(days[2])
+    assert alone == []
+    assert (audit.passed, audit.blocking) == (False, False)
+    assert audit.figures["not_made"] == ["2025-11-02", "2025-11-01"]
+    assert "2025-11-02, 2025-11-01 have readings and no scalograms; make `scalograms` of these dates" in audit.summary
+    before = rows_of(lake_settings, SCALOGRAMS, days[2])
+
+    _, audits = make(*days[:2])
+    assert all(audit.passed for audit in audits)
+    assert history_made_since(alone, days, days[2]) == [days[1], days[0]]
+
+    ((beside,), (audit,)) = make(days[2])
+    assert audit.passed
+    assert beside == ["2025-11-02", "2025-11-01"]
+    assert history_made_since(beside, days, days[2]) == []
+    assert not rows_of(lake_settings, SCALOGRAMS, days[2]).equals(before)
+
+
+def test_nothing_of_the_references_is_left(spark, lake_settings):
+    """They are for one date's tasks; a folder for each date would fill the disk in a year."""
+    days = [date(2026, 1, 1), date(2026, 1, 2)]
+    for day in days:
+        publish_readings(spark, day, make_readings(day, DEVICES[:1]))
+    reports = compute_scalograms.run(spark, config_of(lake_settings, days)).days
+    assert reports[1].figures["devices_with_history"] == 1
+    assert not list(lake_settings.warehouse.rglob("*references*"))
+
+
 def test_batches_of_three_readings_give_the_same_scalograms(monkeypatch):
     """A device is cut apart by every batch here; its windows must not be."""
     monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 1000)
     readings = make_readings(date(2024, 6, 2), DEVICES[:2], period_s=120)
-    to_rows = compute_scalograms.to_scalograms(date(2024, 6, 2), EMPTY_REGISTRY, {})
+    to_rows = compute_scalograms.to_scalograms(date(2024, 6, 2), EMPTY_REGISTRY)
     found = pa.Table.from_batches(to_rows(iter(readings.sort_by(BY_KEY).to_batches(max_chunksize=3))))
     assert found.equals(scalogram_rows(readings.sort_by(BY_KEY), date(2024, 6, 2), EMPTY_REGISTRY))
-
-
-@pytest.mark.parametrize("rows_in_batch", [1, 7, 4320, 100_000])
-def test_whole_devices_come_out_of_batches_of_any_size(monkeypatch, rows_in_batch):
-    monkeypatch.setattr(compute_scalograms, "READINGS_AT_ONCE", 5000)
-    readings = make_readings(DAY, DEVICES, period_s=200).sort_by(BY_KEY)
-    tables = list(compute_scalograms.whole_devices(iter(readings.to_batches(max_chunksize=rows_in_batch))))
-    seen = [set(table["deviceID"].to_pylist()) for table in tables]
-    assert sum(map(len, seen)) == len(set().union(*seen)) == len(DEVICES)
-    assert pa.concat_tables(tables).cast(READING_SCHEMA).combine_chunks().equals(readings.combine_chunks())
 
 
 def test_a_date_without_readings_has_missing_windows_for_the_registered_devices(spark, lake_settings, registry_of):
@@ -174,6 +203,6 @@ def test_a_device_with_an_hour_twice_or_without_one_is_counted():
     whole = missing_rows(DEVICES[:3], DAY)
     hours = pa.array([*range(24), *range(23), *range(24), 5])  # whole, an hour short, an hour twice
     places = pa.array([0] * 24 + [24] * 23 + [48] * 25)
-    tally.count(whole.take(pc.add(hours, places)))
-    tally.count(missing_rows(DEVICES[3:], DAY))
-    assert (tally.made, tally.not_whole, tally.windows) == (4, 2, {"missing": 96})
+    tally.add(whole.take(pc.add(hours, places)))
+    tally.add(missing_rows(DEVICES[3:], DAY))
+    assert tally.counts == {"made": 4, "not_whole": 2, "missing": 96, "blank": 0}

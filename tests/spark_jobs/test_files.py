@@ -1,12 +1,13 @@
 """Files of the tables, without Spark and Iceberg: what a task reads of them, and what it writes."""
 
+import os
 from datetime import date, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pvfault.locations import LocationError
 from pvfault.readings import READING_SCHEMA
 from spark_jobs import files
 from tests.spark_jobs.helpers import DEVICES, make_readings, midnight
@@ -81,7 +82,7 @@ def test_a_column_younger_than_the_file_is_null(target):
 def test_a_file_without_a_column_that_each_row_needs_is_refused(target):
     written = write(target, make_readings(DAY, DEVICES[:1]))
     needed = numbered(pa.schema([pa.field("humidity", pa.float32(), nullable=False)]), first=7)
-    with pytest.raises(files.FileError, match=r"\.parquet has no column humidity.*make the date again"):
+    with pytest.raises(files.FileError, match=r"\.parquet has no column humidity"):
         list(files.read(whole(written), needed, 10**6))
 
 
@@ -98,5 +99,42 @@ def test_no_rows_make_no_file(target, tmp_path):
 
 
 def test_a_file_that_is_gone_is_named():
-    with pytest.raises(LocationError, match=r"/gone\.parquet: no such file"):
+    with pytest.raises(files.FileError, match=r"/gone\.parquet is not there"):
         list(files.read(files.Part("file:/gone.parquet", 0, 1), NUMBERED, 1))
+
+
+def test_a_changed_byte_of_the_rows_is_found_or_changes_nothing(target, tmp_path):
+    """A measurement is hardly compressed, so that another one would be read in its place, and nobody would know."""
+    rows = make_readings(DAY, DEVICES[:1])
+    written = write(target, rows)
+    (path,) = (tmp_path / "a folder" / "100%25").iterdir()
+    whole_file = path.read_bytes()
+    footer = pq.ParquetFile(path).metadata.serialized_size
+    random = np.random.default_rng(0)
+    found = []
+    for place in random.integers(4, len(whole_file) - footer - 8, 60):
+        damaged = bytearray(whole_file)
+        damaged[place] ^= 1 << random.integers(8)
+        path.write_bytes(damaged)
+        try:
+            read = pa.Table.from_batches(files.read(whole(written), NUMBERED, 10**6))
+            assert read.cast(READING_SCHEMA).equals(rows)
+        except files.FileError as error:
+            found.append(str(error))
+    assert len(found) > 50
+    assert all(f"{target.folder}/{path.name} is damaged (" in sentence for sentence in found)
+    assert max(map(len, found)) < 500
+
+
+@pytest.mark.parametrize("size", [0, 3, 100, 5_000])
+def test_a_file_that_was_cut_off_is_named(target, tmp_path, size):
+    written = write(target, make_readings(DAY, DEVICES))
+    (path,) = (tmp_path / "a folder" / "100%25").iterdir()
+    os.truncate(path, size)
+    for look in (
+        lambda: list(files.read(whole(written), NUMBERED, 10**6)),
+        lambda: files.verify(written.location, ["voltage"]),
+    ):
+        with pytest.raises(files.FileError, match=rf"{path.name} is damaged \(") as raised:
+            look()
+        assert "\n" not in str(raised.value)

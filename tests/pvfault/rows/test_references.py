@@ -1,5 +1,6 @@
 """What devices should give: only the dates that count, each device by itself, and what it does to their images."""
 
+import tracemalloc
 from datetime import timedelta
 
 import numpy as np
@@ -72,6 +73,24 @@ def test_a_reference_does_not_depend_on_the_devices_beside_it_nor_on_the_order_o
         assert list(alone) == [device]
         np.testing.assert_array_equal(alone[device], together[device])
         np.testing.assert_array_equal(again[device], together[device])
+
+
+def test_memory_is_that_of_some_devices_whatever_the_fleet():
+    """113 kB each: all of a fleet at once would be 11 GB at 100,000 devices."""
+    hours = hours_before(0, DEVICES[:1], backs=reference.HISTORY)
+
+    def peak(devices):
+        own = np.repeat([f"DEVICE{number:04d}" for number in range(devices)], len(hours))
+        fleet = pa.concat_tables([hours] * devices).set_column(0, hours.schema.field(0), pa.array(own, pa.string()))
+        tracemalloc.start()
+        try:
+            assert len(reference_rows(fleet, DAY, EMPTY_REGISTRY)) == devices
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    # What is left of a device are its hours, columns of numbers, and its row.
+    assert peak(1000) - peak(250) < 750 * 30_000
 
 
 def test_history_tells_the_ratings_of_an_unregistered_device():
