@@ -14,7 +14,7 @@ from pvfault.registry import Registry
 from pvfault.rows.predictions import prediction_rows
 from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_by_device
 from pvfault.rows.scalograms import scalogram_rows
-from pvfault.tables import PREDICTIONS, SCALOGRAMS, WINDOW_START
+from pvfault.tables import PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
 
 
 def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.Table:
@@ -31,11 +31,11 @@ def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.
     Returns
     -------
     pa.Table
-        Rows of `PREDICTIONS`: 24 windows for each device and date (UTC) with a reading, by date and device.
+        Rows of `PREDICTION_SCHEMA`: 24 windows for each device and date (UTC) with a reading, by date and device.
     """
     days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
-    rows = [PREDICTIONS.schema.empty_table()]
-    before = [SCALOGRAMS.schema.empty_table().select([DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS])]
+    rows = [PREDICTION_SCHEMA.empty_table()]
+    before = [SCALOGRAM_SCHEMA.empty_table().select([DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS])]
     for day in sorted(pc.unique(days).to_pylist()):
         of_day = distinct_readings(readings.filter(pc.equal(days, day)))
         known = reference_rows(pa.concat_tables(before), day, registry)

@@ -5,7 +5,6 @@ Here: its layers, reading and checking its weights, and predicting with it. Not 
 starts (`tensorflow_start.py`).
 """
 
-import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -18,10 +17,10 @@ from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.marks import MARKS
 from pvfault.tensorflow_start import limit_threads, start_tensorflow
+from pvfault.versions import version_of
 
 # Images for one call of the compiled network. Larger batches are hardly faster, smaller ones lose up to a tenth.
 BATCH = 256
-VERSION_LENGTH = 12
 # For each mark, and how narrow one may be.
 RAMPS = 12
 LEAST_RAMP = 0.01
@@ -253,7 +252,7 @@ def _first_line(error):
 
 
 def read_version(path):
-    """Version of a weights file: the first 12 hexadecimal digits of its SHA-256.
+    """Version of a weights file.
 
     Parameters
     ----------
@@ -263,7 +262,7 @@ def read_version(path):
     -------
     str
     """
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:VERSION_LENGTH]
+    return version_of(Path(path).read_bytes())
 
 
 class Classifier:

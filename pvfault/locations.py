@@ -50,7 +50,7 @@ def is_there(location: Location) -> bool:
         return Path(location).is_file()
     from pyarrow import fs
 
-    with _told(location):
+    with _explained(location):
         system, path = _store_of(location)
         return system.get_file_info(path).type == fs.FileType.File
 
@@ -76,7 +76,7 @@ def local_file(location: Location) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="pvfault-") as folder:
         copy = Path(folder) / PurePosixPath(location).name
-        with _told(location):
+        with _explained(location):
             system, path = _store_of(location)
             with system.open_input_stream(path) as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target)
@@ -105,7 +105,7 @@ def open_to_read(location: str):
     TransientError
         If S3 does not answer now.
     """
-    with _told(location):
+    with _explained(location):
         system, path = _store_of(location)
         return system.open_input_file(path)
 
@@ -130,7 +130,7 @@ def create(location: str):
     TransientError
         If S3 does not answer now.
     """
-    with _told(location, "written"):
+    with _explained(location, "written"):
         system, path = _store_of(location)
         if system.type_name == "local":  # a bucket has no folders
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ def _is_uri(location: Location) -> bool:
 
 
 @contextmanager
-def _told(location: str, done: str = "read") -> Iterator[None]:
+def _explained(location: str, done: str = "read") -> Iterator[None]:
     """Say of which file an error is, and what can be done."""
     import pyarrow as pa
 

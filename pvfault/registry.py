@@ -16,6 +16,7 @@ import pyarrow.csv as pa_csv
 from pvfault.errors import PvfaultError
 from pvfault.locations import Location, is_there, local_file
 from pvfault.readings import DEVICE_ID, DEVICE_ID_PATTERN, MEASUREMENTS, PLAUSIBLE, is_plausible
+from pvfault.versions import version_of
 
 REGISTRY_SCHEMA = pa.schema(
     [
@@ -63,12 +64,15 @@ class Registry:
         I_mp of the whole array at standard test conditions. [A]
     layout : ndarray, shape (n_devices, 2), optional
         Modules in series and strings in parallel; NaN where they are not known, as for all if not given.
+    version : str
+        Of the file that it was read from.
     """
 
     devices: tuple[str, ...]
     rated_voltage: np.ndarray
     rated_current: np.ndarray
     layout: np.ndarray | None = None
+    version: str = "none"
 
     def ratings(self, devices) -> np.ndarray:
         """Rated voltage and current of some devices.
@@ -130,7 +134,8 @@ def read_registry(path: Location) -> Registry:
         If the file is absent or no CSV, a column is missing or there twice, a deviceID is of the wrong form or stands
         there twice, a rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
     """
-    table = _read_csv(path)
+    content = _read(path)
+    table = _parse_csv(path, content)
     _refuse_rows(path, table, pc.invert(pc.match_substring_regex(table[DEVICE_ID], DEVICE_ID_PATTERN)),
                  "a deviceID that is not 10 letters and digits")  # fmt: skip
     counts = pc.value_counts(table[DEVICE_ID])
@@ -152,6 +157,7 @@ def read_registry(path: Location) -> Registry:
         table["rated_voltage"].to_numpy(),
         table["rated_current"].to_numpy(),
         np.column_stack([_counts(table, name) for name in LAYOUT_COLUMNS]),
+        version_of(content),
     )
 
 
@@ -196,16 +202,24 @@ def estimate_ratings(measurements) -> tuple[float, float]:
     return max(float(rated_voltage), SMALLEST_ESTIMATE), max(float(rated_current), SMALLEST_ESTIMATE)
 
 
-def _read_csv(path):
-    """The registry's rows, columns typed, required ones present."""
+def _read(path):
+    """The registry's bytes, all at once: what is parsed is what its version is of."""
     if not is_there(path):
         raise RegistryError(f"registry {path}: no such file; write one, or point PVFAULT_REGISTRY at it")
-    convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
     try:
         with local_file(path) as file:
-            table = pa_csv.read_csv(file, convert_options=convert)
+            return file.read_bytes()
+    except OSError as error:
+        raise RegistryError(f"registry {path}: cannot be read ({error})") from error
+
+
+def _parse_csv(path, content):
+    """The registry's rows, columns typed, required ones present."""
+    convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
+    try:
+        table = pa_csv.read_csv(pa.BufferReader(content), convert_options=convert)
         names = table.column_names  # decodes the header
-    except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise RegistryError(f"registry {path}: not a CSV of devices ({error}); expected {_expected()}") from error
     wrong = [name for name in REQUIRED_COLUMNS if names.count(name) != 1]
     if wrong:

@@ -1,7 +1,8 @@
 """The tables and their columns.
 
-Here: each table's Arrow schema, its key and the column by whose day it is partitioned. The Spark and Iceberg forms
-are derived from these in `spark_jobs/catalog.py`. Not here: how tables are created, written or read.
+Here: each table's Arrow schema, and those columns of it that the science fills, its key, and the column by whose day
+it is partitioned. The Spark and Iceberg forms are derived from these in `spark_jobs/catalog.py`. Not here: how tables
+are created, written or read.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,15 @@ PROBABILITIES_TYPE = pa.struct([pa.field(fault, pa.float32(), nullable=False) fo
 _device = pa.field(DEVICE_ID, pa.string(), nullable=False)
 _window = pa.field(WINDOW_START, TIMESTAMP_TYPE, nullable=False)
 _quality = pa.field("quality", pa.string(), nullable=False)
+
+# What a row comes from, copied from table to table as far as its verdict: the making of the date's `readings`, whose
+# offsets are in `ledger`, the registry that its scalogram is held against, and the code that made the row itself.
+# Null in rows that are older than these columns.
+LINEAGE = (
+    pa.field("readings_making", pa.string()),
+    pa.field("registry_version", pa.string()),
+    pa.field("code_version", pa.string()),
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,7 @@ LEDGER = Table(
             # Of the date as a whole, the same in each of its partitions.
             pa.field("date_rows", pa.int64(), nullable=False),
             pa.field("date_duplicates", pa.int64(), nullable=False),
+            pa.field("code_version", pa.string()),
         ]
     ),
     ("date", "made_at", "topic_id", "partition"),
@@ -121,66 +132,69 @@ LEDGER = Table(
     "raw",
 )
 
+SCALOGRAM_SCHEMA = pa.schema(
+    [
+        _device,
+        _window,
+        _quality,
+        pa.field("readings", pa.int32(), nullable=False),
+        pa.field("mean_irradiance", pa.float32()),
+        pa.field("scalogram", pa.binary()),
+        # What the verdict on a day needs beside the predictions, so that it does not read the readings again.
+        pa.field("mean_power", pa.float32()),
+        pa.field("mean_temperature", pa.float32()),
+        # What later dates learn from this one: what the device gives when nothing is wrong (`reference.py`).
+        pa.field("mean_voltage", pa.float32()),
+        pa.field("mean_current", pa.float32()),
+    ]
+)
 SCALOGRAMS = Table(
     "scalograms",
-    pa.schema(
-        [
-            _device,
-            _window,
-            _quality,
-            pa.field("readings", pa.int32(), nullable=False),
-            pa.field("mean_irradiance", pa.float32()),
-            pa.field("scalogram", pa.binary()),
-            # What the verdict on a day needs beside the predictions, so that it does not read the readings again.
-            pa.field("mean_power", pa.float32()),
-            pa.field("mean_temperature", pa.float32()),
-            # What later dates learn from this one: what the device gives when nothing is wrong (`reference.py`).
-            pa.field("mean_voltage", pa.float32()),
-            pa.field("mean_current", pa.float32()),
-        ]
-    ),
+    pa.schema([*SCALOGRAM_SCHEMA, *LINEAGE]),
     (DEVICE_ID, WINDOW_START),
     WINDOW_START,
     "silver",
 )
 
+PREDICTION_SCHEMA = pa.schema(
+    [
+        _device,
+        _window,
+        _quality,
+        pa.field("fault", pa.string()),
+        pa.field("confidence", pa.float32()),
+        pa.field("probabilities", PROBABILITIES_TYPE),
+        pa.field("model_version", pa.string(), nullable=False),
+    ]
+)
 PREDICTIONS = Table(
     "predictions",
-    pa.schema(
-        [
-            _device,
-            _window,
-            _quality,
-            pa.field("fault", pa.string()),
-            pa.field("confidence", pa.float32()),
-            pa.field("probabilities", PROBABILITIES_TYPE),
-            pa.field("model_version", pa.string(), nullable=False),
-        ]
-    ),
+    pa.schema([*PREDICTION_SCHEMA, *LINEAGE]),
     (DEVICE_ID, WINDOW_START),
     WINDOW_START,
     "gold",
 )
 
+DEVICE_DAY_SCHEMA = pa.schema(
+    [
+        _device,
+        pa.field("date", pa.date32(), nullable=False),
+        pa.field("fault", pa.string()),
+        pa.field("onset", TIMESTAMP_TYPE),
+        pa.field("faulty_hours", pa.int32(), nullable=False),
+        pa.field("usable_hours", pa.int32(), nullable=False),
+        pa.field("confidence", pa.float32()),
+        pa.field("energy_kwh", pa.float64(), nullable=False),
+        pa.field("lost_kwh", pa.float64()),
+        pa.field("completeness", pa.float64(), nullable=False),
+        # What it is if it is not `fault`, "none" included, and how probable that is.
+        pa.field("runner_up", pa.string()),
+        pa.field("runner_up_probability", pa.float32()),
+    ]
+)
 DEVICE_DAYS = Table(
     "device_days",
-    pa.schema(
-        [
-            _device,
-            pa.field("date", pa.date32(), nullable=False),
-            pa.field("fault", pa.string()),
-            pa.field("onset", TIMESTAMP_TYPE),
-            pa.field("faulty_hours", pa.int32(), nullable=False),
-            pa.field("usable_hours", pa.int32(), nullable=False),
-            pa.field("confidence", pa.float32()),
-            pa.field("energy_kwh", pa.float64(), nullable=False),
-            pa.field("lost_kwh", pa.float64()),
-            pa.field("completeness", pa.float64(), nullable=False),
-            # What it is if it is not `fault`, "none" included, and how probable that is.
-            pa.field("runner_up", pa.string()),
-            pa.field("runner_up_probability", pa.float32()),
-        ]
-    ),
+    pa.schema([*DEVICE_DAY_SCHEMA, pa.field("model_version", pa.string()), *LINEAGE]),
     (DEVICE_ID, "date"),
     "date",
     "gold",

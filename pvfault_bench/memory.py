@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pvfault.dates import midnight_ms
 from pvfault.errors import PvfaultError
 from pvfault.faults import NONE, OPEN_CIRCUIT
 from pvfault.readings import DEVICE_ID, TIMESTAMP_TYPE
@@ -129,9 +130,9 @@ def _run_references(place, devices):
 def _histories(devices) -> Iterator[pa.RecordBatch]:
     """Hourly means of all dates before, device after device."""
     names = device_names(devices)
-    midnight = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC).timestamp()
     hours = np.arange(24)
-    starts = np.concatenate([(midnight - back * 86_400 + hours * 3600) * 1e6 for back in HISTORY]).astype(np.int64)
+    hours_before = np.concatenate([hours - 24 * back for back in HISTORY])
+    starts = (midnight_ms(DAY) + hours_before * 3_600_000) * 1000
     light = np.tile(np.maximum(np.sin((hours - 6) * np.pi / 12), 0) * 900, len(HISTORY))
     means = dict(zip(HISTORY_COLUMNS, (400 + 0 * light, light / 100, 20 + light / 40, light), strict=True))
     for first in range(0, devices, DEVICES_AT_ONCE):
@@ -170,7 +171,8 @@ def _verdicts(devices, day):
             DEVICE_ID: device_names(devices), "date": day, "fault": np.where(faulty, OPEN_CIRCUIT, NONE).astype(object),
             "onset": pc.if_else(pa.array(faulty), morning, None), "faulty_hours": np.where(faulty, 6, 0),
             "usable_hours": 12, "confidence": 0.9, "energy_kwh": 30.0, "lost_kwh": 1.0, "completeness": 1.0,
-            "runner_up": NONE, "runner_up_probability": 0.1,
+            "runner_up": NONE, "runner_up_probability": 0.1, "model_version": "0" * 12, "readings_making": "0" * 32,
+            "registry_version": "0" * 12, "code_version": "0" * 12,
         },
     )  # fmt: skip
 

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pvfault.lenet import VERSION_LENGTH, read_version
+from pvfault.lenet import read_version
+from pvfault.versions import VERSION_LENGTH
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from spark_jobs.job import (
     run_dates,
     to_nobody,
 )
+from spark_jobs.lineage import INHERITED, lineage_of, marked
 
 NAME = "classify_faults"
 
@@ -38,7 +39,7 @@ NAME = "classify_faults"
 IMAGES_AT_ONCE = 1024
 # Of a large file of images, so that a fleet's few files keep all cores busy. [B]
 BYTES_PER_TASK = 64 * 2**20
-_COLUMNS = (DEVICE_ID, WINDOW_START, "quality", "scalogram")
+_COLUMNS = (DEVICE_ID, WINDOW_START, "quality", "scalogram", *INHERITED)
 # More than this share of the judged windows of a whole plant with one and the same fault tells of a wrong registry, a
 # shaded irradiance sensor or a wrong model sooner than of the plant.
 COMMON_FAULT = 0.3
@@ -91,9 +92,11 @@ def _predict(model: str) -> Callable:
     def to_predictions(scalograms: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Counter]:
         found = Counter()
         for batch in scalograms:
+            if not batch.num_rows:
+                continue
             rows = prediction_rows(pa.Table.from_batches([batch]), _classifier(model))
             found.update(count_verdicts(rows))
-            yield from rows.to_batches()
+            yield from marked(rows, lineage_of(batch, *INHERITED)).to_batches()
         return found
 
     return to_predictions
@@ -109,7 +112,7 @@ def _make_date(spark: SparkSession, model: str, version: str, day: date) -> Date
     if not staged.rows:
         return publishing.publish_audited(spark, staged, (), {"model_version": version})
     found = sum(tallies, Counter())
-    audits = _audit(staged.rows, found, windows=scans.count(spark, SCALOGRAMS, day))
+    audits = _audit(staged.rows, found, windows=scans.count_rows(spark, SCALOGRAMS, day))
     figures = {f"windows_{fault}": found[fault] for fault in FAULTS} | {"model_version": version}
     return publishing.publish_audited(spark, staged, audits, figures)
 

@@ -37,6 +37,7 @@ from spark_jobs.job import (
     run_dates,
     to_nobody,
 )
+from spark_jobs.lineage import marked
 from spark_jobs.tasks import ROWS_AT_ONCE
 
 NAME = "compute_scalograms"
@@ -130,7 +131,12 @@ class Tally:
         self.counts["blank"] += pc.sum(pc.equal(scalograms["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
 
 
-def to_scalograms(day: date, registry: Registry, learned: Sequence[references.ReferenceFile] = ()) -> Callable:
+def to_scalograms(
+    day: date,
+    registry: Registry,
+    learned: Sequence[references.ReferenceFile] = (),
+    readings_making: str | None = None,
+) -> Callable:
     """From a task's readings of a date to its scalograms.
 
     Parameters
@@ -139,6 +145,8 @@ def to_scalograms(day: date, registry: Registry, learned: Sequence[references.Re
     registry : Registry
     learned : sequence of references.ReferenceFile
         What devices should give. Of others, the ratings tell.
+    readings_making : str, optional
+        Of the date, as `scans.making_of` tells it.
 
     Returns
     -------
@@ -147,6 +155,7 @@ def to_scalograms(day: date, registry: Registry, learned: Sequence[references.Re
         deviceID and timestamp, to one of batches of `SCALOGRAMS`, sorted by key. It returns a `Tally`, which says so
         where the readings do not come like that.
     """
+    lineage = {"readings_making": readings_making, "registry_version": registry.version}
 
     def to_rows(readings: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         tally, reader = Tally(), references.ReferenceReader(learned)
@@ -160,7 +169,7 @@ def to_scalograms(day: date, registry: Registry, learned: Sequence[references.Re
             made, doubts = scalograms_and_doubts(rows, day, registry, reader.of(devices))
             tally.add(made)
             tally.doubts += doubts
-            yield from made.to_batches()
+            yield from marked(made, lineage).to_batches()
         return tally
 
     return to_rows
@@ -176,13 +185,16 @@ def _is_in_order(readings: pa.Table) -> bool:
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
+    making = scans.making_of(spark, READINGS, day)
     with references.temporary_folder(spark) as folder, scans.naming_damage(spark, day, READINGS):
         history = references.learn_history(spark, registry, day, folder)
-        written, tallies = _write_seen(spark, registry, history.learned, day)
+        written, tallies = _write_seen(spark, to_scalograms(day, registry, history.learned, making), day)
     seen = set().union(*(tally.devices for tally in tallies))
     silent = sorted(set(registry.devices) - seen)
-    written_missing, tallies_missing = _write_missing(spark, silent, day)
+    lineage = {"readings_making": making, "registry_version": registry.version}
+    written_missing, tallies_missing = _write_missing(spark, silent, lineage, day)
     figures = {
+        **lineage,
         "history": [then.isoformat() for then in history.used],
         "devices_with_history": sum(file.devices for file in history.learned),
     }
@@ -200,13 +212,11 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     return publishing.publish_audited(spark, staged, audits, figures)
 
 
-def _write_seen(
-    spark: SparkSession, registry: Registry, learned: Sequence[references.ReferenceFile], day: date
-) -> tuple[list[Written], list[Tally]]:
+def _write_seen(spark: SparkSession, to_rows: Callable, day: date) -> tuple[list[Written], list[Tally]]:
     """Write the windows of the devices that sent something."""
 
     def write(source: scans.Source) -> tuple[list[Written], list[Tally]]:
-        return publishing.write(source, to_scalograms(day, registry, learned), SCALOGRAMS, day)
+        return publishing.write(source, to_rows, SCALOGRAMS, day)
 
     # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
     source = scans.read_files(spark, READINGS, day, READING_SCHEMA.names, ROWS_AT_ONCE)
@@ -215,12 +225,16 @@ def _write_seen(
         if _are_whole(tallies):
             return written, tallies
     # Somebody else has arranged the table: the same again, by way of a shuffle.
-    n_tasks = max(spark.sparkContext.defaultParallelism, -(-scans.count(spark, READINGS, day) // READINGS_PER_TASK))
+    n_tasks = max(
+        spark.sparkContext.defaultParallelism, -(-scans.count_rows(spark, READINGS, day) // READINGS_PER_TASK)
+    )
     by_device = scans.read(spark, READINGS, day).repartition(n_tasks, DEVICE_ID)
     return write(scans.Source(by_device.sortWithinPartitions(DEVICE_ID, TIMESTAMP)))
 
 
-def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> tuple[list[Written], list[Tally]]:
+def _write_missing(
+    spark: SparkSession, silent: Sequence[str], lineage: dict, day: date
+) -> tuple[list[Written], list[Tally]]:
     """Write the windows of the devices that sent nothing."""
     if not silent:
         return [], []
@@ -230,7 +244,7 @@ def _write_missing(spark: SparkSession, silent: Sequence[str], day: date) -> tup
         for first in range(0, len(silent), SILENT_AT_ONCE):
             made = missing_rows(silent[first : first + SILENT_AT_ONCE], day)
             tally.add(made)
-            yield from made.to_batches()
+            yield from marked(made, lineage).to_batches()
         return tally
 
     return publishing.write(scans.Source(spark.range(0, 1, 1, 1)), to_missing, SCALOGRAMS, day)

@@ -5,6 +5,7 @@ be read or written take several times as long, so Spark plans and workers read a
 table has, and how new ones become part of it (`publishing.py`).
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from pvfault.locations import NotThereError, create, explain, is_of_s3, open_to_
 FIELD_ID = b"PARQUET:field_id"
 # A row group is closed at this size, before compression: what a task holds to write, and a reader to read. [B]
 _ROW_GROUP = 8 * 2**20
+
+
+_MADE = re.compile(r"/([0-9a-f]{32})-[0-9a-f-]{36}\.parquet$")
 
 
 class FileError(PvfaultError):
@@ -54,6 +58,8 @@ class Target:
     ----------
     folder : str
         As Iceberg names it.
+    making : str
+        Of the date: 32 hexadecimal digits, with which the names of its files begin.
     schema : pa.Schema
         The table's columns, each with its `FIELD_ID`.
     day_of : str
@@ -63,6 +69,7 @@ class Target:
     """
 
     folder: str
+    making: str
     schema: pa.Schema
     day_of: str
     start: date
@@ -176,7 +183,7 @@ def write(batches: Iterable[pa.RecordBatch], target: Target) -> Written | None:
     first = next(groups, None)
     if first is None:
         return None
-    location = f"{target.folder}/{uuid.uuid4()}.parquet"
+    location = f"{target.folder}/{target.making}-{uuid.uuid4()}.parquet"
     with create(location) as sink:
         with pq.ParquetWriter(sink, target.schema, **_options(target.schema)) as writer:
             for group in chain([first], groups):
@@ -185,6 +192,12 @@ def write(batches: Iterable[pa.RecordBatch], target: Target) -> Written | None:
     metadata = writer.writer.metadata
     starts = tuple(_start(metadata.row_group(group)) for group in range(metadata.num_row_groups))
     return Written(location, size, metadata.num_rows, starts)
+
+
+def making_of(location: str) -> str | None:
+    """The making of the date that a file is of; None if its name says none: another tool has written it."""
+    found = _MADE.search(location)
+    return found[1] if found else None
 
 
 def _grouped(batches: Iterable[pa.RecordBatch], target: Target) -> Iterator[pa.Table]:

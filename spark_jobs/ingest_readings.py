@@ -20,6 +20,7 @@ from pyspark.sql import functions as f
 from pvfault.dates import DAY_MS, date_of_ms, midnight_ms
 from pvfault.readings import AVRO_LENGTH, DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE
 from pvfault.tables import QUARANTINE, READINGS
+from pvfault.versions import code_version
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, explain
 from spark_jobs.files import FileError, Written
@@ -294,7 +295,8 @@ def _make_date(making: _Making, day: date) -> DateReport:
     read = ledger.scanned(day - BEHIND_RECORD - timedelta(days=1), topic.now.date())
     assignment = Assignment(day, Span.around(day, topic.now), offsets.claims, {**read, day: {}})
 
-    staged, counts = _stage_readings(spark, topic, offsets, assignment)
+    name = uuid.uuid4().hex
+    staged, counts = _stage_readings(spark, topic, offsets, assignment, name)
     quarantine = _stage_quarantine(spark, topic, assignment, counts.quarantined)
     late = _late(counts, read, day)
     audits = [
@@ -305,11 +307,10 @@ def _make_date(making: _Making, day: date) -> DateReport:
         *_audit(counts, staged.rows, making.devices),
         _none_late(late),
     ]
-    report = publishing.publish_audited(spark, staged, audits, _figures(counts, offsets, staged.rows))
-    if report.refusals:
-        return report
-    publishing.publish(spark, quarantine)
-    ledger.add(spark, day, _ledger_rows(topic, offsets, counts, report))
+    figures = {"making": name} | _figures(counts, offsets, staged.rows)
+    report = publishing.publish_audited(spark, staged, audits, figures, ahead=[quarantine])
+    if not report.refusals:
+        ledger.add(spark, day, _ledger_rows(topic, offsets, counts, report, name))
     return report
 
 
@@ -329,9 +330,9 @@ def _figures(counts: Tally, offsets: DateOffsets, rows: int) -> dict:
     }
 
 
-def _ledger_rows(topic: Topic, offsets: DateOffsets, counts: Tally, report: DateReport) -> list[dict]:
+def _ledger_rows(topic: Topic, offsets: DateOffsets, counts: Tally, report: DateReport, making: str) -> list[dict]:
     """What the ledger is told of this making."""
-    making, made_at = uuid.uuid4().hex, datetime.now(UTC)
+    made_at = datetime.now(UTC)
     rows = []
     for partition, claim in offsets.claims.items():
         ends = counts.ends.get(partition, Ends())
@@ -348,19 +349,22 @@ def _ledger_rows(topic: Topic, offsets: DateOffsets, counts: Tally, report: Date
                     for day, noted in sorted(ends.elsewhere.items())
                 ],
                 "date_rows": report.rows, "date_duplicates": counts.on_date - report.rows,
+                "code_version": code_version(),
             }
         )  # fmt: skip
     return rows
 
 
 def _stage_readings(
-    spark: SparkSession, topic: Topic, offsets: DateOffsets, assignment: Assignment
+    spark: SparkSession, topic: Topic, offsets: DateOffsets, assignment: Assignment, making: str
 ) -> tuple[publishing.Staged, Tally]:
     """Stage the date's readings, and what was seen meanwhile."""
     records = topic.read(offsets.ranges).select("value", "timestamp", "partition", "offset")
 
     def write(records: DataFrame) -> tuple[list[Written], Tally | None]:
-        written, tallies = publishing.write(scans.Source(records), _to_readings(assignment), READINGS, assignment.day)
+        written, tallies = publishing.write(
+            scans.Source(records), _to_readings(assignment), READINGS, assignment.day, making=making
+        )
         return written, _sum_up(tallies)
 
     # Each range is a task; one of late readings has devices that the date's own part has too.
@@ -458,7 +462,7 @@ def _heard(rows: int, devices: Sequence[str], *, allowed: bool) -> AuditResult:
 def _not_fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date, *, allowed: bool) -> AuditResult:
     """Whether each device has at least as many readings as the table has of it."""
     rows = int(sum(counts.sum() for counts in hours.values()))
-    held = scans.count(spark, READINGS, day)
+    held = scans.count_rows(spark, READINGS, day)
     found = f"{rows} readings in the topic, {held} in the table"
     try:
         fewer = {} if allowed or not held else _fewer(spark, hours, day)

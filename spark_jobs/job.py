@@ -23,6 +23,7 @@ from pvfault.errors import PvfaultError, TransientError
 from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
+from pvfault.versions import code_version
 from spark_jobs.lost_workers import raised_as_transient
 
 # A backfill of a hundred dates is one step of one run: these lines tell how far it is.
@@ -268,7 +269,11 @@ def run_dates(
             raise
         except PvfaultError as error:
             made = DateReport(day, rows=0, snapshot_id=None, published=False, failure=str(error))
-        report = replace(made, seconds=round(time.perf_counter() - started, 3))
+        report = replace(
+            made,
+            seconds=round(time.perf_counter() - started, 3),
+            figures={**made.figures, "code_version": code_version()},
+        )
         outcome = "published" if report.published else report.stopped_by or "nothing to publish"
         _log.info("%s, %s: %d rows, %s, %.1f s", job, day, report.rows, outcome, report.seconds)
         on_date(report)

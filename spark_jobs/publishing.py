@@ -7,11 +7,12 @@ see, `publish` shows it. Not here: what rows mean and what is audited (the jobs)
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from pvfault.dates import midnight
 from pvfault.tables import CATALOG, NAMESPACE, Table
 from spark_jobs import catalog, files, scans, tasks
 from spark_jobs.job import AuditResult, DateReport
@@ -57,7 +58,13 @@ def count_values(spark: SparkSession, staged: Staged, day: date, column: str) ->
 
 
 def write(
-    source: scans.Source, to_rows: Callable, table: Table, day: date, *, rows_at_once: int = tasks.ROWS_AT_ONCE
+    source: scans.Source,
+    to_rows: Callable,
+    table: Table,
+    day: date,
+    *,
+    making: str | None = None,
+    rows_at_once: int = tasks.ROWS_AT_ONCE,
 ) -> tuple[list[files.Written], list]:
     """Write rows of one date in the workers, a file for each task that has some. No table knows these files yet.
 
@@ -70,6 +77,8 @@ def write(
     table : Table
     day : date
         That all rows are of.
+    making : str, optional
+        What this making of the date is called, as `files.Target` has it; a name that nobody asks for by default.
     rows_at_once : int
         Rows of a batch that Spark hands to `to_rows`.
 
@@ -87,7 +96,7 @@ def write(
     PvfaultError
         That a task has raised, for instance of a damaged file.
     """
-    work = _write_in_task(source.batches, to_rows, _target(source.frame.sparkSession, table, day))
+    work = _write_in_task(source.batches, to_rows, _target(source.frame.sparkSession, table, day, making))
     results = tasks.run_in_tasks(source.frame, work, rows_at_once=rows_at_once)
     return [written for written, _ in results if written], [tally for _, tally in results]
 
@@ -131,7 +140,7 @@ def publish(spark: SparkSession, staged: Staged) -> int | None:
 
 def append(spark: SparkSession, table: Table, day: date, rows: pa.Table) -> None:
     """Add rows of a date to those that are there, at once."""
-    written = files.write(rows.to_batches(), _target(spark, table, day))
+    written = files.write(rows.to_batches(), _target(spark, table, day, None))
     iceberg = catalog.load(spark, table)
     addition = iceberg.newAppend()
     for file in _data_files(spark, iceberg, table, day, [written] if written else []):
@@ -139,8 +148,13 @@ def append(spark: SparkSession, table: Table, day: date, rows: pa.Table) -> None
     addition.commit()
 
 
-def publish_audited(spark: SparkSession, staged: Staged, audits: Sequence[AuditResult], figures: dict) -> DateReport:
-    """Publish what is staged of a date unless it fails a blocking audit, and report the date."""
+def publish_audited(
+    spark: SparkSession, staged: Staged, audits: Sequence[AuditResult], figures: dict, *, ahead: Sequence[Staged] = ()
+) -> DateReport:
+    """Publish what is staged of a date unless it fails a blocking audit, and report the date.
+
+    What belongs to it in other tables is published ahead of it: who sees the date finds that too.
+    """
     report = DateReport(
         staged.day,
         rows=staged.rows,
@@ -151,13 +165,15 @@ def publish_audited(spark: SparkSession, staged: Staged, audits: Sequence[AuditR
     )
     if report.refusals:
         return report
+    for other in ahead:
+        publish(spark, other)
     snapshot_id = publish(spark, staged)
     return replace(report, snapshot_id=snapshot_id, published=snapshot_id is not None)
 
 
 def _remove(spark: SparkSession, table: Table, day: date) -> int | None:
     """Take a date's rows away, if there are some; the snapshot without them."""
-    if not scans.count(spark, table, day):
+    if not scans.count_rows(spark, table, day):
         return None
     edges = [f"DATE '{edge}'" for edge in (day, day + timedelta(days=1))]
     if table.day_of != "date":
@@ -189,7 +205,7 @@ def _write_in_task(batches: Callable, to_rows: Callable, target: files.Target) -
     return write_in_task
 
 
-def _target(spark: SparkSession, table: Table, day: date) -> files.Target:
+def _target(spark: SparkSession, table: Table, day: date, making: str | None) -> files.Target:
     """Where Iceberg has a date's files, and their schema."""
     iceberg = catalog.load(spark, table)
     some_file = iceberg.locationProvider().newDataLocation(
@@ -197,9 +213,9 @@ def _target(spark: SparkSession, table: Table, day: date) -> files.Target:
     )
     edges = [day, day + timedelta(days=1)]
     if table.day_of != "date":
-        edges = [datetime.combine(edge, time(), UTC) for edge in edges]
+        edges = [midnight(edge) for edge in edges]
     schema = pa.schema(catalog.numbered(table.schema, iceberg.schema().asStruct()))
-    return files.Target(some_file.removesuffix("/-"), schema, table.day_of, *edges)
+    return files.Target(some_file.removesuffix("/-"), making or uuid.uuid4().hex, schema, table.day_of, *edges)
 
 
 def _data_files(spark: SparkSession, iceberg, table: Table, day: date, written: Sequence[files.Written]) -> Iterator:

@@ -139,7 +139,7 @@ def read_large_rows(spark: SparkSession, table: Table, day: date, rows_at_once: 
     return rows.where(catalog.is_of(table, day))
 
 
-def count(spark: SparkSession, table: Table, day: date) -> int:
+def count_rows(spark: SparkSession, table: Table, day: date) -> int:
     """How many rows of a date are published: from the table's metadata alone, where these tell."""
     found = files_of(spark, table, day)
     if all(file.is_plain for file in found):
@@ -162,6 +162,12 @@ def files_of(spark: SparkSession, table: Table, *days: date) -> list[DataFile]:
         for day in days
         for task in plan(spark, iceberg.newScan(), table, day)
     ]
+
+
+def making_of(spark: SparkSession, table: Table, day: date) -> str | None:
+    """The making of a date, by the names of its files; None if they are not of one."""
+    makings = {files.making_of(file.location) for file in files_of(spark, table, day)}
+    return makings.pop() if len(makings) == 1 else None
 
 
 def plan(spark: SparkSession, scan, table: Table, day: date) -> list:

@@ -6,13 +6,14 @@ records reach a task (`ingest_readings.py`).
 
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from pvfault.dates import DAY_MS, midnight_ms
 from pvfault.readings import DEVICE_ID_LENGTH, MEASUREMENTS, READING_SCHEMA, TIMESTAMP_TYPE
 
 # Readings that a task holds in memory, 200 MB; what comes beyond goes to the disk and is sorted in parts of this size.
@@ -20,7 +21,6 @@ HELD = 8_000_000
 ROWS_AT_ONCE = 50_000
 
 _HELD_READING = np.dtype([("device", np.int32), ("ms", np.int32), ("measurements", np.float32, len(MEASUREMENTS))])
-_DAY_MS = 86_400_000
 _BITS_OF_DAY = 27  # 2**27 ms are 37 h
 _HOUR_MS = 3_600_000
 
@@ -41,7 +41,7 @@ class ReadingSorter:
     """
 
     def __init__(self, day: date):
-        self._midnight_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000
+        self._midnight_ms = midnight_ms(day)
         self._codes: dict[bytes, int] = {}
         self._parts: list[np.ndarray] = []
         self._on_disk: list[np.ndarray] = []
@@ -71,7 +71,7 @@ class ReadingSorter:
             Their measurements.
         """
         ms = time_ms - self._midnight_ms
-        of_day = (ms >= 0) & (ms < _DAY_MS)
+        of_day = (ms >= 0) & (ms < DAY_MS)
         if not of_day.all():
             device, ms, measurements = device[of_day], ms[of_day], measurements[of_day]
         part = np.empty(len(ms), _HELD_READING)

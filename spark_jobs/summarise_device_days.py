@@ -4,7 +4,7 @@ Here: how the two meet, and what is audited. Not here: the rule of the verdict a
 (`pvfault.verdicts`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import date
 from functools import partial
 
@@ -30,8 +30,14 @@ from spark_jobs.job import (
     run_dates,
     to_nobody,
 )
+from spark_jobs.lineage import INHERITED, lineage_of, marked
 
 NAME = "summarise_device_days"
+
+# Of columns of scalograms that stand beside those of the same name of predictions.
+_BESIDE = "scalograms_"
+# What predictions come from, and what the scalograms beside them do: the columns of `INHERITED` of both.
+Origin = tuple[tuple[str | None, ...], tuple[str | None, ...]]
 
 # Devices of a task are taken as one Arrow table; with their 24 rows each they take about 25 MB.
 DEVICES_PER_TASK = 50_000
@@ -48,7 +54,12 @@ KNOWN = Audit(
     "Every device had at least one window that could be judged.",
     "look at their communication and sensors",
 )
-AUDITS = (ONE_EACH, FEW_FAULTY, KNOWN)
+ONE_ORIGIN = Audit(
+    "verdicts_are_of_what_is_there",
+    "The predictions are of the scalograms that the date has now, and these of the registry as it is now.",
+    "materialise `scalograms`, `predictions` and `device_days` of the date again",
+)
+AUDITS = (ONE_EACH, FEW_FAULTY, KNOWN, ONE_ORIGIN)
 
 
 def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
@@ -70,31 +81,46 @@ def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:
     def rows(table: Table, columns: Sequence[str]) -> DataFrame:
         return scans.read_together(spark, table, scans.files_of(spark, table, day), columns)
 
-    means = rows(SCALOGRAMS, (DEVICE_ID, WINDOW_START, *HOURLY_COLUMNS))
-    # (deviceID, window_start) is the key of both sides, and predictions are made of these very scalograms.
+    means = rows(SCALOGRAMS, (DEVICE_ID, WINDOW_START, *HOURLY_COLUMNS, *INHERITED))
+    # What they come from is told of both sides: the scalograms may have been made again since they were judged.
+    means = means.withColumnsRenamed({name: f"{_BESIDE}{name}" for name in INHERITED})
     hours = rows(PREDICTIONS, PREDICTIONS.schema.names).join(means, on=[DEVICE_ID, WINDOW_START], how="left")
     return hours.repartition(n_tasks, DEVICE_ID)
 
 
 def _verdicts(day: date, registry: Registry) -> Callable:
-    def to_device_days(hours: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        held = list(hours)
-        if held:
-            yield from device_day_rows(pa.Table.from_batches(held), day, registry).to_batches()
+    def to_device_days(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, set[Origin]]:
+        held = list(batches)
+        if not held:
+            return set()
+        hours = pa.Table.from_batches(held)
+        lineage = lineage_of(hours, "model_version", *INHERITED)
+        yield from marked(device_day_rows(hours, day, registry), lineage).to_batches()
+        return _origins(hours)
 
     return to_device_days
 
 
+def _origins(hours: pa.Table) -> set[Origin]:
+    """What the predictions of some hours come from, and what the scalograms beside them do."""
+    columns = [(*INHERITED,), tuple(f"{_BESIDE}{name}" for name in INHERITED)]
+    found = hours.group_by([name for side in columns for name in side]).aggregate([]).to_pylist()
+    return {tuple(tuple(row[name] for name in side) for side in columns) for row in found}
+
+
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
-    n_devices = scans.count(spark, PREDICTIONS, day) // 24
+    n_devices = scans.count_rows(spark, PREDICTIONS, day) // 24
     hours = hours_of(spark, day, n_tasks=1 + n_devices // DEVICES_PER_TASK)
     with scans.naming_damage(spark, day, PREDICTIONS, SCALOGRAMS):
-        written, _ = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
+        written, origins = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
     staged = publishing.stage(spark, DEVICE_DAYS, day, written)
     if not staged.rows:
         return publishing.publish_audited(spark, staged, (), {})
     found = _sum_up(spark, staged, day)
-    audits = _audit(found, scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count())
+    audits = (
+        *_audit(found, scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count()),
+        _judge_origins(set().union(*origins), registry),
+    )
     figures = {
         **{f"devices_{fault}": found[fault] for fault in FAULTS},
         "devices_unknown": found["unknown"],
@@ -138,6 +164,20 @@ def _audit(found: dict, devices: int) -> tuple[AuditResult, ...]:
             f"{found['unknown']} of {found['rows']} devices have no window that could be judged",
             unknown=found["unknown"],
         ),
+    )
+
+
+def _judge_origins(origins: set[Origin], registry: Registry) -> AuditResult:
+    """Whether predictions are of the scalograms beside them, and both of the registry as it is."""
+    apart = sum(of_predictions != of_scalograms for of_predictions, of_scalograms in origins)
+    others = sorted({version for (_, version), _ in origins if version not in (None, registry.version)})
+    found = []
+    if apart:
+        found.append("predictions are of other scalograms than the date has now")
+    if others:
+        found.append(f"they were judged beside the registry {', '.join(others)}, and it is {registry.version} now")
+    return ONE_ORIGIN.judge(
+        not found, "; ".join(found) or "predictions, scalograms and registry belong together", registries=others
     )
 
 

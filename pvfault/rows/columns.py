@@ -4,12 +4,12 @@ Here: devices by number and one after the other, times within a date. Not here: 
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pvfault.dates import midnight_ms
 from pvfault.readings import DEVICE_ID, TIMESTAMP_TYPE
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 
@@ -50,7 +50,7 @@ def whole_devices(batches: Iterator[pa.RecordBatch], at_least: int) -> Iterator[
 
 def midnight_us(day):
     """When a date begins (UTC), in microseconds since 1970."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
+    return midnight_ms(day) * 1000
 
 
 def microseconds_of_day(column, day):

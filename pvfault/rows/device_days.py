@@ -1,4 +1,4 @@
-"""Rows of `DEVICE_DAYS` from predictions and hourly means of one date.
+"""Rows of `DEVICE_DAY_SCHEMA` from predictions and hourly means of one date.
 
 Here: energy, completeness, and the verdict beside them. Not here: the rule that judges a day (`verdicts.py`).
 """
@@ -14,7 +14,7 @@ from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID, TIMESTAMP_TYPE
 from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, microseconds_of_day
-from pvfault.tables import DEVICE_DAYS, WINDOW_START
+from pvfault.tables import DEVICE_DAY_SCHEMA, WINDOW_START
 from pvfault.verdicts import combine_windows
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 
@@ -36,7 +36,7 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     Returns
     -------
     pa.Table
-        Rows of `DEVICE_DAYS`, sorted. Energy is the sum of the hourly mean powers over 1 h; lost energy is what a
+        Rows of `DEVICE_DAY_SCHEMA`, sorted. Energy is the sum of the hourly mean powers over 1 h; lost energy is what a
         healthy array would have given above that in the faulty hours, null for an unregistered device and where the
         verdict is unknown.
 
@@ -80,7 +80,7 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
             pa.array(np.array(FAULTS, dtype=object)[verdicts.runner_up], pa.string(), mask=unknown),
             pa.array(verdicts.runner_up_probability, pa.float32(), mask=unknown),
         ],
-        schema=DEVICE_DAYS.schema,
+        schema=DEVICE_DAY_SCHEMA,
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows of `PREDICTIONS` from rows of `SCALOGRAMS`.
+"""Rows of `PREDICTION_SCHEMA` from rows of `SCALOGRAMS`.
 
 Not here: the network (`lenet.py`), what a window is called (`verdicts.py`).
 """
@@ -9,7 +9,7 @@ import pyarrow as pa
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.images import as_images
-from pvfault.tables import PREDICTIONS, PROBABILITIES_TYPE, WINDOW_START
+from pvfault.tables import PREDICTION_SCHEMA, PROBABILITIES_TYPE, WINDOW_START
 from pvfault.verdicts import name_windows
 
 
@@ -26,7 +26,8 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     Returns
     -------
     pa.Table
-        Rows of `PREDICTIONS`, in the same order; fault, confidence and probabilities are null without a scalogram.
+        Rows of `PREDICTION_SCHEMA`, in the same order; fault, confidence and probabilities are null where there is no
+        scalogram.
 
     Raises
     ------
@@ -49,5 +50,5 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
             pa.StructArray.from_arrays(by_fault, fields=list(PROBABILITIES_TYPE), mask=pa.array(unjudged)),
             pa.repeat(pa.scalar(classifier.version, pa.string()), len(scalograms)),
         ],
-        schema=PREDICTIONS.schema,
+        schema=PREDICTION_SCHEMA,
     )

@@ -1,4 +1,4 @@
-"""Rows of `SCALOGRAMS` from readings of one date.
+"""Rows of `SCALOGRAM_SCHEMA` from readings of one date.
 
 Here: windows, what they are held against, and images, put together device by device. Not here: which readings tell of
 the array (`soundness.py`), how a window is cut (`windows.py`), what an image shows (`scalogram.py`).
@@ -18,7 +18,7 @@ from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
 from pvfault.rows.images import as_column
 from pvfault.rows.references import NO_LEVELS
 from pvfault.soundness import find_unsound
-from pvfault.tables import SCALOGRAMS, WINDOW_START
+from pvfault.tables import SCALOGRAM_SCHEMA, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 
 
@@ -65,7 +65,7 @@ def scalograms_and_doubts(
     Returns
     -------
     rows : pa.Table
-        Of `SCALOGRAMS`, 24 for each device, sorted.
+        Of `SCALOGRAM_SCHEMA`, 24 for each device, sorted.
     doubts : list of Doubt
         Of the devices that have any, sorted.
 
@@ -91,7 +91,7 @@ def scalograms_and_doubts(
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
-    """Rows of `SCALOGRAMS` for devices that sent nothing on a date: 24 `missing` windows each, in the given order."""
+    """Rows of `SCALOGRAM_SCHEMA` for devices that sent nothing on a date: 24 `missing` windows each, in their order."""
     nothing = np.empty(0, np.int64)
     windows = cut_windows(nothing, nothing, np.empty((0, len(MEASUREMENTS)), np.float32), len(devices))
     return _scalogram_table(devices, day, windows, np.empty((0, *scalogram.SHAPE), np.uint8))
@@ -129,7 +129,7 @@ def _doubts(devices, device, unsound):
 
 
 def _scalogram_table(devices, day, windows, images):
-    """Rows of `SCALOGRAMS`, 24 for each device."""
+    """Rows of `SCALOGRAM_SCHEMA`, 24 for each device."""
     start = midnight_us(day) + np.arange(WINDOWS_PER_DAY) * WINDOW_S * 1_000_000
     means = {
         name: pa.array(getattr(windows, name), pa.float32(), from_pandas=True)
@@ -143,4 +143,4 @@ def _scalogram_table(devices, day, windows, images):
         "scalogram": as_column(images, windows.judged, len(windows.quality)),
         **means,
     }
-    return pa.table(columns).select(SCALOGRAMS.schema.names).cast(SCALOGRAMS.schema)
+    return pa.table(columns).select(SCALOGRAM_SCHEMA.names).cast(SCALOGRAM_SCHEMA)

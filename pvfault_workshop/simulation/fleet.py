@@ -6,12 +6,13 @@ here: a single device (`devices.py`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 
+from pvfault.dates import midnight, midnight_ms
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.readings import (
@@ -120,8 +121,7 @@ class Fleet:
             values[:, column], received[:, column] = self._utc_day(device, day)
         self._forget_before(day)
         slot, device = np.nonzero(received)
-        midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-        time = (midnight + slot * SAMPLE_PERIOD_S) * 1_000_000
+        time = (midnight_ms(day) + slot * SAMPLE_PERIOD_S * 1000) * 1000
         measured = values[received]
         names = pa.array([device.name for device in self.devices], pa.string())
         return pa.table(
@@ -282,17 +282,13 @@ def strike(device, fault, dates, rng, draw=draw_fault):
     """
     days = sorted(dates)
     if rng.random() < BEGUN_BEFORE:
-        onset = _midnight(days[0]) - timedelta(seconds=round(rng.uniform(1, 60) * 86_400))
+        onset = midnight(days[0]) - timedelta(seconds=round(rng.uniform(1, 60) * 86_400))
     else:
         day = days[rng.integers(len(days))]
         # The hour of the UTC date at which the sun says so.
         hour = (rng.uniform(8.5, 15.5) - device.site.longitude / 15) % 24
-        onset = _midnight(day) + timedelta(seconds=round(hour * 3600))
+        onset = midnight(day) + timedelta(seconds=round(hour * 3600))
     return replace(device, fault=draw(fault, device.shape, rng), onset=onset)
-
-
-def _midnight(day):
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _deal_faults(devices, faulty, rng):

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pvfault.registry import write_registry
-from pvfault.tables import PREDICTIONS
+from pvfault.tables import PREDICTION_SCHEMA
 from pvfault_cli.main import app
 from pvfault_workshop.simulation import simulate_fleet
 from tests.conftest import PROJECT
@@ -43,7 +43,7 @@ def test_a_csv_gives_a_table_on_the_terminal_and_the_rows_in_a_file(files, fleet
     done = classify(files / "readings.csv", "--registry", files / "devices.csv", "--model", MODEL, "-o", output)
     assert done.exit_code == 0, done.output
     rows = pq.read_table(output)
-    assert rows.schema.equals(PREDICTIONS.schema)
+    assert rows.schema.equals(PREDICTION_SCHEMA)
     assert len(rows) == 2 * 24
     assert f"{len(fleet.readings(DAY)):,} readings of 2 devices" in done.output
     shown = rows.filter(pc.is_valid(rows["fault"])).slice(0, 1).to_pylist()[0]

@@ -12,6 +12,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan
 
 from pvfault.readings import AVRO_SCHEMA, READING_SCHEMA, TIMESTAMP_TYPE
+from pvfault.tables import SCALOGRAM_SCHEMA, SCALOGRAMS
 from pvfault_gateway.producer import ReadingProducer
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import JobConfig
@@ -110,3 +111,8 @@ def rows_of(settings, table, day: date) -> pa.Table:
         )
     rows = load(settings, table).scan(row_filter=of_day).to_arrow()
     return rows.sort_by([(column, "ascending") for column in table.key]).cast(table.schema)
+
+
+def scalograms_of(settings, day: date) -> pa.Table:
+    """A date's rows of `SCALOGRAMS` without what they come from: what the science gives."""
+    return rows_of(settings, SCALOGRAMS, day).select(SCALOGRAM_SCHEMA.names).cast(SCALOGRAM_SCHEMA)

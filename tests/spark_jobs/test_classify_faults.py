@@ -13,7 +13,7 @@ from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.lenet import load_classifier
 from pvfault.registry import read_registry, write_registry
-from pvfault.tables import PREDICTIONS
+from pvfault.tables import PREDICTION_SCHEMA, PREDICTIONS
 from pvfault_cli.main import app
 from pvfault_workshop.simulation import simulate_fleet
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings
@@ -51,7 +51,7 @@ def test_the_command_line_and_the_spark_path_agree(spark, lake_settings, topic, 
     options = ["--registry", str(registry), "--model", str(lake_settings.model), "-o", str(output)]
     done = CliRunner().invoke(app, ["classify", str(file), *options])
     assert done.exit_code == 0, done.output
-    by_command = pq.read_table(output).cast(PREDICTIONS.schema)
+    by_command = pq.read_table(output).cast(PREDICTION_SCHEMA)
 
     assert len(by_command) == 20 * 24
     assert len(set(by_command["fault"].to_pylist()) - {None}) > 2

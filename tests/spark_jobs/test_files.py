@@ -26,7 +26,7 @@ NUMBERED = numbered(READING_SCHEMA)
 def target(tmp_path):
     # A blank and a percent sign, which a URI would escape and Iceberg takes as they are.
     folder = f"file://{tmp_path}/a folder/100%25"
-    return files.Target(folder, NUMBERED, "timestamp", midnight(DAY), midnight(DAY + timedelta(days=1)))
+    return files.Target(folder, "0" * 32, NUMBERED, "timestamp", midnight(DAY), midnight(DAY + timedelta(days=1)))
 
 
 def write(target, rows, rows_in_batch=1000):

@@ -48,7 +48,7 @@ def test_readers_see_a_staged_date_only_once_it_is_published(tables, lake_settin
     assert len(rows_of(lake_settings, READINGS, DAY)) == 0
     assert publishing.read_staged(tables, staged, DAY).count() == staged.rows == len(readings)
     publishing.publish(tables, staged)
-    assert len(rows_of(lake_settings, READINGS, DAY)) == scans.count(tables, READINGS, DAY) == len(readings)
+    assert len(rows_of(lake_settings, READINGS, DAY)) == scans.count_rows(tables, READINGS, DAY) == len(readings)
 
 
 def test_the_metadata_tell_what_the_files_hold(tables, lake_settings):

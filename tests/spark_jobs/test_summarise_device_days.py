@@ -8,7 +8,7 @@ import pytest
 
 from pvfault.faults import FAULTS
 from pvfault.readings import READING_SCHEMA
-from pvfault.tables import DARK, DEVICE_DAYS, OK, PREDICTIONS, READINGS, Table
+from pvfault.tables import DARK, DEVICE_DAYS, OK, PREDICTION_SCHEMA, PREDICTIONS, READINGS, Table
 from spark_jobs import catalog, compute_scalograms, publishing, summarise_device_days
 from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, midnight, rows_of, stage_table
 
@@ -24,7 +24,7 @@ def publish(spark, table: Table, rows: pa.Table, day: date = DAY) -> None:
 
 def predictions_table(rows: list[tuple]) -> pa.Table:
     return pa.Table.from_pylist(
-        [dict(zip(PREDICTIONS.schema.names, row, strict=True)) for row in rows], PREDICTIONS.schema
+        [dict(zip(PREDICTION_SCHEMA.names, row, strict=True)) for row in rows], PREDICTIONS.schema
     )
 
 

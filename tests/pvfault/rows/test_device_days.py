@@ -9,7 +9,7 @@ import pytest
 from pvfault.faults import FAULTS
 from pvfault.registry import EMPTY_REGISTRY, Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, completeness, device_day_rows
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, PROBABILITIES_TYPE
+from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, PROBABILITIES_TYPE
 from tests.pvfault.rows.helpers import DAY, MIDNIGHT
 
 
@@ -34,7 +34,7 @@ def hours_of(devices):
         for hour, (fault, *means) in reversed(hours.items())
     ]
     columns = [pa.field("readings", pa.int64()), *(pa.field(name, pa.float64()) for name in HOURLY_COLUMNS[1:])]
-    return pa.Table.from_pylist(rows, schema=pa.schema([*PREDICTIONS.schema, *columns]))
+    return pa.Table.from_pylist(rows, schema=pa.schema([*PREDICTION_SCHEMA, *columns]))
 
 
 NOTHING = (None, None, None, None, None)
@@ -99,7 +99,7 @@ def test_each_device_has_its_own_day_whatever_the_order_of_rows():
     devices["C000000000"] = half_a_day("line_line")
     rows = device_day_rows(hours_of(devices), DAY, RATED_6_KW)
     rows.validate(full=True)
-    assert rows.schema == DEVICE_DAYS.schema
+    assert rows.schema == DEVICE_DAY_SCHEMA
     assert rows["deviceID"].to_pylist() == list(devices)
     assert rows["fault"].to_pylist() == ["open_circuit", None, "line_line"]
     for device, hours in devices.items():
@@ -111,7 +111,7 @@ def test_a_fleet_of_zero_devices_has_zero_days():
     for registry in (RATED_6_KW, EMPTY_REGISTRY):
         days = device_day_rows(hours_of({}), DAY, registry)
         assert days.num_rows == 0
-        assert days.schema == DEVICE_DAYS.schema
+        assert days.schema == DEVICE_DAY_SCHEMA
 
 
 def test_hours_that_are_not_there_are_hours_without_readings():

@@ -13,14 +13,14 @@ from pvfault.faults import FAULTS
 from pvfault.rows.predictions import prediction_rows
 from pvfault.rows.references import reference_rows, references_by_device
 from pvfault.rows.scalograms import missing_rows, scalogram_rows
-from pvfault.tables import PREDICTIONS, SCALOGRAMS
+from pvfault.tables import PREDICTION_SCHEMA, SCALOGRAMS
 from tests.pvfault.rows.helpers import DAY, DEVICES, REGISTRY, Brightness
 
 
 def test_each_window_has_the_prediction_of_its_own_image(scalograms):
     predictions = prediction_rows(scalograms, Brightness())
     predictions.validate(full=True)
-    assert predictions.schema == PREDICTIONS.schema
+    assert predictions.schema == PREDICTION_SCHEMA
     for name in ("deviceID", "window_start", "quality"):
         assert predictions[name].equals(scalograms[name])
     for scalogram, row in zip(scalograms["scalogram"].to_pylist(), predictions.to_pylist(), strict=True):
@@ -78,4 +78,4 @@ def test_an_image_that_lost_a_byte_is_refused():
 def test_no_scalograms_have_no_predictions():
     predictions = prediction_rows(SCALOGRAMS.schema.empty_table(), Brightness())
     assert predictions.num_rows == 0
-    assert predictions.schema == PREDICTIONS.schema
+    assert predictions.schema == PREDICTION_SCHEMA

@@ -13,13 +13,13 @@ from pvfault.registry import EMPTY_REGISTRY, SMALLEST_ESTIMATE, Registry
 from pvfault.rows.references import NO_LEVELS
 from pvfault.rows.scalograms import missing_rows, scalogram_rows, scalograms_and_doubts
 from pvfault.scalogram import normalise, transform
-from pvfault.tables import SCALOGRAMS
+from pvfault.tables import SCALOGRAM_SCHEMA
 from tests.pvfault.rows.helpers import DAY, DEVICES, MIDNIGHT, REGISTRY, readings_of
 
 
 def test_each_device_has_each_hour_once_in_the_form_of_the_table(scalograms):
     scalograms.validate(full=True)
-    assert scalograms.schema == SCALOGRAMS.schema
+    assert scalograms.schema == SCALOGRAM_SCHEMA
     assert scalograms["deviceID"].to_pylist() == [device for device in DEVICES for _ in range(24)]
     assert scalograms["window_start"].to_pylist() == [MIDNIGHT + timedelta(hours=h) for h in range(24)] * 4
     assert {"ok", "dark"} <= set(scalograms["quality"].to_pylist())
@@ -157,7 +157,7 @@ def test_the_reference_of_a_device_that_is_not_registered_sets_its_limits():
 def test_a_fleet_of_zero_devices_has_zero_rows():
     for rows in (scalogram_rows(READING_SCHEMA.empty_table(), DAY, REGISTRY), missing_rows([], DAY)):
         assert rows.num_rows == 0
-        assert rows.schema == SCALOGRAMS.schema
+        assert rows.schema == SCALOGRAM_SCHEMA
 
 
 @pytest.mark.parametrize("second", [-20, 86_400])
@@ -177,7 +177,7 @@ def test_the_unit_of_timestamps_does_not_matter(fleet, scalograms):
 def test_missing_devices_have_a_day_of_missing_windows():
     rows = missing_rows(["B000000000", "A000000000"], DAY)
     rows.validate(full=True)
-    assert rows.schema == SCALOGRAMS.schema
+    assert rows.schema == SCALOGRAM_SCHEMA
     assert rows["deviceID"].to_pylist() == ["B000000000"] * 24 + ["A000000000"] * 24
     assert set(rows["quality"].to_pylist()) == {"missing"}
     assert set(rows["readings"].to_pylist()) == {0}
