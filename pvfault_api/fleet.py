@@ -1,6 +1,6 @@
 """What the verdicts of some days say about a fleet.
 
-Here: one line a device from its `device_days`. Not here: reading the table (`tables.py`), the verdicts themselves
+Here: one line a device from its `device_days`. Not here: reading the table (`published.py`), the verdicts themselves
 (`pvfault.verdicts`).
 """
 

@@ -35,7 +35,7 @@ from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.fleet import FaultyDevice, find_faulty_devices
-from pvfault_api.tables import read_dates
+from pvfault_api.published import read_dates
 from pvfault_assets.partitions import dates_of, days_between
 
 TAG = "pvfault/notification"

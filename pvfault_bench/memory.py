@@ -148,7 +148,7 @@ def _prepare_notifications(place, devices):
     """Write a month of verdicts."""
     from pyiceberg.catalog.sql import SqlCatalog
 
-    from pvfault_api.tables import CATALOG, NAMESPACE
+    from pvfault.tables import CATALOG, NAMESPACE
 
     settings = _settings_of(place)
     with SqlCatalog(CATALOG, uri=f"sqlite:///{settings.catalog}", warehouse=settings.warehouse.as_uri()) as catalog:
@@ -189,7 +189,7 @@ def _table(schema, rows, columns):
 def _run_notifications(place, _devices):
     """The faulty devices of a month, as the message of a run of that range tells them."""
     from pvfault_api.fleet import find_faulty_devices
-    from pvfault_api.tables import read_dates
+    from pvfault_api.published import read_dates
 
     find_faulty_devices(read_dates(_settings_of(place), DEVICE_DAYS, MONTH))
 

@@ -132,7 +132,7 @@ def _read_verdicts(settings, dates, steps):
     with steps.step("Verdicts read"):
         from pvfault.tables import DEVICE_DAYS
         from pvfault_api.fleet import find_faulty_devices
-        from pvfault_api.tables import read_dates
+        from pvfault_api.published import read_dates
 
         return {faulty.device: faulty for faulty in find_faulty_devices(read_dates(settings, DEVICE_DAYS, dates))}
 

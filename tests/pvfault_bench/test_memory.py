@@ -52,7 +52,7 @@ def test_steps_of_a_large_fleet_find_what_they_are_given(tmp_path):
     """A step over nothing takes no memory."""
     from pvfault.tables import DEVICE_DAYS
     from pvfault_api.fleet import find_faulty_devices
-    from pvfault_api.tables import read_dates
+    from pvfault_api.published import read_dates
     from pvfault_bench import memory
 
     prepare, _ = STEPS["notifications"]

@@ -6,7 +6,7 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.tables import DEVICE_DAYS
-from pvfault_api.tables import read_dates
+from pvfault_api.published import read_dates
 
 
 def test_a_folder_without_tables_is_an_error_and_stays_without_them(make_settings, tmp_path):
