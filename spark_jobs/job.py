@@ -23,7 +23,7 @@ from pvfault.errors import PvfaultError, TransientError
 from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
-from spark_jobs.lost_workers import raised_as_transient
+from spark_jobs.transient import raised_as_transient
 
 # A backfill of a hundred dates is one step of one run: these lines tell how far it is.
 _log = logging.getLogger(__name__)
