@@ -137,12 +137,39 @@ def create(location: str):
         return system.open_output_stream(path)
 
 
+def local_path(location: str) -> Path | None:
+    """The path of a table's file; None if it is not on this machine.
+
+    Parameters
+    ----------
+    location : str
+        As in `open_to_read`.
+
+    Examples
+    --------
+    >>> [str(local_path(name)) for name in ("file:///a/b", "file:/a/b", "/a/b", "s3://bucket/b")]
+    ['/a/b', '/a/b', '/a/b', 'None']
+    """
+    return None if _is_uri(location) else Path(location.removeprefix("file:").replace("///", "/", 1))
+
+
+def uri_of(path: Path) -> str:
+    """The name that Iceberg is to give a file or folder of this machine; the way back from `local_path`.
+
+    Examples
+    --------
+    >>> uri_of(Path("/a b/c"))
+    'file:///a b/c'
+    """
+    return f"file://{path}"
+
+
 def _store_of(location: str):
     """The store of a file, and its name there. No character of a name is an escape, neither to Iceberg nor to S3."""
     from pyarrow import fs
 
     if not _is_uri(location):
-        return fs.LocalFileSystem(), location.removeprefix("file:").replace("///", "/", 1)
+        return fs.LocalFileSystem(), str(local_path(location))
     bucket, _, key = location.removeprefix(S3).partition("/")
     system, _ = fs.FileSystem.from_uri(f"{S3}{bucket}")
     return system, f"{bucket}/{key}"

@@ -1,5 +1,5 @@
 """What is asked of the tables, by people and programs.
 
-Here: reading the published tables with PyIceberg (`tables.py`) and answers made of them (`fleet.py`). Not here:
+Here: reading the published tables with PyIceberg (`published.py`) and answers made of them (`fleet.py`). Not here:
 writing them (`spark_jobs`), Spark, Dagster.
 """

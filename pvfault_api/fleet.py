@@ -1,17 +1,27 @@
 """What the verdicts of some days say about a fleet.
 
-Here: one line a device from its `device_days`. Not here: reading the table (`tables.py`), the verdicts themselves
-(`pvfault.verdicts`).
+Here: one line a device from its `device_days`, in memory for the faulty devices and the names of all, whatever the
+number of dates. Not here: how the table is read (`published.py`), the verdicts themselves (`pvfault.verdicts`).
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pvfault.faults import NONE
 from pvfault.readings import DEVICE_ID
+from pvfault.settings import Settings
+from pvfault.tables import DEVICE_DAYS
+from pvfault_api.published import read_batches
+
+_COLUMNS = (DEVICE_ID, "fault", "onset", "faulty_hours", "confidence", "lost_kwh")
+# A row as Python's objects takes some hundred times its bytes.
+_ROWS_AT_ONCE = 10_000
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -41,33 +51,77 @@ class FaultyDevice:
     lost_kwh: float
 
 
-def find_faulty_devices(device_days: pa.Table) -> list[FaultyDevice]:
-    """The faulty devices among some days' verdicts.
+@dataclass(frozen=True)
+class Fleet:
+    """What the verdicts of some dates say.
 
-    Parameters
+    Attributes
     ----------
-    device_days : pa.Table
-        Rows of `DEVICE_DAYS`, of one or more dates.
-
-    Returns
-    -------
-    list of FaultyDevice
-        Sorted by device; devices without a fault, or without a verdict, are not in it.
+    devices : int
+        That have a row on at least one date.
+    unjudged : int
+        Devices without a verdict on at least one date.
+    faulty : list of FaultyDevice
+        Sorted by device.
     """
-    faulty = defaultdict(lambda: defaultdict(list))
-    for row in device_days.to_pylist():
-        if row["fault"] not in (None, NONE):
-            faulty[row[DEVICE_ID]][row["fault"]].append(row)
-    return [_faulty_device(device, by_fault) for device, by_fault in sorted(faulty.items())]
+
+    devices: int
+    unjudged: int
+    faulty: list[FaultyDevice]
 
 
-def _faulty_device(device, by_fault):
-    fault, days = max(by_fault.items(), key=lambda item: sum(day["faulty_hours"] for day in item[1]))
-    return FaultyDevice(
-        device=device,
-        fault=fault,
-        onset=min(day["onset"] for day in days),
-        hours=sum(day["faulty_hours"] for day in days),
-        confidence=max(days, key=lambda day: day["faulty_hours"])["confidence"],
-        lost_kwh=sum(day["lost_kwh"] or 0.0 for day in days),
-    )
+def read_fleet(settings: Settings, dates: Sequence[date]) -> Fleet:
+    """What the published verdicts of some dates say.
+
+    Raises
+    ------
+    PvfaultError
+        If there are no tables yet, or their files are not whole.
+    """
+    return summarise_fleet(read_batches(settings, DEVICE_DAYS, dates, _COLUMNS))
+
+
+def summarise_fleet(device_days: Iterable[pa.RecordBatch]) -> Fleet:
+    """What rows of `DEVICE_DAYS` say, of one or more dates and in any order."""
+    devices = unjudged = pa.array([], DEVICE_DAYS.schema.field(DEVICE_ID).type)
+    faulty: dict[str, dict[str, _Days]] = defaultdict(lambda: defaultdict(_Days))
+    for batch in device_days:
+        devices = _distinct(devices, batch[DEVICE_ID])
+        unjudged = _distinct(unjudged, batch.filter(pc.is_null(batch["fault"]))[DEVICE_ID])
+        for device, fault, *of_day in _faulty_rows(batch):
+            faulty[device][fault].add(*of_day)
+    return Fleet(len(devices), len(unjudged), [_faulty_device(*each) for each in sorted(faulty.items())])
+
+
+@dataclass(slots=True)
+class _Days:
+    """The days of a device with one fault, so far."""
+
+    onset: datetime = _NEVER
+    hours: int = 0
+    lost_kwh: float = 0.0
+    longest: tuple = ()  # the hours of the day, how early it was, its confidence
+
+    def add(self, onset: datetime, hours: int, confidence: float, lost_kwh: float | None) -> None:
+        """One day more."""
+        self.onset = min(self.onset, onset)
+        self.hours += hours
+        self.lost_kwh += lost_kwh or 0.0
+        self.longest = max(self.longest, (hours, -onset.timestamp(), confidence))
+
+
+def _faulty_rows(batch: pa.RecordBatch) -> Iterator[tuple]:
+    """The rows with a fault, as Python's objects."""
+    faulty = batch.filter(pc.not_equal(batch["fault"], NONE))
+    for start in range(0, len(faulty), _ROWS_AT_ONCE):
+        rows = faulty.slice(start, _ROWS_AT_ONCE)
+        yield from zip(*(rows[name].to_pylist() for name in _COLUMNS), strict=True)
+
+
+def _faulty_device(device: str, faults: dict[str, _Days]) -> FaultyDevice:
+    fault, days = min(faults.items(), key=lambda item: (-item[1].hours, item[1].onset))
+    return FaultyDevice(device, fault, days.onset, days.hours, days.longest[-1], days.lost_kwh)
+
+
+def _distinct(known, more):
+    return pc.unique(pa.concat_arrays([known, more.cast(known.type)]))

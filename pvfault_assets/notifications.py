@@ -11,6 +11,10 @@ The decorator for run-status sensors moves on past a run although telling of it 
 process dies before its cursor is kept. So this sensor asks for runs by their status itself: each run carries in its
 tags whether it was told of, and the cursor only bounds the search. The tag is written before the message is sent: a
 process that dies in between leaves a message unsent, which the next one notes in its log, rather than sent twice.
+
+No message waits for ever for one before it. Faults are read once: if they cannot be, whatever the reason, or the
+process dies over them, the run is told of without them. A message that SNS finds wrong is given up if SNS takes another
+one, so that it is the message and not its topic.
 """
 
 from collections import Counter, defaultdict
@@ -20,8 +24,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import boto3
 import dagster as dg
-import pyarrow as pa
-import pyarrow.compute as pc
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,12 +36,12 @@ from botocore.exceptions import (
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
-from pvfault_api.fleet import FaultyDevice, find_faulty_devices
-from pvfault_api.tables import read_dates
+from pvfault_api.fleet import Fleet, read_fleet
 from pvfault_assets.partitions import dates_of, days_between
 
 TAG = "pvfault/notification"
-SENDING, UNSENT, UNKNOWN = "sending", "not sent yet", "unknown whether it arrived"
+COMPOSING, SENDING = "being composed", "sending"
+UNSENT, UNKNOWN, REFUSED = "not sent yet", "unknown whether it arrived", "refused by SNS"
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 # Two run workers may write in another order than their runs ended in.
@@ -100,43 +102,45 @@ def notifications(settings: Settings) -> list[dg.SensorDefinition]:
         if context.cursor is None:
             context.update_cursor(datetime.now(UTC).isoformat())
             return dg.SkipReason("Runs that end from now on are told of.")
-        since = datetime.fromisoformat(context.cursor)
-        told = 0
-        for record, ended in _finished_runs(context.instance, since - _LOOK_BACK):
+        since = newest = datetime.fromisoformat(context.cursor)
+        told, wrong = 0, {}
+        for record, ended in _finished_runs(context.instance, since):
             if _is_to_be_told(context, record.dagster_run):
-                if told == _AT_MOST:
+                if told + len(wrong) == _AT_MOST:
                     break
-                _tell(context.instance, settings, record)
-                told += 1
-            since = max(since, ended)
-        context.update_cursor(since.isoformat())
+                try:
+                    told += _tell(context, settings, record)
+                except _WrongMessageError as error:
+                    wrong[record.dagster_run.run_id] = error
+            newest = ended
+        _give_up(context, settings, wrong, others_told=told > 0)
+        context.update_cursor(max(since, newest - _LOOK_BACK).isoformat())
         return dg.SkipReason(f"Runs told of: {told}.")
 
     return [tell_operator]
 
 
-def compose(outcome: Outcome, device_days: pa.Table | str | None) -> tuple[str, str]:
+def compose(outcome: Outcome, fleet: Fleet | str | None) -> tuple[str, str]:
     """The subject and the text of a message.
 
     Parameters
     ----------
     outcome : Outcome
-    device_days : pa.Table or str or None
-        The verdicts that the run has made; why they cannot be read; None if it has made none.
+    fleet : Fleet or str or None
+        What the verdicts say that the run has made; why they cannot be read; None if it has made none.
     """
-    faulty = find_faulty_devices(device_days) if isinstance(device_days, pa.Table) else []
     if not outcome.succeeded:
         steps = ", ".join(filter(None, outcome.failures))
         headline = f"{_days(outcome.dates)} FAILED" + (f" at {steps}" if steps else "")
-    elif isinstance(device_days, pa.Table):
-        headline = f"{_days(outcome.dates)} made, {_headline(device_days, faulty)}"
+    elif isinstance(fleet, Fleet):
+        headline = f"{_days(outcome.dates)} made, {_headline(fleet)}"
     else:
         headline = f"{_days(outcome.dates)} made"
     parts = [
         headline,
         *_failures(outcome),
         *_dates(outcome),
-        *_faults(device_days, faulty),
+        *_faults(fleet),
         *_warnings(outcome.warnings),
         f"Run {outcome.run_id} of {outcome.job}, {outcome.seconds:.0f} s. Dagster's page has its log under this name.",
     ]
@@ -164,23 +168,32 @@ def _is_to_be_told(context, run):
         )
         context.instance.add_run_tags(run.run_id, {TAG: UNKNOWN})
     will_retry = run.tags.get("dagster/will_retry") == "true" and not run.is_success
-    return state in (None, UNSENT) and bool(_dates_of_run(run)) and not will_retry
+    return state in (None, UNSENT, COMPOSING) and bool(_dates_of_run(run)) and not will_retry
 
 
-def _tell(instance, settings, record):
-    """Send the message of a run, once."""
-    run = record.dagster_run
+def _tell(context, settings, record) -> bool:
+    """Send the message of a run, once; False if a tick that goes on beside this one has."""
+    instance, run = context.instance, record.dagster_run
     outcome = _outcome(instance, record)
-    subject, text = compose(outcome, _verdicts(settings, outcome))
+    if run.tags.get(TAG) == COMPOSING:
+        fleet = "the process that read them was ended, perhaps for its memory"
+        context.log.warning(f"A process was ended while it read the faults of the run {run.run_id}; told without them.")
+    else:
+        instance.add_run_tags(run.run_id, {TAG: COMPOSING})
+        fleet = _verdicts(context, settings, outcome)
+        # Dagster gives up a tick that takes too long, and does not end it.
+        if instance.get_run_by_id(run.run_id).tags[TAG] != COMPOSING:
+            return False
+    subject, text = compose(outcome, fleet)
     instance.add_run_tags(run.run_id, {TAG: SENDING})
     try:
         message_id = _publish(settings.sns_topic_arn, subject, text)
+    except _WrongMessageError:
+        instance.add_run_tags(run.run_id, {TAG: UNSENT})
+        raise
     except _NotAcceptedError as error:
         instance.add_run_tags(run.run_id, {TAG: UNSENT})
-        raise PvfaultError(
-            f"{settings.sns_topic_arn} does not take the message on the run {run.run_id}: {error}. It is sent again "
-            "with the next tick. The role of this process needs sns:Publish on the topic."
-        ) from error
+        raise _not_taken(settings, run.run_id, error) from error
     except (BotoCoreError, ClientError) as error:
         instance.add_run_tags(run.run_id, {TAG: UNKNOWN})
         raise PvfaultError(
@@ -188,10 +201,31 @@ def _tell(instance, settings, record):
             "arrived, so it is not sent again."
         ) from error
     instance.add_run_tags(run.run_id, {TAG: message_id})
+    return True
+
+
+def _give_up(context, settings, wrong, *, others_told):
+    """Give up messages that SNS has found wrong, unless it has taken no other one: then it may be about the topic."""
+    for run_id, error in wrong.items():
+        if not others_told:
+            raise _not_taken(settings, run_id, error) from error
+        context.instance.add_run_tags(run_id, {TAG: REFUSED})
+        context.log.error(f"SNS refuses the message on the run {run_id}, and takes others: {error}. It is given up.")
+
+
+def _not_taken(settings, run_id, error):
+    return PvfaultError(
+        f"{settings.sns_topic_arn} does not take the message on the run {run_id}: {error}. It is sent again with the "
+        "next tick. The role of this process needs sns:Publish on the topic."
+    )
 
 
 class _NotAcceptedError(Exception):
     """SNS has surely not taken a message."""
+
+
+class _WrongMessageError(Exception):
+    """SNS has not taken a message and says that a parameter is wrong: the message, or the name of the topic."""
 
 
 def _publish(arn, subject, text):
@@ -204,6 +238,8 @@ def _publish(arn, subject, text):
     except (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError) as error:
         raise _NotAcceptedError(str(error)) from error
     except ClientError as error:
+        if error.response["Error"]["Code"].startswith("InvalidParameter"):
+            raise _WrongMessageError(str(error)) from error
         if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
             raise _NotAcceptedError(str(error)) from error
         raise
@@ -262,32 +298,32 @@ _EVENTS = {
 }
 
 
-def _verdicts(settings, outcome):
-    """Rows of `device_days` of the dates for which the run has made them."""
+def _verdicts(context, settings, outcome):
+    """What `device_days` says of the dates for which the run has made it, or why that is not known."""
     days = [day for day, assets in outcome.made.items() if DEVICE_DAYS.name in assets]
     if not days:
         return None
     try:
-        rows = read_dates(settings, DEVICE_DAYS, days)
-    except (PvfaultError, OSError, BotoCoreError, ClientError) as error:
-        return str(error)  # that the run is done must be told all the same
-    return rows.filter(pc.is_in(rows["date"], pa.array(days)))
+        return read_fleet(settings, days)
+    except Exception as error:
+        # Whatever it is: that the run is done must be told all the same, and what stands behind it too.
+        context.log.warning(f"The faults of the run {outcome.run_id} could not be read.", exc_info=True)
+        return str(error) if isinstance(error, PvfaultError) else f"{type(error).__name__}: {error}"
 
 
 def _days(dates: Sequence[date]) -> str:
     return f"{dates[0]}" if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
 
 
-def _headline(device_days: pa.Table, faulty: list[FaultyDevice]) -> str:
-    devices = pc.count_distinct(device_days["deviceID"]).as_py()
-    lost = sum(device.lost_kwh for device in faulty)
-    return f"{len(faulty)} of {devices} devices faulty" + (f", {lost:.1f} kWh lost" if faulty else "")
+def _headline(fleet: Fleet) -> str:
+    lost = sum(device.lost_kwh for device in fleet.faulty)
+    told = f"{len(fleet.faulty)} of {fleet.devices} devices faulty"
+    return told + (f", {lost:.1f} kWh lost" if fleet.faulty else "")
 
 
 def _failures(outcome: Outcome) -> Iterator[str]:
     for step, why in outcome.failures.items():
-        short = why if len(why) <= _REASON_LENGTH else why[:_REASON_LENGTH] + " ..."
-        yield (f"{step}: " if step else "") + short.strip()
+        yield (f"{step}: " if step else "") + _short(why).strip()
 
 
 def _dates(outcome: Outcome) -> Iterator[str]:
@@ -303,22 +339,22 @@ def _dates(outcome: Outcome) -> Iterator[str]:
     yield "Dates\n" + "\n".join(lines)
 
 
-def _faults(device_days: pa.Table | str | None, faulty: list[FaultyDevice]) -> Iterator[str]:
+def _faults(fleet: Fleet | str | None) -> Iterator[str]:
     """How many devices have which fault, and which of them lose the most."""
-    if isinstance(device_days, str):
-        yield f"The faults could not be read: {device_days}"
-    if isinstance(device_days, pa.Table):
-        unjudged = pc.count_distinct(device_days.filter(pc.is_null(device_days["fault"]))["deviceID"])
-        if unjudged.as_py():
-            yield f"Without a verdict, because of missing or unusable readings: {unjudged.as_py()} devices."
-    if not faulty:
+    if isinstance(fleet, str):
+        yield f"The faults could not be read: {_short(fleet)}"
+    if not isinstance(fleet, Fleet):
         return
-    counts, lost = Counter(device.fault for device in faulty), defaultdict(float)
-    for device in faulty:
+    if fleet.unjudged:
+        yield f"Without a verdict, because of missing or unusable readings: {fleet.unjudged} devices."
+    if not fleet.faulty:
+        return
+    counts, lost = Counter(device.fault for device in fleet.faulty), defaultdict(float)
+    for device in fleet.faulty:
         lost[device.fault] += device.lost_kwh
     lines = [f"  {fault:<16} {n:>7} {lost[fault]:>11.1f}" for fault, n in counts.most_common()]
     yield f"Faults\n  {'fault':<16} devices  lost [kWh]\n" + "\n".join(lines)
-    worst = sorted(faulty, key=lambda device: (-device.lost_kwh, device.device))[:_N_DEVICES]
+    worst = sorted(fleet.faulty, key=lambda device: (-device.lost_kwh, device.device))[:_N_DEVICES]
     lines = [
         f"  {each.device:<10} {each.fault:<16} since {each.onset:%Y-%m-%d %H:%M} UTC, {each.hours} h, "
         f"{each.lost_kwh:.1f} kWh lost, {each.confidence:.0%} sure"
@@ -333,6 +369,10 @@ def _warnings(warnings: list[str]) -> Iterator[str]:
         if len(warnings) > _N_CHECKS:
             lines.append(f"  and {len(warnings) - _N_CHECKS} more")
         yield "Checks that did not pass\n" + "\n".join(lines)
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= _REASON_LENGTH else reason[:_REASON_LENGTH] + " ..."
 
 
 def _printable(text: str) -> str:

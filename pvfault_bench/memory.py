@@ -28,7 +28,7 @@ from pvfault.reference import HISTORY
 from pvfault.registry import REGISTRY_SCHEMA, read_registry, write_registry
 from pvfault.rows.references import HISTORY_COLUMNS
 from pvfault.settings import Settings
-from pvfault.tables import DEVICE_DAYS, WINDOW_START
+from pvfault.tables import CATALOG, DEVICE_DAYS, NAMESPACE, WINDOW_START
 from pvfault_bench.filling import device_names
 from pvfault_bench.machine import describe_machine, peak_memory
 
@@ -149,8 +149,6 @@ def _prepare_notifications(place, devices):
     """Write a month of verdicts."""
     from pyiceberg.catalog.sql import SqlCatalog
 
-    from pvfault_api.tables import CATALOG, NAMESPACE
-
     settings = _settings_of(place)
     with SqlCatalog(CATALOG, uri=f"sqlite:///{settings.catalog}", warehouse=settings.warehouse.as_uri()) as catalog:
         catalog.create_namespace(NAMESPACE)
@@ -190,10 +188,9 @@ def _table(schema, rows, columns):
 
 def _run_notifications(place, _devices):
     """The faulty devices of a month, as the message of a run of that range tells them."""
-    from pvfault_api.fleet import find_faulty_devices
-    from pvfault_api.tables import read_dates
+    from pvfault_api.fleet import read_fleet
 
-    find_faulty_devices(read_dates(_settings_of(place), DEVICE_DAYS, MONTH))
+    read_fleet(_settings_of(place), MONTH)
 
 
 def _prepare_registry(place, devices):

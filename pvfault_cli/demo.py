@@ -130,11 +130,9 @@ def _materialise(environment, dates, log, steps):
 def _read_verdicts(settings, dates, steps):
     """The faulty devices as the table has them, by device."""
     with steps.step("Verdicts read"):
-        from pvfault.tables import DEVICE_DAYS
-        from pvfault_api.fleet import find_faulty_devices
-        from pvfault_api.tables import read_dates
+        from pvfault_api.fleet import read_fleet
 
-        return {faulty.device: faulty for faulty in find_faulty_devices(read_dates(settings, DEVICE_DAYS, dates))}
+        return {faulty.device: faulty for faulty in read_fleet(settings, dates).faulty}
 
 
 def _print_fleet(console, devices, labels, found):

@@ -18,6 +18,7 @@ from pvfault.readings import DEVICE_ID, MEASUREMENTS
 from pvfault.tables import CATALOG, NAMESPACE, TABLES, Table
 from spark_jobs import files
 from spark_jobs.session import folder_of
+from spark_jobs.transient import raised_as_transient
 
 _PROPERTIES = {
     "format-version": "2",
@@ -34,6 +35,8 @@ _PROPERTIES = {
     # A laptop that makes dates for years must not keep every metadata file of them.
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
+    # Runs of several dates commit to one table at once; by default the fifth that comes too late in a row fails.
+    "commit.retry.num-retries": "20",
 }
 
 
@@ -57,13 +60,20 @@ def load(spark: SparkSession, table: Table):
 
 
 def create_tables(spark: SparkSession) -> None:
-    """Make the tables that are not there, and add the columns that are new, by Iceberg's own schema evolution."""
-    spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{NAMESPACE}")
-    for table in TABLES:
-        if spark.catalog.tableExists(name_of(table)):
-            _add_columns(spark, table)
-        else:
-            _create(spark, table)
+    """Make the tables that are not there, and add the columns that are new, by Iceberg's own schema evolution.
+
+    Raises
+    ------
+    TransientError
+        If somebody else holds the catalog.
+    """
+    with raised_as_transient():
+        spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{NAMESPACE}")
+        for table in TABLES:
+            if spark.catalog.tableExists(name_of(table)):
+                _add_columns(spark, table)
+            else:
+                _create(spark, table)
 
 
 def _create(spark: SparkSession, table: Table) -> None:
@@ -75,7 +85,7 @@ def _create(spark: SparkSession, table: Table) -> None:
     folder = folder_of(spark, table)
     located = f"LOCATION '{folder}' " if folder else ""
     spark.sql(
-        f"CREATE TABLE {name_of(table)} ({columns}) USING iceberg PARTITIONED BY ({day_of}) {located}"
+        f"CREATE TABLE IF NOT EXISTS {name_of(table)} ({columns}) USING iceberg PARTITIONED BY ({day_of}) {located}"
         f"TBLPROPERTIES ({properties})"
     )
     if DEVICE_ID in table.schema.names:

@@ -24,7 +24,7 @@ from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
 from pvfault.versions import code_version
-from spark_jobs.lost_workers import raised_as_transient
+from spark_jobs.transient import raised_as_transient
 
 # A backfill of a hundred dates is one step of one run: these lines tell how far it is.
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from pvfault.tables import LEDGER
-from spark_jobs import catalog, publishing
+from spark_jobs import catalog, publishing, scans
 from spark_jobs.topic import OffsetRange
 
 
@@ -38,6 +38,7 @@ class Ledger:
     @classmethod
     def read(cls, spark: SparkSession, topic_id: str) -> "Ledger":
         """Read the ledger of a topic."""
+        scans.require_whole(spark, LEDGER)
         rows = spark.table(catalog.name_of(LEDGER)).where(f"topic_id = '{topic_id}'")
         return cls(rows.toArrow().to_pylist())
 

@@ -105,6 +105,7 @@ def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.
     """Make a snapshot of what was written that replaces the date once it is published."""
     if not written:
         return Staged(table, day)
+    scans.require_whole(spark, table)  # what is committed on half a list loses the other half for good
     iceberg = catalog.load(spark, table)
     wap_id = f"{table.name}-{uuid.uuid4().hex}"
     replacement = iceberg.newReplacePartitions()
@@ -124,6 +125,9 @@ def stage(spark: SparkSession, table: Table, day: date, written: Sequence[files.
 
 def publish(spark: SparkSession, staged: Staged) -> int | None:
     """Let readers see a staged snapshot, all of it at once.
+
+    Iceberg refuses it if another run has replaced the date since (`transient.py` says so in words): the audits were
+    about what stood there before.
 
     Returns
     -------

@@ -20,6 +20,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from pvfault.dates import midnight_ms
 from pvfault.errors import TransientError
+from pvfault.iceberg_files import Manifest, require_whole_snapshot
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from spark_jobs import catalog, files
 from spark_jobs.tasks import ROWS_AT_ONCE, run_in_tasks
@@ -76,7 +77,14 @@ class DataFile:
 
 
 def read(spark: SparkSession, table: Table, *days: date) -> DataFrame:
-    """The published rows of a date, or of several."""
+    """The published rows of a date, or of several.
+
+    Raises
+    ------
+    DamagedTableError
+        If the table's list of files is not whole; so does everything else that reads here.
+    """
+    require_whole(spark, table)
     return spark.table(catalog.name_of(table)).where(reduce(or_, (catalog.is_of(table, day) for day in days)))
 
 
@@ -135,6 +143,7 @@ def read_together(spark: SparkSession, table: Table, found: Sequence[DataFile], 
 
 def read_large_rows(spark: SparkSession, table: Table, day: date, rows_at_once: int) -> DataFrame:
     """The published rows of a date by Spark, so many at a time: its reader's own 5,000 take 80 MB of images."""
+    require_whole(spark, table)
     rows = spark.read.option("batch-size", rows_at_once).table(catalog.name_of(table))
     return rows.where(catalog.is_of(table, day))
 
@@ -149,6 +158,7 @@ def count_rows(spark: SparkSession, table: Table, day: date) -> int:
 
 def files_of(spark: SparkSession, table: Table, *days: date) -> list[DataFile]:
     """The data files of a date, or of several, from the table's metadata alone."""
+    require_whole(spark, table)
     iceberg = catalog.load(spark, table)
     return [
         DataFile(
@@ -185,6 +195,33 @@ def plan(spark: SparkSession, scan, table: Table, day: date) -> list:
         return catalog.listed(planned.iterator())
     finally:
         planned.close()
+
+
+def require_whole(spark: SparkSession, table: Table) -> None:
+    """Refuse a table whose list of files is not whole.
+
+    Raises
+    ------
+    DamagedTableError
+    """
+    iceberg = catalog.load(spark, table)
+    snapshot = iceberg.currentSnapshot()
+    if snapshot is None:
+        return
+    counted = snapshot.summary().get("total-data-files")
+    require_whole_snapshot(
+        table.name,
+        snapshot.manifestListLocation(),
+        lambda: _manifests(iceberg.io(), snapshot),
+        counted and int(counted),
+    )
+
+
+def _manifests(io, snapshot) -> Iterator[Manifest]:
+    for one in catalog.listed(snapshot.dataManifests(io).iterator()):
+        yield Manifest(one.path(), one.length(), one.addedFilesCount() + one.existingFilesCount())
+    for one in catalog.listed(snapshot.deleteManifests(io).iterator()):
+        yield Manifest(one.path(), one.length(), 0)
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from zipimport import zipimporter
 
 from pyspark.sql import SparkSession
 
+from pvfault.catalog_file import BUSY_TIMEOUT_S, prepare_catalog
 from pvfault.errors import PvfaultError
+from pvfault.locations import uri_of
 from pvfault.settings import AWS, Settings
 from pvfault.tables import CATALOG, Table
 
@@ -66,10 +68,11 @@ def _on_a_laptop(settings: Settings, catalog: str) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1)),
         f"{catalog}.type": "jdbc",
         f"{catalog}.uri": f"jdbc:sqlite:{settings.catalog}",
-        f"{catalog}.warehouse": settings.warehouse.as_uri(),
+        f"{catalog}.warehouse": uri_of(settings.warehouse),
         # PyIceberg's SqlCatalog of the same name reads the same rows of the same file.
         f"{catalog}.jdbc.schema-version": "V1",
-        f"{catalog}.jdbc.init-catalog-tables": "true",
+        f"{catalog}.jdbc.init-catalog-tables": "false",  # `prepare_session` has made them
+        f"{catalog}.jdbc.busy_timeout": str(1000 * BUSY_TIMEOUT_S),
     }
 
 
@@ -84,7 +87,7 @@ def _on_aws(settings: Settings, catalog: str) -> dict[str, str]:
     }
 
 
-def use_this_python() -> None:
+def _use_this_python() -> None:
     """Let Spark's workers run the Python of this process: another one has no numpy, TensorFlow or pvfault.
 
     Spark reads this from the environment alone when a session starts in a Python process.
@@ -107,9 +110,20 @@ def _nothing() -> None:
     pass
 
 
+def prepare_session(settings: Settings) -> None:
+    """Do what is to be done before a session starts: its workers run this Python, and its catalog is there.
+
+    Raises
+    ------
+    PvfaultError
+        If the catalog of a laptop does not know tables whose files are there, or cannot be used.
+    """
+    _use_this_python()
+    if settings.environment != AWS:
+        prepare_catalog(settings)
+
+
 def start_session(settings: Settings) -> SparkSession:
     """The session of this process, started with `spark_config` if there is none yet."""
-    use_this_python()
-    if settings.environment != AWS:
-        settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
+    prepare_session(settings)
     return SparkSession.builder.config(map=spark_config(settings)).getOrCreate()

@@ -17,7 +17,7 @@ from pvfault_gateway.msk import find_brokers
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import DateReport, JobConfig, OnDate
 from spark_jobs.messages import from_message, to_message
-from spark_jobs.session import spark_config, use_this_python
+from spark_jobs.session import prepare_session, spark_config
 
 _JOBS = {job.NAME: job.run for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)}
 
@@ -84,8 +84,7 @@ class LocalSparkRunner:
         allow_fewer: bool = False,
     ) -> dict[str, Any]:
         """Run a job; the first one starts the session, which all later ones of the process share."""
-        use_this_python()
-        self._settings.home.mkdir(parents=True, exist_ok=True)  # where the catalog's file will be
+        prepare_session(self._settings)
         pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
         config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
         _JOBS[job](pyspark.spark_session, config, lambda report: on_date(_sent(report)))

@@ -55,6 +55,7 @@ CHECKS = {
     ("device_days", "one_verdict_for_each_device"): True,
     ("device_days", "most_devices_are_healthy"): False,
     ("device_days", "every_device_has_a_verdict"): False,
+    ("device_days", "verdicts_are_of_what_is_there"): False,
 }
 
 

@@ -13,20 +13,18 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import dagster as dg
-import pyarrow as pa
 import pytest
-from pyiceberg.catalog.sql import SqlCatalog
 
 from pvfault.errors import PvfaultError
-from pvfault.tables import DEVICE_DAYS
+from pvfault_api.fleet import FaultyDevice, Fleet, read_fleet
 from pvfault_assets import notifications as module
 from pvfault_assets.definitions import build_definitions
 from pvfault_assets.instance import prepare_dagster_home
-from pvfault_assets.notifications import TAG, UNKNOWN, Outcome, compose, notifications
+from pvfault_assets.notifications import REFUSED, TAG, UNKNOWN, UNSENT, Outcome, compose, notifications
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import DateReport
 from tests.conftest import PROJECT
-from tests.pvfault_api.test_fleet import day_of
+from tests.pvfault_api.helpers import day_of, make_table
 
 DAYS = [date(2024, 6, 1) + timedelta(n) for n in range(3)]
 TABLES = [dg.AssetKey(name) for name in ("readings", "scalograms", "predictions", "device_days")]
@@ -65,10 +63,7 @@ def settings(inbox, make_settings, tmp_path):
         day_of("INV0000003", 1, "arc_fault", hour=9, hours=3, lost=1.25),
         day_of("INV0000004", 1),
     ]
-    with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=settings.warehouse.as_uri()) as catalog:
-        catalog.create_namespace("pvfault")
-        table = catalog.create_table("pvfault.device_days", DEVICE_DAYS.schema)
-        table.append(pa.Table.from_pylist(rows, schema=DEVICE_DAYS.schema))
+    make_table(settings, rows)
     return settings
 
 
@@ -170,8 +165,7 @@ def test_a_run_that_will_be_retried_is_told_by_its_last_attempt(settings, instan
     assert len(inbox()) == 1
 
 
-def test_runs_of_before_the_first_tick_and_runs_without_dates_are_not_told(settings, instance, run, inbox, monkeypatch):
-    monkeypatch.setattr(module, "_LOOK_BACK", timedelta(0))  # or else the test had to wait ten minutes
+def test_runs_of_before_the_first_tick_and_runs_without_dates_are_not_told(settings, instance, run, inbox):
     run(DAYS[0])
     cursor = tick(settings, instance, cursor=None)
     assert datetime.fromisoformat(cursor) <= datetime.now(UTC)
@@ -196,16 +190,28 @@ def test_a_message_that_sns_refuses_is_sent_with_the_next_tick(settings, instanc
 
 
 @contextmanager
-def killing(url):
-    """A way to a server on which the process that sends is killed once the server has its message."""
-    victim = []
+def on_the_way_to(url, *, refuse=None, kill=()):
+    """A way to SNS on which messages with a word are refused, or their sender is killed once SNS has one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if refuse and refuse.encode() in body:
+                self.answer(400, WRONG)
+                return
             headers = {name: value for name, value in self.headers.items() if name != "Host"}
-            urllib.request.urlopen(urllib.request.Request(url, body, headers)).close()  # noqa: S310
-            os.kill(victim[0], signal.SIGKILL)
+            request = urllib.request.Request(url, body, headers)  # noqa: S310
+            with urllib.request.urlopen(request) as answer:  # noqa: S310
+                content = answer.read()
+            for process in kill:
+                os.kill(process, signal.SIGKILL)
+            self.answer(200, content)
+
+        def answer(self, status, content):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def log_message(self, *_arguments):
             """Say nothing."""
@@ -214,11 +220,33 @@ def killing(url):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", victim
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+WRONG = b"""<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type>
+<Code>InvalidParameter</Code><Message>Invalid parameter: Message</Message></Error></ErrorResponse>"""
+
+
+def test_a_message_that_sns_finds_wrong_is_given_up_once_sns_takes_another(
+    settings, instance, run, inbox, aws, monkeypatch
+):
+    """Alone it may be the topic's name that is wrong. It would be refused for ever, and hold up all behind it."""
+    wrong = run(DAYS[0])
+    with on_the_way_to(aws.environment["AWS_ENDPOINT_URL"], refuse=str(DAYS[0])) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", url)
+        with pytest.raises(PvfaultError, match=rf"does not take the message on the run {wrong}: .*InvalidParameter"):
+            tick(settings, instance)
+        assert instance.get_run_by_id(wrong).tags[TAG] == UNSENT
+        run(DAYS[1])
+        tick(settings, instance)
+        run(DAYS[2])
+        tick(settings, instance)
+    assert [subject.split()[1] for subject, _ in inbox()] == [str(day) for day in DAYS[1:]]
+    assert instance.get_run_by_id(wrong).tags[TAG] == REFUSED
 
 
 TICK = """
@@ -237,7 +265,8 @@ def test_a_process_that_is_killed_while_it_sends_leads_to_no_second_message(sett
     home = str(prepare_dagster_home(settings))
     with dg.DagsterInstance.from_config(home) as instance:
         run_id = make_run(settings, instance, DAYS[0])
-        with killing(aws.environment["AWS_ENDPOINT_URL"]) as (url, victim):
+        victim = []
+        with on_the_way_to(aws.environment["AWS_ENDPOINT_URL"], kill=victim) as url:
             environment = {
                 **aws.environment, "AWS_ENDPOINT_URL_SNS": url, "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT),
                 "PVFAULT_HOME": str(settings.home), "PVFAULT_SNS_TOPIC_ARN": settings.sns_topic_arn,
@@ -250,6 +279,67 @@ def test_a_process_that_is_killed_while_it_sends_leads_to_no_second_message(sett
             tick(settings, instance)
         assert inbox() == []
         assert instance.get_run_by_id(run_id).tags[TAG] == UNKNOWN
+
+
+def test_faults_that_cannot_be_read_hold_up_no_message(settings, instance, run, inbox):
+    """A file of verdicts that is damaged stays so: the message would be tried for ever, and the one behind it too."""
+    run(DAYS[0])
+    run(DAYS[1])
+    (file,) = settings.warehouse.rglob("*.parquet")
+    file.write_bytes(b"\0" * file.stat().st_size)
+    tick(settings, instance)
+    messages = inbox()
+    assert [subject for subject, _ in messages] == [f"pvfault: {day} made" for day in DAYS[:2]]
+    assert all("The faults could not be read: ArrowInvalid: " in text for _, text in messages)
+    tick(settings, instance)
+    assert inbox() == []
+
+
+DIE_OVER_FAULTS = (
+    """
+import os, signal
+import pvfault_assets.notifications as module
+module.read_fleet = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+    + TICK
+)
+
+
+def test_a_process_that_is_killed_over_the_faults_of_a_run_leads_to_a_message_without_them(settings, inbox, aws):
+    """A system that is out of memory kills the process, whenever it comes to this run."""
+    home = str(prepare_dagster_home(settings))
+    with dg.DagsterInstance.from_config(home) as instance:
+        make_run(settings, instance, DAYS[0])
+        make_run(settings, instance, DAYS[1])
+        environment = {
+            **aws.environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT),
+            "PVFAULT_HOME": str(settings.home), "PVFAULT_SNS_TOPIC_ARN": settings.sns_topic_arn,
+        }  # fmt: skip
+        killed = subprocess.run(
+            [sys.executable, "-c", DIE_OVER_FAULTS, home, BEGINNING], env=environment, timeout=60, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL
+        assert inbox() == []
+        tick(settings, instance)
+        (subject, text), (next_subject, _) = inbox()
+    assert subject == "pvfault: 2024-06-01 made"
+    assert "The faults could not be read: the process that read them was ended" in text
+    assert next_subject == "pvfault: 2024-06-02 made, 1 of 2 devices faulty, 9.5 kWh lost"
+
+
+def test_a_tick_that_takes_so_long_that_the_next_one_begins_sends_no_second_message(
+    settings, instance, run, inbox, monkeypatch
+):
+    """Dagster gives up a tick after a minute and does not end it."""
+    run(DAYS[0])
+
+    def read_slowly(*arguments):
+        tick(settings, instance)
+        return read_fleet(*arguments)
+
+    monkeypatch.setattr(module, "read_fleet", read_slowly)
+    tick(settings, instance)
+    assert len(inbox()) == 1
 
 
 def test_without_a_topic_there_is_no_sensor(settings):
@@ -269,10 +359,11 @@ def test_the_largest_message_is_one_that_sns_takes(settings):
         made=dict.fromkeys(days, ["readings"] * 9), failures={f"step_{n}_{'x' * 50}": long for n in range(9)},
         refused=dict.fromkeys(days, long), warnings=[long] * 5000,
     )  # fmt: skip
-    rows = pa.Table.from_pylist(
-        [day_of(f"INV{n:07d}", 1, "arc_fault", hour=9, hours=3, lost=1.0) for n in range(10_000)], DEVICE_DAYS.schema
-    )
-    subject, text = compose(outcome, rows)
+    onset = datetime(2024, 6, 1, 9, tzinfo=UTC)
+    faulty = [FaultyDevice(f"INV{n:07d}", "arc_fault", onset, 3, 0.9, 1.0) for n in range(10_000)]
+    subject, text = compose(outcome, Fleet(10_000, 0, faulty))
+    assert "The 10 that lose the most" in text
+    assert len(compose(outcome, long)[1].encode()) < 256 * 1024
     assert len(subject) <= 100
     assert subject.isascii()
     assert subject.isprintable()

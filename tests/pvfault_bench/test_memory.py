@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from pvfault_bench import memory
 from pvfault_bench.memory import STEPS, derive_slopes
 from tests.conftest import PROJECT
 from tests.pvfault_cli.test_main import run
@@ -51,13 +52,19 @@ def test_every_step_is_measured_with_every_fleet(tmp_path):
 def test_steps_of_a_large_fleet_find_what_they_are_given(tmp_path):
     """A step over nothing takes no memory."""
     from pvfault.tables import DEVICE_DAYS
-    from pvfault_api.fleet import find_faulty_devices
-    from pvfault_api.tables import read_dates
-    from pvfault_bench import memory
+    from pvfault_api.fleet import read_fleet
+    from pvfault_api.published import read_dates
 
     prepare, _ = STEPS["notifications"]
     prepare(tmp_path, 100)
-    rows = read_dates(memory._settings_of(tmp_path), DEVICE_DAYS, memory.MONTH)
-    assert len(rows) == 3_000
-    assert len(find_faulty_devices(rows)) == 2
+    settings = memory._settings_of(tmp_path)
+    assert len(read_dates(settings, DEVICE_DAYS, memory.MONTH)) == 3_000
+    assert len(read_fleet(settings, memory.MONTH).faulty) == 2
     assert sum(batch.num_rows for batch in memory._histories(50)) == 50 * 19 * 24
+
+
+def test_a_message_on_a_month_of_a_large_fleet_holds_the_faulty_devices_alone(tmp_path):
+    """300,000 verdicts as Python's objects are 360 MB, and a year of them no process can hold."""
+    prepare, _ = STEPS["notifications"]
+    prepare(tmp_path, 10_000)
+    assert memory._measure_apart("notifications", 10_000, tmp_path) < 100_000_000

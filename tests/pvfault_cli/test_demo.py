@@ -11,7 +11,7 @@ import pytest
 
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
-from pvfault_api.tables import read_dates
+from pvfault_api.published import read_dates
 from pvfault_cli.demo import FIRST_DATE
 from tests.conftest import JARS, PROJECT
 

@@ -79,6 +79,7 @@ def test_all_commands_are_found():
     assert {path for path, does_something in COMMANDS.items() if not does_something} == {
         (),
         ("broker",),
+        ("catalog",),
         ("derive",),
         ("topic",),
     }

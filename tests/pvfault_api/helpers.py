@@ -1,0 +1,26 @@
+"""Tables of verdicts as PyIceberg writes them, for tests of what reads them."""
+
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+
+from pvfault.tables import DEVICE_DAYS
+
+
+def day_of(device, day, fault=None, hour=None, hours=0, confidence=0.9, lost=None):
+    """A row of device_days."""
+    onset = None if hour is None else datetime(2024, 6, day, hour, tzinfo=UTC)
+    return {"deviceID": device, "date": date(2024, 6, day), "fault": fault, "onset": onset, "faulty_hours": hours,
+            "usable_hours": 14, "confidence": confidence, "energy_kwh": 1.0, "lost_kwh": lost, "completeness": 1.0}  # fmt: skip # noqa: E501
+
+
+def make_table(settings, *files):
+    """The table of verdicts, with a commit and a file for each list of rows."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    warehouse = f"file://{settings.warehouse}"
+    with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=warehouse) as catalog:
+        catalog.create_namespace("pvfault")
+        table = catalog.create_table("pvfault.device_days", DEVICE_DAYS.schema)
+        for rows in files:
+            table.append(pa.Table.from_pylist(rows, schema=DEVICE_DAYS.schema))
