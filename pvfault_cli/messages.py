@@ -6,7 +6,7 @@ error.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -59,6 +59,12 @@ def count(number: int, noun: str) -> str:
     ('1 device', '4,320 readings')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_left_out(left_out: Mapping[str, int], noun: str) -> None:
+    """Tell how many of something were not sent, for each reason."""
+    for reason, number in left_out.items():
+        typer.echo(f"Not sent, because {reason}: {count(number, noun)}.")
 
 
 def print_error(message: str) -> None:

@@ -36,7 +36,7 @@ def test_a_topic_is_created_once_and_stays_as_it_is(topic_command):
 
 
 def test_a_topic_whose_records_are_ahead_of_the_clock_is_pointed_out(topic_command, broker, environment):
-    """Kafka finds a date by its first record: one of next year hides all dates until then."""
+    """Ingest puts it aside; who sent it should learn of it before."""
     # As on MSK Serverless, where a topic cannot refuse such records, and other gateways than ours can send them.
     client = connect(broker)
     name = f"{environment['PVFAULT_TOPIC']}-cli"
