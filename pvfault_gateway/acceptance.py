@@ -97,14 +97,19 @@ def prepare_topic(settings: Settings, first: Mapping[str, datetime], *, again: b
     PvfaultError
         If no broker answers, it refuses the topic, or the topic would lose these readings or ingest not take them.
     """
-    check_topic(settings, describe_topic(settings) or new_topic(settings), min(first.values()))
-    if ensure_topic(settings):  # the broker may have had its own mind about what nobody asked for
-        check_topic(settings, describe_topic(settings), min(first.values()))
+    _check_kept(settings, first)
+    if ensure_topic(settings):
+        _check_kept(settings, first)  # the broker may have had its own mind about what nobody asked for
+        return Gate()
     newest = newest_by_partition(settings)
     if not again:
         check_order(settings, newest, first)
         return Gate()
     return Gate([_to_ms(_earliest_behind(each)) for each in newest])
+
+
+def _check_kept(settings, first):
+    check_topic(settings, describe_topic(settings) or new_topic(settings), min(first.values()))
 
 
 def nothing_possible(first: datetime, last: datetime) -> PvfaultError:

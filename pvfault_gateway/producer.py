@@ -5,6 +5,7 @@ here: bytes (`encoding.py`), what may be sent (`acceptance.py`), where readings 
 """
 
 import contextlib
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ QUEUE = 200_000
 
 # What a broker that went away in the middle is waited for, before the readings in the queue count as undelivered.
 DELIVERY_TIMEOUT_S = 20
+
+# A new topic is known to all brokers of a cluster within a second.
+PROPAGATION_TIMEOUT_S = 5
 
 # What a broker says of a whole batch for the sake of some of its records: a time that the topic does not take, or bytes
 # that are too many for it together. Which records it means is told only sometimes.
@@ -73,7 +77,7 @@ class ReadingProducer:
 
     def __init__(self, settings: Settings, gate: Gate | None = None):
         self._settings = settings
-        self._topic_id = topic_id(settings)
+        self._topic_id = _await_topic(settings)
         if self._topic_id is None:
             raise PvfaultError(
                 f"The broker at {settings.broker} has no topic {settings.topic!r}. Make it with `pvfault topic create`."
@@ -277,6 +281,14 @@ class ReadingProducer:
         # "All brokers down" only says that the error before it happened with each of them.
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._connection_error = error
+
+
+def _await_topic(settings):
+    """Id of a topic, which may have been made just now: not each broker knows of it at once. None if it stays away."""
+    give_up_at = time.monotonic() + PROPAGATION_TIMEOUT_S
+    while (found := topic_id(settings)) is None and time.monotonic() < give_up_at:
+        time.sleep(0.1)
+    return found
 
 
 def _record(value):

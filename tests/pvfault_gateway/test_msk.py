@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
@@ -51,6 +51,11 @@ def settings(msk, make_settings, tmp_path):
 
 def behind_the_gate(settings, msk):
     return replace(settings, broker=msk.plain_servers, broker_iam_region="")
+
+
+def an_hour_ago():
+    """A time whose readings a topic of two weeks does not drop in the middle of a test."""
+    return datetime.now(UTC) - timedelta(hours=1)
 
 
 def send_slowly(producer, times):
@@ -128,7 +133,7 @@ def test_readings_reach_the_topic_through_a_signed_connection(api, msk, settings
     settings = find_brokers(settings)
     ensure_topic(settings)
     with ReadingProducer(settings) as producer:
-        producer.send(make_readings([NOON]))
+        producer.send(make_readings([an_hour_ago()]))
     assert count_records(connect(behind_the_gate(settings, msk)))[settings.topic] == 1
     assert {(each.mechanism, each.access_key, each.host) for each in msk.gate.accepted} == {
         ("OAUTHBEARER", "AKIDEXAMPLE", "kafka.eu-west-1.amazonaws.com")
@@ -162,7 +167,7 @@ def test_readings_older_than_a_new_topic_on_msk_would_keep_are_refused_before_it
 
 
 def send_as_long_as_it_can_be_signed(settings, msk, monkeypatch):
-    times = (NOON + timedelta(seconds=20 * number) for number in range(1000))
+    times = (an_hour_ago() + timedelta(seconds=number) for number in range(1000))
     with ReadingProducer(settings) as producer:
         msk.gate.accepted.clear()
         until = time.monotonic() + 6
