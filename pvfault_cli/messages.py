@@ -16,6 +16,8 @@ import typer
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 
+_NAMED = 5
+
 
 def read_settings(**options) -> Settings:
     """Read the settings of this process; options that were given (are not None) take precedence."""
@@ -61,10 +63,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def print_left_out(left_out: Mapping[str, int], noun: str) -> None:
-    """Tell how many of something were not sent, for each reason."""
-    for reason, number in left_out.items():
-        typer.echo(f"Not sent, because {reason}: {count(number, noun)}.")
+def print_kept_out(kept_out: Mapping[str, Mapping[str, int]]) -> None:
+    """Tell for each reason how many readings were not sent, and of which devices; of many, those with the most."""
+    for reason, by_device in kept_out.items():
+        most = sorted(by_device, key=by_device.get, reverse=True)
+        named = [f"{device} ({by_device[device]:,})" for device in most[:_NAMED]]
+        if len(most) > _NAMED:
+            named.append(f"{count(len(most) - _NAMED, 'other device')}")
+        total = count(sum(by_device.values()), "reading")
+        typer.echo(f"Not sent, because {reason}: {total}, of {', '.join(named)}.")
 
 
 def print_error(message: str) -> None:

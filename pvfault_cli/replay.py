@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
-from pvfault_cli.messages import count, describe_dates, print_left_out, read_settings, readings_progress
+from pvfault_cli.messages import count, describe_dates, print_kept_out, read_settings, readings_progress
 
 MapOption = Annotated[
     list[str] | None,
@@ -50,8 +50,10 @@ def replay(
         delivery = send(settings, series.readings, again=again, on_progress=advance)
     what = f"{count(delivery.readings, 'reading')} of {count(series.devices, 'device')}"
     typer.echo(f"{what} reached the topic {settings.topic} at {settings.broker}.")
-    print_left_out(series.left_out, "row")
-    print_left_out(delivery.kept_out, "reading")
+    if series.rows_without_time:
+        typer.echo(f"Not sent, because they have no timestamp: {count(series.rows_without_time, 'row')}.")
+    print_kept_out(series.kept_out)
+    print_kept_out(delivery.kept_out)
     typer.echo(f"From {series.first:%Y-%m-%d %H:%M:%S} to {series.last:%Y-%m-%d %H:%M:%S} UTC.")
     typer.echo(f"Dates to materialise ({len(series.dates)}): {describe_dates(series.dates)}")
 

@@ -5,18 +5,17 @@ for ingest to take it. Not here: questions to the topic (`topics.py`), and what 
 (`producer.py`).
 """
 
-import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pvfault.errors import PvfaultError
 from pvfault.readings import AHEAD_OF_RECORD, BEHIND_RECORD, DEVICE_ID
 from pvfault.settings import Settings
-from pvfault_gateway.encoding import milliseconds
+from pvfault_gateway.encoding import milliseconds, now_ms
 from pvfault_gateway.topics import FOR_EVER, Topic, describe_topic, ensure_topic, new_topic, newest_by_partition
 
 # A clock that lost its battery begins again at 1970, 1980 or 2000. Seconds taken for milliseconds are of 1970 too.
@@ -25,15 +24,17 @@ EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Why a reading is kept out, as it is told; the order is that of the findings of `Gate`.
-TOO_EARLY = f"their time is before {EARLIEST:%Y}, as of a clock that was never set"
-AHEAD_OF_CLOCK = "their time is ahead of this machine's clock"
+# Why a reading is kept out, as it is told.
+TOO_EARLY = f"their time is before {EARLIEST:%Y}, as of a clock that was never set (set it)"
+AHEAD_OF_CLOCK = "their time is ahead of this machine's clock (set the one that is wrong)"
 SENT_BEFORE = f"they are more than {BEHIND_RECORD.days} days older than what the topic has of them already"
-_REASONS = (TOO_EARLY, AHEAD_OF_CLOCK, SENT_BEFORE)
+
+# What a topic takes hangs on the broker's clock. Clocks differ a little, and it takes a while until a reading is sent.
+_MARGIN = timedelta(minutes=5)
 
 
 class Gate:
-    """Lets through the readings that may be sent, and counts the others.
+    """Lets through the readings that may be sent, and counts the others by device.
 
     Parameters
     ----------
@@ -42,13 +43,13 @@ class Gate:
 
     Attributes
     ----------
-    kept_out : Counter of str
-        Number of readings by the reason why they were kept out.
+    kept_out : dict of str to dict of str to int
+        Number of readings by the reason why they were kept out and their deviceID.
     """
 
     def __init__(self, earliest_ms: Sequence[int] = ()):
         self._earliest_ms = np.array(earliest_ms, np.int64)
-        self.kept_out = Counter()
+        self.kept_out = {}
 
     def let_through(self, readings: pa.Table) -> pa.Table:
         """Give the readings that may be sent, in their order.
@@ -63,16 +64,24 @@ class Gate:
         pa.Table
         """
         time_ms = milliseconds(readings)
-        wrong = [time_ms < _to_ms(EARLIEST), time_ms > (time.time() + AHEAD_OF_RECORD.total_seconds()) * 1000]
+        too_early = time_ms < _to_ms(EARLIEST)
+        wrong = {
+            TOO_EARLY: too_early,
+            AHEAD_OF_CLOCK: time_ms > now_ms() + AHEAD_OF_RECORD // _MILLISECOND,
+        }
         if len(self._earliest_ms):
-            wrong.append(time_ms < self._earliest_ms[_partitions_of(readings, len(self._earliest_ms))])
-        finding = np.select(wrong, range(len(wrong)), len(wrong))
-        passes = finding == len(wrong)
-        if passes.all():
-            return readings
-        counts = np.bincount(finding[~passes], minlength=len(wrong)).tolist()
-        self.kept_out.update({reason: n for reason, n in zip(_REASONS, counts, strict=False) if n})
-        return readings.filter(pa.array(passes))
+            earliest_ms = self._earliest_ms[_partitions_of(readings, len(self._earliest_ms))]
+            wrong[SENT_BEFORE] = (time_ms < earliest_ms) & ~too_early
+        for reason in wrong:
+            if wrong[reason].any():
+                self._count(reason, readings[DEVICE_ID].filter(pa.array(wrong[reason])))
+        passes = ~np.any([*wrong.values()], axis=0)
+        return readings if passes.all() else readings.filter(pa.array(passes))
+
+    def _count(self, reason, devices):
+        counts = self.kept_out.setdefault(reason, {})
+        for found in pc.value_counts(devices).to_pylist():
+            counts[found["values"]] = counts.get(found["values"], 0) + found["counts"]
 
 
 def prepare_topic(settings: Settings, first: Mapping[str, datetime], *, again: bool = False) -> Gate:
@@ -112,12 +121,12 @@ def _check_kept(settings, first):
     check_topic(settings, describe_topic(settings) or new_topic(settings), min(first.values()))
 
 
-def nothing_possible(first: datetime, last: datetime) -> PvfaultError:
+def nothing_possible(first: np.datetime64, last: np.datetime64) -> PvfaultError:
     """Give the error of readings none of which can have been measured by now; they reach from `first` to `last`."""
     return PvfaultError(
-        f"The readings are of {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC, and none of them can be sent: "
-        f"readings are expected from {EARLIEST:%Y} to the present, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC by this "
-        "machine's clock. Correct the times, or the clock."
+        f"The readings are of {first} to {last} UTC, and none of them can be sent: readings are expected from "
+        f"{EARLIEST:%Y} to the present, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC by this machine's clock. "
+        "Correct the times, or the clock."
     )
 
 
@@ -146,7 +155,7 @@ def check_topic(settings: Settings, topic: Topic, first: datetime) -> None:
          "more than {:g} days before would be put aside at ingest"),
     ]  # fmt: skip
     for days, what in limits:
-        if days != FOR_EVER and first < datetime.now(UTC) - timedelta(days=days):
+        if days != FOR_EVER and first < datetime.now(UTC) - timedelta(days=days) + _MARGIN:
             raise PvfaultError(
                 f"{name} {what.format(days)}, and the first to be sent is of {first:%Y-%m-%d %H:%M:%S} UTC. Make a "
                 "topic for old readings with `pvfault topic create --topic NAME --retention-days -1`, send them with "

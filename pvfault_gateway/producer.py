@@ -6,6 +6,7 @@ here: bytes (`encoding.py`), what may be sent (`acceptance.py`), where readings 
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_gateway.acceptance import Gate
 from pvfault_gateway.encoding import encode, encode_keys, now_ms, read_back, record_timestamps
-from pvfault_gateway.topics import client_config, topic_id
+from pvfault_gateway.topics import await_topic, client_config, describe_topic, topic_id
 
 # Readings that are encoded at a time: 3 MB, and a progress bar that moves several times a second.
 BATCH = 50_000
@@ -28,17 +29,11 @@ QUEUE = 200_000
 # What a broker that went away in the middle is waited for, before the readings in the queue count as undelivered.
 DELIVERY_TIMEOUT_S = 20
 
-# A new topic is known to all brokers of a cluster within a second.
-PROPAGATION_TIMEOUT_S = 5
+# librdkafka's own; larger batches do not make it faster.
+BATCH_BYTES = 1_000_000
 
-# What a broker says of a whole batch for the sake of some of its records: a time that the topic does not take, or bytes
-# that are too many for it together. Which records it means is told only sometimes.
-_BATCH_REFUSED = {
-    KafkaError.INVALID_RECORD,
-    KafkaError.INVALID_TIMESTAMP,
-    KafkaError.MSG_SIZE_TOO_LARGE,
-    KafkaError._INVALID_DIFFERENT_RECORD,
-}
+# What a broker says of a whole batch because of some of its records. Which ones it means is told only sometimes.
+_BATCH_REFUSED = {KafkaError.INVALID_RECORD, KafkaError.INVALID_TIMESTAMP, KafkaError._INVALID_DIFFERENT_RECORD}
 
 
 @dataclass(frozen=True)
@@ -49,12 +44,12 @@ class Delivery:
     ----------
     readings : int
         Number that has arrived.
-    kept_out : dict of str to int
-        Number of those that were not sent, by the reason.
+    kept_out : dict of str to dict of str to int
+        Number of those that were not sent, by the reason and deviceID.
     """
 
     readings: int
-    kept_out: dict[str, int]
+    kept_out: dict[str, dict[str, int]]
 
 
 class ReadingProducer:
@@ -77,17 +72,16 @@ class ReadingProducer:
 
     def __init__(self, settings: Settings, gate: Gate | None = None):
         self._settings = settings
-        self._topic_id = _await_topic(settings)
-        if self._topic_id is None:
-            raise PvfaultError(
-                f"The broker at {settings.broker} has no topic {settings.topic!r}. Make it with `pvfault topic create`."
-            )
+        self._topic_id, topic = await_topic(settings, topic_id), await_topic(settings, describe_topic)
         self._gate = gate or Gate()
-        self._sent = 0
+        self._queued = 0  # records, those that were sent twice counted twice
+        self._sent_twice = 0
+        self._settled = 0  # records that the broker has confirmed or refused
+        self._settled_at = time.monotonic()  # when it last did, or nothing waited for it
         self._undelivered = 0
-        self._reason = None
+        self._loss = None  # why the first of these was lost
         self._connection_error = None
-        self._doubtful = []  # values of records whose batch was refused
+        self._doubtful = deque()  # values of records whose batch was refused
         self._refused = 0
         self._first_refusal = None  # the broker's words, and the value
         config = client_config(settings.broker_access)
@@ -99,8 +93,12 @@ class ReadingProducer:
             "partitioner": "murmur2_random",
             "linger.ms": 50,
             "batch.num.messages": QUEUE,
+            # A broker refuses a batch that is larger than the topic takes, whole.
+            "batch.size": min(BATCH_BYTES, topic.batch_bytes),
             "queue.buffering.max.messages": QUEUE,
-            "message.timeout.ms": DELIVERY_TIMEOUT_S * 1000,
+            # Records that time out one by one would leave gaps, with newer ones behind them in the topic, and `--again`
+            # relies on there being none. So none does, and `_check_delivery` looks after the time.
+            "message.timeout.ms": 0,
             # A call into Python for each of a million delivered readings is a second spent on nothing.
             "delivery.report.only.error": True,
             "error_cb": self._remember_connection_error,
@@ -125,7 +123,7 @@ class ReadingProducer:
     @property
     def delivery(self) -> Delivery:
         """What has become of the readings, after `finish`."""
-        return Delivery(self._sent, dict(self._gate.kept_out))
+        return Delivery(self._sent, self._gate.kept_out)
 
     def send(self, readings: pa.Table) -> None:
         """Queue readings, in their order; what is queued is sent meanwhile.
@@ -141,12 +139,11 @@ class ReadingProducer:
             If readings, these or earlier ones, could not be delivered.
         """
         for batch in self._gate.let_through(readings).to_batches(max_chunksize=BATCH):
-            records = zip(encode_keys(batch), encode(batch), record_timestamps(batch), strict=True)
-            self._produce(self._producer, records)
             self._producer.poll(0)
             self._check_delivery()
-            if len(self._doubtful) >= BATCH:
-                self._send_one_by_one()
+            self._send_one_by_one()  # now, because they are older than what follows
+            records = zip(encode_keys(batch), encode(batch), record_timestamps(batch), strict=True)
+            self._produce(self._producer, records)
 
     def finish(self) -> int:
         """Wait until all have been delivered.
@@ -161,15 +158,17 @@ class ReadingProducer:
         PvfaultError
             If some were not.
         """
-        # Each message in the queue is delivered or reported within its own timeout, so this ends.
-        while self._producer.flush(1):
-            self._check_delivery()
-        self._check_delivery()
+        self._wait(self._producer)
         self._send_one_by_one()
         self._check_refusals()
         if self._topic_is_another():
             raise PvfaultError(self._words_on_another_topic())
         return self._sent
+
+    @property
+    def _sent(self):
+        """Number of readings that were given to the broker."""
+        return self._queued - self._sent_twice
 
     def _producers(self):
         return [producer for producer in (self._producer, self._one_by_one) if producer]
@@ -183,38 +182,50 @@ class ReadingProducer:
                     produce(topic, value, key, timestamp=timestamp)
                     break
                 except BufferError:
-                    producer.poll(0.05)
-                    self._check_delivery()
+                    self._wait(producer, at_most=QUEUE - 1)
                 except KafkaException as error:  # an idempotent producer that has met a fatal error refuses more
-                    self._reason = self._reason or error.args[0]
-                    self._give_up()
-            self._sent += 1
+                    self._give_up((self._loss or error.args[0]).str())
+            self._queued += 1
 
-    def _send_one_by_one(self):
-        """Send the records of refused batches once more, each as a batch of its own: now the refused one is known."""
-        values, self._doubtful = self._doubtful, []
-        if not values:
-            return
-        self._sent -= len(values)
-        if self._one_by_one is None:
-            config = self._config | {"batch.num.messages": 1, "on_delivery": self._note_refusal}
-            self._one_by_one = Producer(config)
-        self._produce(self._one_by_one, (_record(value) for value in values))
-        while self._one_by_one.flush(1):
+    def _wait(self, producer: Producer, *, at_most: int = 0):
+        """Wait until no more than so many records wait for the broker."""
+        while len(producer) > at_most:
+            producer.poll(0.05)
             self._check_delivery()
         self._check_delivery()
 
-    def _check_delivery(self):
-        """Give up once a reading was not delivered."""
-        if self._undelivered:
-            self._give_up()
+    def _send_one_by_one(self):
+        """Send the records of refused batches once more, each as a batch of its own: now the refused one is known."""
+        if not self._doubtful:
+            return
+        if self._one_by_one is None:
+            config = self._config | {"batch.num.messages": 1, "on_delivery": self._note_refusal}
+            self._one_by_one = Producer(config)
+        self._produce(self._one_by_one, self._take_doubtful())
+        self._wait(self._one_by_one)
 
-    def _give_up(self):
+    def _take_doubtful(self):
+        """Records of refused batches, oldest first."""
+        while self._doubtful:
+            self._sent_twice += 1
+            yield _record(self._doubtful.popleft())
+
+    def _check_delivery(self):
+        """Give up once a reading was not delivered, or none for long that waits for it."""
+        if self._undelivered:
+            self._give_up(self._loss.str())
+        waiting = sum(len(producer) for producer in self._producers())
+        settled = self._queued - waiting
+        if not waiting or settled > self._settled:
+            self._settled, self._settled_at = settled, time.monotonic()
+        elif time.monotonic() - self._settled_at > DELIVERY_TIMEOUT_S:
+            self._give_up(f"no answer for {DELIVERY_TIMEOUT_S} s")
+
+    def _give_up(self, reason: str):
         """Take back what waits, and say how many did not arrive."""
         self._purge(DELIVERY_TIMEOUT_S)
         if self._topic_is_another():
             raise PvfaultError(self._words_on_another_topic())
-        reason = self._reason.str()
         if self._connection_error:
             reason += f"; {self._connection_error.str()}"
         if self._signer and self._signer.error:
@@ -275,20 +286,12 @@ class ReadingProducer:
 
     def _note_loss(self, error):
         self._undelivered += 1
-        self._reason = self._reason or error
+        self._loss = self._loss or error
 
     def _remember_connection_error(self, error):
         # "All brokers down" only says that the error before it happened with each of them.
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._connection_error = error
-
-
-def _await_topic(settings):
-    """Id of a topic, which may have been made just now: not each broker knows of it at once. None if it stays away."""
-    give_up_at = time.monotonic() + PROPAGATION_TIMEOUT_S
-    while (found := topic_id(settings)) is None and time.monotonic() < give_up_at:
-        time.sleep(0.1)
-    return found
 
 
 def _record(value):

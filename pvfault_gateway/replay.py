@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,8 +18,6 @@ from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.settings import Settings
 from pvfault_gateway.acceptance import Gate, nothing_possible, prepare_topic
 from pvfault_gateway.producer import BATCH, Delivery, ReadingProducer
-
-WITHOUT_TIME = "they have no timestamp"
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,15 @@ class Series:
     ----------
     readings : pa.Table
         Of `READING_SCHEMA`, sorted by (timestamp, deviceID); their times are possible ones.
-    left_out : dict of str to int
-        Number of rows that are no readings to be sent, by the reason.
+    rows_without_time : int
+        Rows of the files that were no readings.
+    kept_out : dict of str to dict of str to int
+        Number of readings whose times are impossible, by the reason and deviceID.
     """
 
     readings: pa.Table
-    left_out: dict[str, int]
+    rows_without_time: int
+    kept_out: dict[str, dict[str, int]]
 
     @property
     def devices(self) -> int:
@@ -78,9 +80,10 @@ def read_files(
     gate = Gate()
     possible = gate.let_through(whole)
     if not len(possible):
-        raise nothing_possible(whole[TIMESTAMP][0].as_py(), whole[TIMESTAMP][-1].as_py())
-    without_time = sum(file.rows_without_time for file in files)
-    return Series(possible, ({WITHOUT_TIME: without_time} if without_time else {}) | gate.kept_out)
+        # Not as Python's datetime: milliseconds taken for seconds are of the year 50,000, which it does not know.
+        first, last = (np.datetime64(whole[TIMESTAMP][row].value, "us").astype("datetime64[s]") for row in (0, -1))
+        raise nothing_possible(first, last)
+    return Series(possible, sum(file.rows_without_time for file in files), gate.kept_out)
 
 
 def replay(

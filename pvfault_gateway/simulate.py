@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -66,7 +67,7 @@ def simulate(
     _check_registry(settings, _to_csv(fleet.registry))
     first, end = midnight(dates[0]), midnight(dates[-1] + timedelta(days=1))
     if end <= EARLIEST or first > datetime.now(UTC):
-        raise nothing_possible(first, end)
+        raise nothing_possible(np.datetime64(dates[0]), np.datetime64(dates[-1]))
     first_times = dict.fromkeys(fleet.registry[DEVICE_ID].to_pylist(), max(first, EARLIEST))
     gate = prepare_topic(settings, first_times, again=again)
     write_fleet(settings, fleet)

@@ -5,6 +5,7 @@ sending (`producer.py`), the broker's process (`broker.py`).
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +19,9 @@ from pvfault_gateway.msk import iam_options
 
 # A broker on the same continent answers within a second; a dead one is worth no more than this.
 CONNECT_TIMEOUT_S = 10
+
+# A new topic is known to all brokers of a cluster within a second.
+PROPAGATION_TIMEOUT_S = 5
 
 # Enough for two cores of a laptop to read side by side and for eight executors of a cluster; a device's readings stay
 # in one partition, so it cannot be changed later without moving devices.
@@ -64,6 +68,8 @@ class Topic:
         Whether only the newest record of each key is kept.
     stamps_arrival : bool
         Whether the broker puts its own time in the place of a record's.
+    batch_bytes : int
+        How large a batch of records may be for the broker to take it.
     exists : bool
     """
 
@@ -72,6 +78,7 @@ class Topic:
     takes_days: float = FOR_EVER
     compacted: bool = False
     stamps_arrival: bool = False
+    batch_bytes: int = 1_048_588  # Kafka's own
     exists: bool = True
 
 
@@ -163,7 +170,37 @@ def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS, retention_
             "if it has, ask whoever runs the broker."
             + (" On MSK this role needs kafka-cluster:CreateTopic on it." if settings.broker_iam_region else "")
         ) from error
+    await_topic(settings, describe_topic)
     return True
+
+
+def await_topic(settings: Settings, ask: Callable[[Settings], object]) -> object:
+    """Ask something about a topic that may have been made just now: not each broker knows of it at once.
+
+    Parameters
+    ----------
+    settings : Settings
+        `broker` and `topic`.
+    ask : function of Settings
+        What to ask, `topic_id` or `describe_topic`; it gives None as long as the broker does not know the topic.
+
+    Returns
+    -------
+    what `ask` gives
+
+    Raises
+    ------
+    PvfaultError
+        If no broker answers, or it has no such topic.
+    """
+    give_up_at = time.monotonic() + PROPAGATION_TIMEOUT_S
+    while (found := ask(settings)) is None:
+        if time.monotonic() > give_up_at:
+            raise PvfaultError(
+                f"The broker at {settings.broker} has no topic {settings.topic!r}. Make it with `pvfault topic create`."
+            )
+        time.sleep(0.1)
+    return found
 
 
 def describe_topic(settings: Settings) -> Topic | None:
@@ -199,6 +236,7 @@ def describe_topic(settings: Settings) -> Topic | None:
         takes_days=_takes_days(values),
         compacted="compact" in values["cleanup.policy"],
         stamps_arrival=values["message.timestamp.type"] == "LogAppendTime",
+        batch_bytes=int(values["max.message.bytes"]),
     )
 
 

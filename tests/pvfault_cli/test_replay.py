@@ -28,8 +28,8 @@ def test_a_file_with_other_names_no_device_and_local_times_arrives(broker, topic
     assert result.exit_code == 0, result.output
     assert f"2 readings of 1 device reached the topic {topic}" in result.stdout
     assert "no timestamp: 1 row." in result.stdout
-    assert "before 2001, as of a clock that was never set: 1 row." in result.stdout
-    assert "ahead of this machine's clock: 1 row." in result.stdout
+    assert "before 2001, as of a clock that was never set (set it): 1 reading, of UFMS000001 (1)." in result.stdout
+    assert "clock (set the one that is wrong): 1 reading, of UFMS000001 (1)." in result.stdout
     assert "From 2024-06-01 17:00:00 to 2024-06-01 18:00:00 UTC" in result.stdout
     assert "Dates to materialise (1): 2024-06-01\n" in result.stdout
 
@@ -63,7 +63,9 @@ def test_much_older_readings_than_the_topic_holds_are_refused_with_exit_code_2(b
     assert "PVFAULT_TOPIC=NAME" in refused.stderr
     again = run("replay", older, *options, "--again", env=environment)
     assert again.exit_code == 0
-    assert "more than 30 days older than what the topic has of them already: 1 reading." in again.stdout
+    assert (
+        "more than 30 days older than what the topic has of them already: 1 reading, of UFMS000001 (1)." in again.stdout
+    )
     assert run("replay", older, *options, "--topic", f"{topic}-2", env=environment).exit_code == 0
     counts = count_records(connect(broker))
     assert (counts[topic], counts[f"{topic}-2"]) == (2, 2)

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
 from pvfault.readings import AVRO_SCHEMA, MEASUREMENTS, READING_SCHEMA, TIMESTAMP_TYPE
-from pvfault_gateway.topics import PARTITIONS, client_config, connect
+from pvfault_gateway.topics import PARTITIONS, await_topic, client_config, connect, describe_topic
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 # Avro's single-object encoding: two bytes, and the schema's fingerprint.
@@ -45,6 +45,7 @@ def create_topic(settings, **config):
     topic = NewTopic(settings.topic, num_partitions=PARTITIONS, replication_factor=1, config=config)
     client = connect(settings)  # its answers come only as long as it is held
     client.create_topics([topic])[settings.topic].result()
+    await_topic(settings, describe_topic)
 
 
 def write_with_fastavro(row):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
@@ -34,7 +35,7 @@ def test_several_files_are_one_series_in_time_order(files):
     series = read_files(files)
     rows = [(row["timestamp"], row["deviceID"]) for row in series.readings.to_pylist()]
     assert rows == sorted(rows)
-    assert (len(rows), series.devices, series.left_out) == (144, 2, {})
+    assert (len(rows), series.devices, series.rows_without_time, series.kept_out) == (144, 2, 0, {})
     assert (series.first, series.last) == (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 3, 23, tzinfo=UTC))
     assert series.dates == [date(2024, 6, 1), date(2024, 6, 2), date(2024, 6, 3)]
 
@@ -45,9 +46,19 @@ def test_rows_of_clocks_that_are_wrong_are_no_part_of_a_series(tmp_path):
     series = read_files([write_device_file(tmp_path, "INV0000001", times)])
     assert (series.first, series.last) == (NOON, NOON + timedelta(hours=1))
     assert series.dates == [date(2024, 6, 1)]
-    assert series.left_out == {TOO_EARLY: 1, AHEAD_OF_CLOCK: 1}
-    with pytest.raises(PvfaultError, match=r"of 1970-01-20 00:00:00 to .* none of them can be sent"):
+    assert series.kept_out == {TOO_EARLY: {"INV0000001": 1}, AHEAD_OF_CLOCK: {"INV0000001": 1}}
+    with pytest.raises(PvfaultError, match=r"of 1970-01-20T00:00:00 to .* none of them can be sent"):
         read_files([write_device_file(tmp_path, "INV0000002", times[::3])])
+
+
+def test_milliseconds_that_were_taken_for_seconds_are_told_as_the_times_that_they_are(tmp_path):
+    """Python's own datetime ends with the year 9999."""
+    readings = make_readings([NOON])
+    in_seconds = pa.array([int(NOON.timestamp() * 1000)]).cast(pa.timestamp("s", tz="UTC"))
+    path = tmp_path / "plant.parquet"
+    pq.write_table(readings.set_column(1, "timestamp", in_seconds.cast(pa.timestamp("us", tz="UTC"))), path)
+    with pytest.raises(PvfaultError, match=r"of 56387-04-10.* none of them can be sent"):
+        read_files([path])
 
 
 @pytest.mark.broker
@@ -89,7 +100,7 @@ def test_a_history_behind_newer_readings_is_refused_and_a_run_that_broke_off_goe
     with pytest.raises(PvfaultError, match=r"already holds readings.*--topic NAME.*--again"):
         replay(settings, whole)
     assert count_records(connect(broker))[topic] == 61  # nothing was sent
-    assert replay(settings, whole, again=True) == Delivery(70, {SENT_BEFORE: 30})
+    assert replay(settings, whole, again=True) == Delivery(70, {SENT_BEFORE: {"INV0000001": 30}})
     assert count_records(connect(broker))[topic] == 131
     values = {value for _, _, _, value in read_topic(broker, topic, 131)}
     assert len(values) == 100
