@@ -13,7 +13,7 @@ import pandas as pd
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from pvfault.errors import PvfaultError
-from pvfault.readings import AVRO_SCHEMA, DEVICE_ID, TIMESTAMP
+from pvfault.readings import AVRO_HEADER, AVRO_SCHEMA, DEVICE_ID, TIMESTAMP
 from pvfault.settings import Settings
 from pvfault_gateway.topics import client_config
 
@@ -60,7 +60,8 @@ def time_consumer(settings: Settings, readings: int) -> dict:
         consumer.assign([TopicPartition(settings.topic, partition, OFFSET_BEGINNING) for partition in partitions])
         while taken < readings and time.perf_counter() - started < AT_MOST_S:
             messages = [m for m in consumer.consume(MESSAGES_AT_ONCE, timeout=1.0) if m.error() is None]
-            rows = [schemaless_reader(io.BytesIO(message.value()), schema, None) for message in messages]
+            values = [io.BytesIO(message.value()[len(AVRO_HEADER) :]) for message in messages]
+            rows = [schemaless_reader(value, schema, None) for value in values]
             if rows:
                 frames.append(pd.DataFrame(rows))
                 taken += len(rows)

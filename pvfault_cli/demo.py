@@ -108,8 +108,8 @@ def _simulate(settings, dates, devices, seed, steps):
     steps.begin(f"Simulating {what}")
     with steps.failing():
         fleet = simulate_fleet(devices, dates, seed)
-        simulate(settings, fleet, dates, on_progress=tell)
-    steps.end(f"{count(sent, 'reading')} of {what} simulated and sent")
+        delivery = simulate(settings, fleet, dates, on_progress=tell)
+    steps.end(f"{count(delivery.readings, 'reading')} of {what} simulated and sent")
     return fleet.labels
 
 

@@ -6,7 +6,7 @@ error.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +15,8 @@ import typer
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
+
+_NAMED = 5
 
 
 def read_settings(**options) -> Settings:
@@ -59,6 +61,17 @@ def count(number: int, noun: str) -> str:
     ('1 device', '4,320 readings')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_kept_out(kept_out: Mapping[str, Mapping[str, int]]) -> None:
+    """Tell for each reason how many readings were not sent, and of which devices; of many, those with the most."""
+    for reason, by_device in kept_out.items():
+        most = sorted(by_device, key=by_device.get, reverse=True)
+        named = [f"{device} ({by_device[device]:,})" for device in most[:_NAMED]]
+        if len(most) > _NAMED:
+            named.append(f"{count(len(most) - _NAMED, 'other device')}")
+        total = count(sum(by_device.values()), "reading")
+        typer.echo(f"Not sent, because {reason}: {total}, of {', '.join(named)}.")
 
 
 def print_error(message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
-from pvfault_cli.messages import count, describe_dates, read_settings, readings_progress
+from pvfault_cli.messages import count, describe_dates, print_kept_out, read_settings, readings_progress
 
 MapOption = Annotated[
     list[str] | None,
@@ -19,7 +19,8 @@ BrokerOption = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Kafka broker; else PVFAULT_BROKER, or localhost:9092.")
 ]
 AgainOption = Annotated[
-    bool, typer.Option("--again", help="Send the same readings once more, after a run that broke off.")
+    bool,
+    typer.Option("--again", help="The same readings after a run that broke off: leave out what must have arrived."),
 ]
 
 
@@ -34,7 +35,8 @@ def replay(
 ):
     """Send files of readings to Kafka, merged in time order.
 
-    A reading has the columns deviceID, timestamp, voltage [V], current [A], temperature [°C], irradiance [W/m²].
+    A reading has the columns deviceID, timestamp, voltage [V], current [A], temperature [°C], irradiance [W/m²]. It may
+    be up to 30 days older than what the topic holds; an older history needs a topic of its own.
 
     Example: `pvfault replay plant.csv --map voltage=V_DC --map current=I_DC --device INV0000001 --timezone Europe/Rome`
     """
@@ -45,11 +47,13 @@ def replay(
     settings = find_brokers(read_settings(topic=topic, broker=broker))
     series = read_files(files, columns=parse_map(columns or []), device=device, timezone=timezone)
     with readings_progress("Sending", len(series.readings)) as advance:
-        sent = send(settings, series.readings, again=again, on_progress=advance)
-    what = f"{count(sent, 'reading')} of {count(series.devices, 'device')}"
+        delivery = send(settings, series.readings, again=again, on_progress=advance)
+    what = f"{count(delivery.readings, 'reading')} of {count(series.devices, 'device')}"
     typer.echo(f"{what} reached the topic {settings.topic} at {settings.broker}.")
     if series.rows_without_time:
         typer.echo(f"Not sent, because they have no timestamp: {count(series.rows_without_time, 'row')}.")
+    print_kept_out(series.kept_out)
+    print_kept_out(delivery.kept_out)
     typer.echo(f"From {series.first:%Y-%m-%d %H:%M:%S} to {series.last:%Y-%m-%d %H:%M:%S} UTC.")
     typer.echo(f"Dates to materialise ({len(series.dates)}): {describe_dates(series.dates)}")
 

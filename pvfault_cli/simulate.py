@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pvfault_cli.messages import count, describe_dates, read_settings, readings_progress
+from pvfault_cli.messages import count, describe_dates, print_kept_out, read_settings, readings_progress
 from pvfault_cli.replay import AgainOption, BrokerOption, TopicOption
 
 
@@ -35,8 +35,9 @@ def simulate(
     fleet = simulate_fleet(devices, dates, seed)
     # Fewer will come: some readings drop out, as they do in a plant.
     with readings_progress("Simulating", devices * days * READINGS_PER_DAY) as advance:
-        sent = send(settings, fleet, dates, again=again, on_progress=advance)
-    what = f"{count(sent, 'reading')} of {count(devices, 'device')}"
+        delivery = send(settings, fleet, dates, again=again, on_progress=advance)
+    what = f"{count(delivery.readings, 'reading')} of {count(devices, 'device')}"
     typer.echo(f"{what} reached the topic {settings.topic} at {settings.broker}.")
+    print_kept_out(delivery.kept_out)
     typer.echo(f"Registry: {settings.registry}; {count(len(fleet.labels), 'faulty device')}: {labels_file(settings)}")
     typer.echo(f"Dates to materialise ({days}): {describe_dates(dates)}")

@@ -54,7 +54,7 @@ def show(topic: TopicOption = None, broker: BrokerOption = None):
     Example: `pvfault topic show`
     """
     from pvfault_gateway.msk import find_brokers
-    from pvfault_gateway.topics import connect, count_records, describe_topic, newest_reading
+    from pvfault_gateway.topics import connect, count_records, describe_topic, newest_by_partition
 
     settings = find_brokers(read_settings(topic=topic, broker=broker))
     found = describe_topic(settings)
@@ -63,12 +63,12 @@ def show(topic: TopicOption = None, broker: BrokerOption = None):
         raise typer.Exit(1)
     typer.echo(f"{_describe(settings.topic, found)} at {settings.broker}.")
     records = count_records(connect(settings))[settings.topic]
-    newest = newest_reading(settings)
+    newest = max((each for each in newest_by_partition(settings) if each), default=None)
     typer.echo(f"{count(records, 'record')}" + (f", the newest of {newest:%Y-%m-%d %H:%M:%S} UTC." if newest else "."))
     if newest and newest > datetime.now(UTC) + timedelta(hours=1):
         typer.echo(
-            "That is ahead of the clock. Kafka finds a date by its first record, so days that come after it in the "
-            "topic look empty until then: mend the sender's clock, and send on to a new topic.",
+            "That is ahead of the clock, so ingest will put it aside. Look in `quarantine` for its sender, and set "
+            "that clock.",
             err=True,
         )
 

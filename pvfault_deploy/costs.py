@@ -20,9 +20,10 @@ DAYS = HOURS / 24
 ZONES = 3
 
 SAMPLE_PERIOD_S = 20
-# An encoded reading (33 bytes), its key (10), and what Kafka's record format adds to a record in a batch (8: length,
-# attributes, two deltas, two lengths, number of headers). A producer compresses; that is left out, and makes it less.
-RECORD_BYTES = 33 + 10 + 8
+# An encoded reading with its schema's id (43 bytes), its key (10), and what Kafka's record format adds to a record in a
+# batch (8: length, attributes, two deltas, two lengths, number of headers). A producer compresses; that is left out,
+# and makes it less.
+RECORD_BYTES = 43 + 10 + 8
 PARTITIONS = 8
 RETENTION_DAYS = 14  # of the topic, pvfault_gateway/topics.py
 
@@ -77,7 +78,7 @@ def monthly_bill(devices: int) -> list[Line]:
     Examples
     --------
     >>> round(sum(line.dollars for line in monthly_bill(10_000) if line.service == "MSK Serverless"))
-    569
+    572
     """
     gb_a_day = devices * 86_400 / SAMPLE_PERIOD_S * RECORD_BYTES / 1e9
     gb_a_month = gb_a_day * DAYS

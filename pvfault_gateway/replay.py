@@ -1,7 +1,7 @@
 """Replay files of readings into Kafka.
 
 Here: several files as one series in time order, and sending a series. Not here: reading one file
-(`pvfault.reading_files`), made-up readings (`simulate.py`).
+(`pvfault.reading_files`), made-up readings (`simulate.py`), which readings are kept out (`acceptance.py`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.reading_files import merge_readings, read_readings
 from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.settings import Settings
-from pvfault_gateway.producer import BATCH, ReadingProducer
-from pvfault_gateway.topics import prepare_topic
+from pvfault_gateway.acceptance import Gate, nothing_possible, prepare_topic
+from pvfault_gateway.producer import BATCH, Delivery, ReadingProducer
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,16 @@ class Series:
     Attributes
     ----------
     readings : pa.Table
-        Of `READING_SCHEMA`, sorted by (timestamp, deviceID).
+        Of `READING_SCHEMA`, sorted by (timestamp, deviceID); their times are possible ones.
     rows_without_time : int
         Rows of the files that were no readings.
+    kept_out : dict of str to dict of str to int
+        Number of readings whose times are impossible, by the reason and deviceID.
     """
 
     readings: pa.Table
     rows_without_time: int
+    kept_out: dict[str, dict[str, int]]
 
     @property
     def devices(self) -> int:
@@ -65,12 +69,21 @@ def read_files(
     """Read files and merge them by time; the options are those of `read_readings`, for all of them.
 
     They are read whole: 43 million readings, a day of 10,000 devices, are 1.5 GB.
+
+    Raises
+    ------
+    PvfaultError
+        If a file cannot be read, or no reading has a possible time.
     """
     files = [read_readings(path, columns=columns, device=device, timezone=timezone) for path in paths]
-    return Series(
-        merge_readings(file.table for file in files) if len(files) > 1 else files[0].table,
-        sum(file.rows_without_time for file in files),
-    )
+    whole = merge_readings(file.table for file in files) if len(files) > 1 else files[0].table
+    gate = Gate()
+    possible = gate.let_through(whole)
+    if not len(possible):
+        # Not as Python's datetime: milliseconds taken for seconds are of the year 50,000, which it does not know.
+        first, last = (np.datetime64(whole[TIMESTAMP][row].value, "us").astype("datetime64[s]") for row in (0, -1))
+        raise nothing_possible(first, last)
+    return Series(possible, sum(file.rows_without_time for file in files), gate.kept_out)
 
 
 def replay(
@@ -79,7 +92,7 @@ def replay(
     *,
     again: bool = False,
     on_progress: Callable[[int], None] = lambda _sent: None,
-) -> int:
+) -> Delivery:
     """Send readings to the topic in their order; create it if it is not there.
 
     Parameters
@@ -87,26 +100,33 @@ def replay(
     settings : Settings
         `broker` and `topic`.
     readings : pa.Table
-        Of `READING_SCHEMA`, in time order.
+        Of `READING_SCHEMA`, in time order, with possible times.
     again : bool
-        Send although the topic holds readings of the same time or later: the same ones, of a run that broke off.
+        Whether these are the readings of a run that broke off: what must have arrived is left out.
     on_progress : function of int
-        Called with the number of readings just sent.
+        Called with the number of readings just dealt with.
 
     Returns
     -------
-    int
-        Number of readings delivered.
+    Delivery
 
     Raises
     ------
     PvfaultError
-        If no broker answers, the topic would lose or hide these readings, or they could not be delivered.
+        If no broker answers, the topic would lose these readings or ingest not take them, or they could not be
+        delivered.
     """
-    prepare_topic(settings, readings[TIMESTAMP][0].as_py(), again=again)
-    with ReadingProducer(settings) as producer:
+    gate = prepare_topic(settings, _first_times(readings), again=again)
+    with ReadingProducer(settings, gate) as producer:
         for start in range(0, len(readings), BATCH):
             part = readings.slice(start, BATCH)
             producer.send(part)
             on_progress(len(part))
-        return producer.finish()
+        producer.finish()
+        return producer.delivery
+
+
+def _first_times(readings):
+    """The earliest reading of each device, by deviceID."""
+    first = readings.group_by(DEVICE_ID).aggregate([(TIMESTAMP, "min")])
+    return dict(zip(first[DEVICE_ID].to_pylist(), first[f"{TIMESTAMP}_min"].to_pylist(), strict=True))

@@ -6,16 +6,19 @@ Here: the files beside the readings, and one day after the other. Not here: the 
 
 import io
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from pvfault.dates import midnight
 from pvfault.errors import PvfaultError
+from pvfault.readings import DEVICE_ID
 from pvfault.settings import Settings
-from pvfault_gateway.producer import ReadingProducer
-from pvfault_gateway.topics import prepare_topic
+from pvfault_gateway.acceptance import EARLIEST, nothing_possible, prepare_topic
+from pvfault_gateway.producer import Delivery, ReadingProducer
 from pvfault_workshop.simulation import Fleet
 
 
@@ -31,7 +34,7 @@ def simulate(
     *,
     again: bool = False,
     on_progress: Callable[[int], None] = lambda _sent: None,
-) -> int:
+) -> Delivery:
     """Write a fleet's registry and labels, and send its readings day by day.
 
     Parameters
@@ -42,20 +45,19 @@ def simulate(
     dates : list of date
         Days (UTC) in ascending order.
     again : bool
-        Send although the topic holds readings of the same time or later: the same ones, of a run that broke off.
+        Whether these are the readings of a run that broke off: what must have arrived is left out.
     on_progress : function of int
-        Called with the number of readings just sent.
+        Called with the number of readings just dealt with.
 
     Returns
     -------
-    int
-        Number of readings delivered.
+    Delivery
 
     Raises
     ------
     PvfaultError
-        If there is another registry already, no broker answers, the topic would lose or hide
-        these readings, or they could not be delivered.
+        If there is another registry already, the dates are to come, no broker answers, the topic would lose these
+        readings or ingest not take them, or they could not be delivered.
     """
     if not isinstance(settings.registry, Path):
         raise PvfaultError(
@@ -63,14 +65,19 @@ def simulate(
             "point PVFAULT_REGISTRY at a file, and upload it yourself if it is to be used on AWS."
         )
     _check_registry(settings, _to_csv(fleet.registry))
-    prepare_topic(settings, datetime.combine(dates[0], time(), UTC), again=again)
+    first, end = midnight(dates[0]), midnight(dates[-1] + timedelta(days=1))
+    if end <= EARLIEST or first > datetime.now(UTC):
+        raise nothing_possible(np.datetime64(dates[0]), np.datetime64(dates[-1]))
+    first_times = dict.fromkeys(fleet.registry[DEVICE_ID].to_pylist(), max(first, EARLIEST))
+    gate = prepare_topic(settings, first_times, again=again)
     write_fleet(settings, fleet)
-    with ReadingProducer(settings) as producer:
+    with ReadingProducer(settings, gate) as producer:
         for day in dates:
             readings = fleet.readings(day)
             producer.send(readings)
             on_progress(len(readings))
-        return producer.finish()
+        producer.finish()
+        return producer.delivery
 
 
 def write_fleet(settings: Settings, fleet: Fleet) -> None:

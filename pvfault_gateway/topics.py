@@ -1,14 +1,15 @@
 """Topics of readings: reaching the broker, creating a topic, and what a topic holds.
 
-Here: every question to Kafka that is not about single records. Not here: sending (`producer.py`), the broker's process
-(`broker.py`).
+Here: every question to Kafka that is not about single records. Not here: what may be sent to a topic (`acceptance.py`),
+sending (`producer.py`), the broker's process (`broker.py`).
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from pvfault.broker_access import BrokerAccess
@@ -19,12 +20,16 @@ from pvfault_gateway.msk import iam_options
 # A broker on the same continent answers within a second; a dead one is worth no more than this.
 CONNECT_TIMEOUT_S = 10
 
+# A new topic is known to all brokers of a cluster within a second.
+PROPAGATION_TIMEOUT_S = 5
+
 # Enough for two cores of a laptop to read side by side and for eight executors of a cluster; a device's readings stay
 # in one partition, so it cannot be changed later without moving devices.
 PARTITIONS = 8
 
 FOR_EVER = -1
 _DAY_MS = 86_400_000
+_NO_LIMIT_MS = 2**63 - 1
 
 # A date is made 2 h after its end. Two weeks leave time to find and mend whatever stopped it, holidays included, and to
 # make it again; a longer history is in the table `readings`.
@@ -35,8 +40,7 @@ _ANY_TOPIC = {"message.timestamp.type": "CreateTime"}
 _LAPTOP_TOPIC = {
     # Readings of years ago must stay where a replay put them.
     "retention.ms": str(FOR_EVER),
-    # Kafka finds a time T at the first record with a timestamp at or after T. One record of the year 2099 would
-    # therefore end every later date's range before it begins.
+    # Ingest puts a record of the year 2099 aside. A sender whose clock is wrong should learn it at once.
     "message.timestamp.after.max.ms": str(3_600_000),
 }
 # MSK Serverless lets seven settings of a topic be chosen. message.timestamp.after.max.ms is not among them, and
@@ -58,10 +62,24 @@ class Topic:
     partitions : int
     retention_days : float
         How long after its own timestamp a record is kept; `FOR_EVER` for no end. [d]
+    takes_days : float
+        How old a record may be for the broker to take it; `FOR_EVER` for no limit. [d]
+    compacted : bool
+        Whether only the newest record of each key is kept.
+    stamps_arrival : bool
+        Whether the broker puts its own time in the place of a record's.
+    batch_bytes : int
+        How large a batch of records may be for the broker to take it.
+    exists : bool
     """
 
     partitions: int
     retention_days: float
+    takes_days: float = FOR_EVER
+    compacted: bool = False
+    stamps_arrival: bool = False
+    batch_bytes: int = 1_048_588  # Kafka's own
+    exists: bool = True
 
 
 def client_config(access: BrokerAccess) -> dict:
@@ -112,29 +130,6 @@ def connect(settings: Settings) -> AdminClient:
     return client
 
 
-def prepare_topic(settings: Settings, first_reading: datetime, *, again: bool = False) -> None:
-    """Make sure that readings can be sent, and found where they were sent; create the topic if it is not there.
-
-    Parameters
-    ----------
-    settings : Settings
-        `broker` and `topic`.
-    first_reading : datetime
-        The earliest reading that is to be sent.
-    again : bool
-        Whether the topic may hold readings of the same time or later: the same ones, of a run that broke off.
-
-    Raises
-    ------
-    PvfaultError
-        If no broker answers, it refuses the topic, or the topic would lose or hide these readings.
-    """
-    check_retention(settings, first_reading)
-    ensure_topic(settings)
-    if not again:
-        check_order(settings, first_reading)
-
-
 def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS, retention_days: float | None = None) -> bool:
     """Create the topic of readings if it is not there.
 
@@ -175,7 +170,37 @@ def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS, retention_
             "if it has, ask whoever runs the broker."
             + (" On MSK this role needs kafka-cluster:CreateTopic on it." if settings.broker_iam_region else "")
         ) from error
+    await_topic(settings, describe_topic)
     return True
+
+
+def await_topic(settings: Settings, ask: Callable[[Settings], object]) -> object:
+    """Ask something about a topic that may have been made just now: not each broker knows of it at once.
+
+    Parameters
+    ----------
+    settings : Settings
+        `broker` and `topic`.
+    ask : function of Settings
+        What to ask, `topic_id` or `describe_topic`; it gives None as long as the broker does not know the topic.
+
+    Returns
+    -------
+    what `ask` gives
+
+    Raises
+    ------
+    PvfaultError
+        If no broker answers, or it has no such topic.
+    """
+    give_up_at = time.monotonic() + PROPAGATION_TIMEOUT_S
+    while (found := ask(settings)) is None:
+        if time.monotonic() > give_up_at:
+            raise PvfaultError(
+                f"The broker at {settings.broker} has no topic {settings.topic!r}. Make it with `pvfault topic create`."
+            )
+        time.sleep(0.1)
+    return found
 
 
 def describe_topic(settings: Settings) -> Topic | None:
@@ -203,46 +228,47 @@ def describe_topic(settings: Settings) -> Topic | None:
                 else ""
             )
         ) from error
-    retention_ms = int(config["retention.ms"].value)
-    return Topic(len(partitions), FOR_EVER if retention_ms == FOR_EVER else retention_ms / _DAY_MS)
+    values = {name: entry.value for name, entry in config.items()}
+    retention_ms = int(values["retention.ms"])
+    return Topic(
+        len(partitions),
+        FOR_EVER if retention_ms == FOR_EVER else retention_ms / _DAY_MS,
+        takes_days=_takes_days(values),
+        compacted="compact" in values["cleanup.policy"],
+        stamps_arrival=values["message.timestamp.type"] == "LogAppendTime",
+        batch_bytes=int(values["max.message.bytes"]),
+    )
 
 
-def check_retention(settings: Settings, first_reading: datetime) -> None:
-    """Refuse to send readings that the topic would not keep, before it is created if it is not there.
+def new_topic(settings: Settings) -> Topic:
+    """Tell what a topic would be like that `ensure_topic` makes without being asked for anything."""
+    return Topic(PARTITIONS, MSK_RETENTION_DAYS if settings.broker_iam_region else FOR_EVER, exists=False)
 
-    A record's age is counted from its own timestamp, so what a replay puts into a topic of limited retention can be
-    gone before it is read.
+
+def topic_id(settings: Settings) -> str | None:
+    """Tell the id that the broker gave the topic when it was created; None if it is not there.
 
     Raises
     ------
     PvfaultError
-        If `first_reading` is older than the topic's retention.
+        If no broker answers.
     """
-    topic = describe_topic(settings)
-    if topic:
-        days, whose = topic.retention_days, "keeps"
-    else:
-        days, whose = (
-            (MSK_RETENTION_DAYS if settings.broker_iam_region else FOR_EVER),
-            "is not there yet and would keep",
-        )
-    if days == FOR_EVER or first_reading >= datetime.now(UTC) - timedelta(days=days):
-        return
-    raise PvfaultError(
-        f"The topic {settings.topic!r} {whose} a reading for {days:g} days after its time, and the first to be sent is "
-        f"of {first_reading:%Y-%m-%d %H:%M:%S} UTC: the broker would drop it, perhaps before it is read. Make a topic "
-        "for old readings with `pvfault topic create --topic NAME --retention-days -1`, send them with --topic NAME, "
-        "and set PVFAULT_TOPIC=NAME for what reads them."
-    )
+    client = connect(settings)  # its answers come only as long as it is held
+    asked = client.describe_topics(TopicCollection([settings.topic]), request_timeout=CONNECT_TIMEOUT_S)
+    try:
+        return str(asked[settings.topic].result().topic_id)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        raise
 
 
-def newest_reading(settings: Settings) -> datetime | None:
-    """Time of the newest record in the topic, by the records' own timestamps; None if it is empty."""
+def newest_by_partition(settings: Settings) -> list[datetime | None]:
+    """Time of the newest record in each partition, by the records' own timestamps; None where there is none."""
     client = connect(settings)
-    partitions = _partitions(client, settings.topic)
-    found = _list_offsets(client, partitions, OffsetSpec.max_timestamp())
-    newest = max((answer.timestamp for answer in found.values()), default=-1)
-    return datetime.fromtimestamp(newest / 1000, UTC) if newest >= 0 else None
+    found = _list_offsets(client, _partitions(client, settings.topic), OffsetSpec.max_timestamp())
+    times = [found[partition].timestamp for partition in sorted(found, key=lambda each: each.partition)]
+    return [datetime.fromtimestamp(time / 1000, UTC) if time >= 0 else None for time in times]
 
 
 def count_records(client: AdminClient) -> dict[str, int]:
@@ -261,39 +287,14 @@ def count_records(client: AdminClient) -> dict[str, int]:
     return counts
 
 
-def check_order(settings: Settings, first_reading: datetime) -> None:
-    """Refuse to send readings to a topic that already holds some of the same time or later.
-
-    A date is read from the first record at or after its midnight to the first one at or after its end. Older readings
-    behind newer ones lie past that end, and would never be found.
-
-    Parameters
-    ----------
-    settings : Settings
-        `broker` and `topic`, which exists.
-    first_reading : datetime
-        The earliest reading that is to be sent.
-
-    Raises
-    ------
-    PvfaultError
-        If the topic holds a record with a timestamp at or after `first_reading`.
-    """
-    client = connect(settings)
-    partitions = _partitions(client, settings.topic)
-    # The producer sends a reading from the future under the present time.
-    asked = min(first_reading, datetime.now(UTC))
-    found = _list_offsets(client, partitions, OffsetSpec.for_timestamp(max(int(asked.timestamp() * 1000), 1)))
-    later = [answer.timestamp for answer in found.values() if answer.offset >= 0]
-    if later:
-        at = datetime.fromtimestamp(min(later) / 1000, UTC)
-        raise PvfaultError(
-            f"The topic {settings.topic!r} already holds readings from {at:%Y-%m-%d %H:%M:%S} UTC on, and the first "
-            f"to be sent is of {asked:%Y-%m-%d %H:%M:%S} UTC. A date is found by its first record, so older readings "
-            "behind newer ones would not be found. Give these a topic of their own: --topic NAME here, and "
-            "PVFAULT_TOPIC=NAME for what reads them. If the same readings were sent before and the run broke off, "
-            "--again sends them all once more, and what has arrived twice is removed at ingest."
-        )
+def _takes_days(config):
+    """How old a record may be for the broker to take it, by a topic's settings."""
+    # The second one is for both directions, and all that there is before Kafka 3.6.
+    for name in ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms"):
+        limit_ms = int(config.get(name, _NO_LIMIT_MS))
+        if limit_ms != _NO_LIMIT_MS:
+            return limit_ms / _DAY_MS
+    return FOR_EVER
 
 
 def _partitions(client, topic):

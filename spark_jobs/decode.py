@@ -24,10 +24,6 @@ from pvfault.readings import (
     MEASUREMENTS,
 )
 
-# Where a reading's deviceID begins, counted from the end of a record's value as SQL's substring counts: there it is the
-# same with and without the header.
-DEVICE_FROM_END = 1 - AVRO_LENGTH
-
 # What Avro writes of a reading, byte by byte: every part of a whole reading has its own place.
 _TIME_LENGTH = AVRO_LENGTH - 1 - DEVICE_ID_LENGTH - 4 * len(MEASUREMENTS)
 _LAYOUT = np.dtype(

@@ -1,18 +1,15 @@
 """`pvfault replay`: one's own files, and what is said about those that do not fit."""
 
-import io
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import fastavro
 import pytest
 
-from pvfault.readings import AVRO_SCHEMA
 from pvfault_gateway.topics import connect, count_records
 from tests.pvfault_cli.test_main import PROJECT, run
-from tests.pvfault_gateway.helpers import read_topic
+from tests.pvfault_gateway.helpers import read_topic, read_with_fastavro
 
 HEADER = "ts,V_DC,I_DC,temp,IRR\n"
 COLUMNS = {"timestamp": "ts", "voltage": "V_DC", "current": "I_DC", "temperature": "temp", "irradiance": "IRR"}
@@ -23,19 +20,23 @@ REAL = PROJECT.parent / "shared" / "data" / "ufms" / "inverter_days_1min.parquet
 @pytest.mark.broker
 def test_a_file_with_other_names_no_device_and_local_times_arrives(broker, topic, environment, tmp_path):
     path = tmp_path / "plant.csv"
-    path.write_text(HEADER + "2024-06-01 14:00:00,461.5,5e58,,800\n,1,2,3,4\n2024-06-01 13:00:00,460,7,40,800\n")
+    path.write_text(
+        HEADER + "2024-06-01 14:00:00,461.5,5e58,,800\n,1,2,3,4\n2024-06-01 13:00:00,460,7,40,800\n"
+        "1970-01-20 15:00:00,460,7,40,800\n2099-01-01 00:00:00,460,7,40,800\n"
+    )
     result = run("replay", path, *MAP, "--device", "UFMS000001", "--timezone", "America/Campo_Grande", env=environment)
     assert result.exit_code == 0, result.output
     assert f"2 readings of 1 device reached the topic {topic}" in result.stdout
     assert "no timestamp: 1 row." in result.stdout
+    assert "before 2001, as of a clock that was never set (set it): 1 reading, of UFMS000001 (1)." in result.stdout
+    assert "clock (set the one that is wrong): 1 reading, of UFMS000001 (1)." in result.stdout
     assert "From 2024-06-01 17:00:00 to 2024-06-01 18:00:00 UTC" in result.stdout
     assert "Dates to materialise (1): 2024-06-01\n" in result.stdout
 
     (_, key, time, value), (_, _, later, with_gaps) = read_topic(broker, topic, 2)
     assert (key, time) == (b"UFMS000001", datetime(2024, 6, 1, 17, tzinfo=UTC).timestamp() * 1000)
     assert later - time == 3_600_000
-    schema = fastavro.parse_schema(AVRO_SCHEMA)
-    reading = fastavro.schemaless_reader(io.BytesIO(value), schema, None)
+    reading = read_with_fastavro(value)
     assert reading == {
         "deviceID": "UFMS000001",
         "timestamp": datetime(2024, 6, 1, 17, tzinfo=UTC),
@@ -44,25 +45,30 @@ def test_a_file_with_other_names_no_device_and_local_times_arrives(broker, topic
         "temperature": 40,
         "irradiance": 800,
     }
-    reading = fastavro.schemaless_reader(io.BytesIO(with_gaps), schema, None)
+    reading = read_with_fastavro(with_gaps)
     assert reading["current"] == float("inf")
     assert reading["temperature"] != reading["temperature"]
 
 
 @pytest.mark.broker
-def test_older_readings_than_the_topic_holds_are_refused_with_exit_code_2(broker, topic, environment, tmp_path):
-    path = tmp_path / "plant.csv"
-    path.write_text(HEADER + "2024-06-01 14:00:00,460,7,40,800\n")
-    command = ["replay", path, *MAP, "--device", "UFMS000001"]
-    assert run(*command, env=environment).exit_code == 0
-    refused = run(*command, env=environment)
+def test_much_older_readings_than_the_topic_holds_are_refused_with_exit_code_2(broker, topic, environment, tmp_path):
+    newer, older = (tmp_path / "newer.csv", tmp_path / "older.csv")
+    newer.write_text(HEADER + "2024-06-01 14:00:00,460,7,40,800\n")
+    older.write_text(HEADER + "2024-05-01 14:00:00,460,7,40,800\n2024-05-03 14:00:00,460,7,40,800\n")
+    options = [*MAP, "--device", "UFMS000001"]
+    assert run("replay", newer, *options, env=environment).exit_code == 0
+    refused = run("replay", older, *options, env=environment)
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith("Error: The topic")
     assert "PVFAULT_TOPIC=NAME" in refused.stderr
-    assert run(*command, "--again", env=environment).exit_code == 0
-    assert run(*command, "--topic", f"{topic}-2", env=environment).exit_code == 0
+    again = run("replay", older, *options, "--again", env=environment)
+    assert again.exit_code == 0
+    assert (
+        "more than 30 days older than what the topic has of them already: 1 reading, of UFMS000001 (1)." in again.stdout
+    )
+    assert run("replay", older, *options, "--topic", f"{topic}-2", env=environment).exit_code == 0
     counts = count_records(connect(broker))
-    assert (counts[topic], counts[f"{topic}-2"]) == (2, 1)
+    assert (counts[topic], counts[f"{topic}-2"]) == (2, 2)
 
 
 @pytest.mark.parametrize(

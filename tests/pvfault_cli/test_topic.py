@@ -1,13 +1,13 @@
 """`pvfault topic`: what a script can trust, and what a person reads."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import NewTopic
 
-from pvfault_gateway.topics import connect
 from tests.pvfault_cli.test_main import run
+from tests.pvfault_gateway.helpers import create_topic
 
 pytestmark = pytest.mark.broker
 
@@ -36,11 +36,10 @@ def test_a_topic_is_created_once_and_stays_as_it_is(topic_command):
 
 
 def test_a_topic_whose_records_are_ahead_of_the_clock_is_pointed_out(topic_command, broker, environment):
-    """Kafka finds a date by its first record: one of next year hides all dates until then."""
+    """Ingest puts it aside; who sent it should learn of it before."""
     # As on MSK Serverless, where a topic cannot refuse such records, and other gateways than ours can send them.
-    client = connect(broker)
     name = f"{environment['PVFAULT_TOPIC']}-cli"
-    client.create_topics([NewTopic(name, num_partitions=1)])[name].result()
+    create_topic(replace(broker, topic=name))
     assert "0 records." in topic_command("show").stdout
     producer = Producer({"bootstrap.servers": broker.broker})
     for hours, told in ((0, False), (24, True)):

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
@@ -11,6 +11,7 @@ from confluent_kafka.admin import ConfigResource, ConfigSource
 from pvfault.errors import PvfaultError
 from pvfault_gateway import producer as producer_module
 from pvfault_gateway import topics as topics_module
+from pvfault_gateway.acceptance import prepare_topic
 from pvfault_gateway.msk import find_brokers
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.topics import (
@@ -19,7 +20,6 @@ from pvfault_gateway.topics import (
     count_records,
     describe_topic,
     ensure_topic,
-    prepare_topic,
 )
 from tests.pvfault_gateway.helpers import NOON, make_readings
 from tests.standins.msk import KafkaApi
@@ -51,6 +51,11 @@ def settings(msk, make_settings, tmp_path):
 
 def behind_the_gate(settings, msk):
     return replace(settings, broker=msk.plain_servers, broker_iam_region="")
+
+
+def an_hour_ago():
+    """A time whose readings a topic of two weeks does not drop in the middle of a test."""
+    return datetime.now(UTC) - timedelta(hours=1)
 
 
 def send_slowly(producer, times):
@@ -128,7 +133,7 @@ def test_readings_reach_the_topic_through_a_signed_connection(api, msk, settings
     settings = find_brokers(settings)
     ensure_topic(settings)
     with ReadingProducer(settings) as producer:
-        producer.send(make_readings([NOON]))
+        producer.send(make_readings([an_hour_ago()]))
     assert count_records(connect(behind_the_gate(settings, msk)))[settings.topic] == 1
     assert {(each.mechanism, each.access_key, each.host) for each in msk.gate.accepted} == {
         ("OAUTHBEARER", "AKIDEXAMPLE", "kafka.eu-west-1.amazonaws.com")
@@ -156,21 +161,21 @@ def test_a_topic_on_msk_keeps_two_weeks_and_has_only_settings_that_serverless_ta
 def test_readings_older_than_a_new_topic_on_msk_would_keep_are_refused_before_it_is_made(api, msk, settings):
     """Made first, it would be in the way of the topic that is wanted."""
     settings = find_brokers(settings)
-    with pytest.raises(PvfaultError, match=r"is not there yet and would keep a reading for 14 days"):
-        prepare_topic(settings, NOON)
+    with pytest.raises(PvfaultError, match=r"is not there yet, would keep a reading for 14 days"):
+        prepare_topic(settings, {"INV0000001": NOON})
     assert describe_topic(settings) is None
 
 
 def send_as_long_as_it_can_be_signed(settings, msk, monkeypatch):
-    times = (NOON + timedelta(seconds=20 * number) for number in range(1000))
+    times = (an_hour_ago() + timedelta(seconds=number) for number in range(1000))
     with ReadingProducer(settings) as producer:
         msk.gate.accepted.clear()
         until = time.monotonic() + 6
         while time.monotonic() < until:
             producer.send(make_readings([next(times)]))
-            sent = producer.finish()
             time.sleep(0.2)
         assert len({each.signature for each in msk.gate.accepted}) >= 2
+        sent = producer.finish()
         assert count_records(connect(behind_the_gate(settings, msk)))[settings.topic] == sent
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

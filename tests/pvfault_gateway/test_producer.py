@@ -1,86 +1,46 @@
-"""The producer: Avro that another library reads, under the right key and time, and nothing lost in silence."""
+"""The producer: each reading under its key and time, and nothing lost in silence."""
 
-import io
 import os
+import time
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import fastavro
-import numpy as np
 import psutil
-import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
 
 from pvfault.errors import PvfaultError
-from pvfault.readings import AVRO_LENGTH, AVRO_SCHEMA, MEASUREMENTS, READING_SCHEMA, TIMESTAMP_TYPE
 from pvfault_gateway import producer as producer_module
+from pvfault_gateway.acceptance import AHEAD_OF_CLOCK, TOO_EARLY, partition_of
 from pvfault_gateway.broker import free_port, start, stop
-from pvfault_gateway.producer import ReadingProducer, encode, encode_keys, record_timestamps
-from pvfault_gateway.topics import client_config, connect, count_records, ensure_topic
-from tests.pvfault_gateway.helpers import NOON, make_readings, read_topic
-
-
-def write_with_fastavro(row):
-    """The reference: a library that knows nothing of our layout."""
-    output = io.BytesIO()
-    fastavro.schemaless_writer(output, fastavro.parse_schema(AVRO_SCHEMA), row)
-    return output.getvalue()
-
-
-def random_batch(timestamps_ms, seed=0):
-    """Readings with random IDs at given times, whose measurements take every form that a float32 has."""
-    generator = np.random.default_rng(seed)
-    count = len(timestamps_ms)
-    letters = np.array(list("ABCXYZabcxyz0189"))
-    bits = generator.integers(0, 2**32, (len(MEASUREMENTS), count), dtype=np.uint32)
-    measurements = bits.view(np.float32)
-    measurements[np.isnan(measurements)] = np.nan  # of its many forms Python keeps only some
-    measurements[:, :4] = [np.nan, np.inf, -np.inf, -0.0]
-    columns = [
-        pa.array(["".join(row) for row in generator.choice(letters, (count, 10))]),
-        pa.array(timestamps_ms * 1000 + 999, TIMESTAMP_TYPE),
-        *(pa.array(row) for row in measurements),
-    ]
-    return pa.record_batch(columns, schema=READING_SCHEMA)
-
-
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [
-        ("1971-01-01", "2039-01-01"),  # the normal case: all of one length
-        ("1969-12-01", "1970-12-01"),  # every length from one byte, and times before 1970
-        ("2039-01-01", "2100-01-01"),
-    ],
+from pvfault_gateway.producer import Delivery, ReadingProducer
+from pvfault_gateway.topics import PARTITIONS, client_config, connect, count_records, ensure_topic
+from tests.pvfault_gateway.helpers import (
+    NOON,
+    create_topic,
+    make_readings,
+    read_topic,
+    read_with_fastavro,
+    write_with_fastavro,
 )
-def test_a_reading_has_the_bytes_that_fastavro_writes(first, last):
-    ends = np.array([first, last], "datetime64[ms]").astype(np.int64)
-    batch = random_batch(np.append(np.random.default_rng(1).integers(*ends, 500), [0, 1, -1, 63, 64, *ends]))
-    expected = [write_with_fastavro(row) for row in batch.to_pylist()]
-    assert encode(batch) == expected
-    assert encode(batch.slice(17, 100)) == expected[17:117]
 
 
-def test_readings_of_our_time_have_the_length_by_which_ingest_knows_them():
-    batch = random_batch(np.array(["1971-01-01", "2024-06-01", "2039-09-01"] * 2, "datetime64[ms]").astype(np.int64))
-    assert {len(value) for value in encode(batch)} == {AVRO_LENGTH}
+@pytest.fixture
+def limited(broker):
+    """Make a topic with settings of its own."""
+
+    def make(**config):
+        settings = replace(broker, topic=f"limited-{uuid.uuid4().hex[:12]}")
+        create_topic(settings, **config)
+        return settings
+
+    return make
 
 
-@pytest.mark.parametrize("device", ["INV1", "INV00000012", "ÏNV000001é", ""])
-def test_a_device_id_of_another_length_is_never_encoded(device):
-    """Cut or padded it would be somebody else's."""
-    batch = make_readings([NOON], devices=[device]).to_batches()[0]
-    with pytest.raises(ValueError, match="10 characters"):
-        encode_keys(batch)
-
-
-def test_a_records_time_is_never_ahead_of_the_clock_nor_before_1970():
-    now = datetime.now(UTC)
-    times = [NOON, datetime(1960, 1, 1, tzinfo=UTC), now + timedelta(days=400)]
-    own, before_1970, future = record_timestamps(make_readings(times).to_batches()[0])
-    assert own == NOON.timestamp() * 1000
-    assert before_1970 == 1
-    assert now.timestamp() * 1000 - 1 <= future <= datetime.now(UTC).timestamp() * 1000
+def times_in(settings, count):
+    """Times of the records in a topic, in seconds, oldest first."""
+    return sorted(time_ms / 1000 for _, _, time_ms, _ in read_topic(settings, settings.topic, count))
 
 
 @pytest.mark.broker
@@ -102,20 +62,89 @@ def test_every_reading_arrives_under_its_device_and_time(broker, topic):
     partitions = {(key, partition) for partition, key, _, _ in records}
     assert len(partitions) == len(devices)  # each device stays in one
     assert len({partition for _, partition in partitions}) > 1
+    assert partitions == {(device.encode(), partition_of(device.encode(), PARTITIONS)) for device in devices}
     for device in devices[:3]:
         times = [time for _, key, time, _ in records if key == device.encode()]
         assert times == sorted(times)
 
 
 @pytest.mark.broker
-def test_a_reading_of_the_future_arrives_under_the_present(broker, topic):
-    """Under its own time it would hide every later reading from Kafka's time index."""
+def test_a_reading_of_a_clock_that_is_a_little_ahead_arrives_under_the_present(broker, topic):
+    """Ingest sees by it that the device's clock is ahead."""
+    ahead = datetime.now(UTC) + timedelta(minutes=4)
     with ReadingProducer(replace(broker, topic=topic)) as producer:
-        producer.send(make_readings([datetime.now(UTC) + timedelta(days=10_000)]))
-    ((_, _, time, value),) = read_topic(broker, topic, 1)
-    assert abs(time / 1000 - datetime.now(UTC).timestamp()) < 3600
-    reading = fastavro.schemaless_reader(io.BytesIO(value), fastavro.parse_schema(AVRO_SCHEMA), None)
-    assert reading["timestamp"] > datetime.now(UTC) + timedelta(days=9_000)
+        producer.send(make_readings([ahead]))
+    ((_, _, time_ms, value),) = read_topic(broker, topic, 1)
+    assert time_ms / 1000 <= datetime.now(UTC).timestamp()
+    assert abs(read_with_fastavro(value)["timestamp"] - ahead) < timedelta(milliseconds=1)
+
+
+@pytest.mark.broker
+def test_readings_of_clocks_that_are_wrong_are_kept_out_by_number(broker, topic):
+    """Seconds taken for milliseconds are of January 1970; a clock without battery begins again at 2000."""
+    day = timedelta(days=1)
+    wrong = [
+        NOON - 400 * 365 * day,
+        datetime.fromtimestamp(NOON.timestamp() / 1000, UTC),
+        datetime(2000, 3, 1, tzinfo=UTC),
+    ]
+    ahead = datetime.now(UTC) + timedelta(minutes=6)
+    with ReadingProducer(replace(broker, topic=topic)) as producer:
+        producer.send(make_readings([*wrong, NOON]))
+        producer.send(make_readings([ahead]))
+        producer.send(make_readings([wrong[0], ahead + 10_000 * day], devices=["INV0000002"]))
+        assert producer.finish() == 1
+    kept_out = {TOO_EARLY: {"INV0000001": 3, "INV0000002": 1}, AHEAD_OF_CLOCK: {"INV0000001": 1, "INV0000002": 1}}
+    assert producer.delivery == Delivery(1, kept_out)
+    assert times_in(replace(broker, topic=topic), 1) == [NOON.timestamp()]
+    assert count_records(connect(broker))[topic] == 1
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("n_old", [1, 3])
+def test_what_a_topic_refuses_for_its_time_takes_no_other_reading_with_it(limited, n_old):
+    """Kafka refuses the whole batch, and tells only sometimes which records it means."""
+    settings = limited(message_timestamp_before_max_ms="3600000")
+    now = datetime.now(UTC)
+    old = [now - timedelta(hours=5, minutes=minute) for minute in range(n_old)]
+    good = [now - timedelta(minutes=minute) for minute in range(40)]
+    producer = ReadingProducer(settings)
+    producer.send(make_readings(sorted([*old, *good])))
+    words = (
+        rf"refused {n_old} of {n_old + 40} readings .*Invalid timestamp.*the first of INV0000001 at .*the others have"
+    )
+    with pytest.raises(PvfaultError, match=words):
+        producer.finish()
+    assert count_records(connect(settings))[settings.topic] == 40
+    assert times_in(settings, 40) == pytest.approx(sorted(each.timestamp() for each in good), abs=0.001)
+
+
+@pytest.mark.broker
+def test_a_machine_whose_clock_is_ahead_of_the_brokers_loses_none_of_the_past(limited, monkeypatch):
+    settings = limited(message_timestamp_after_max_ms="3600000")
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + 2 * 3600)
+    by_its_clock = datetime.fromtimestamp(time.time(), UTC)
+    producer = ReadingProducer(settings)
+    producer.send(make_readings([by_its_clock - timedelta(minutes=minute) for minute in range(120, -1, -10)]))
+    with pytest.raises(PvfaultError, match=rf"refused 6 of 13 .*machine's clock says {by_its_clock:%Y-%m-%d %H}"):
+        producer.finish()
+    assert count_records(connect(settings))[settings.topic] == 7
+
+
+@pytest.mark.broker
+def test_a_topic_that_takes_only_small_batches_gets_small_ones_in_their_order(limited):
+    """Sent again one by one, readings of a long history would come far behind newer ones, and be put aside."""
+    settings = limited(max_message_bytes="2000")
+    times = [NOON + timedelta(hours=hour) for hour in range(3000)]
+    with ReadingProducer(settings) as producer:
+        producer.send(make_readings(times[:-3]))
+        time.sleep(0.5)  # so that the last ones are a batch of their own
+        producer.send(make_readings(times[-3:]))
+        assert producer.finish() == 3000
+    assert count_records(connect(settings))[settings.topic] == 3000
+    arrived = [time_ms / 1000 for _, _, time_ms, _ in read_topic(settings, settings.topic, 3000)]
+    assert arrived == [each.timestamp() for each in times]
 
 
 @pytest.mark.broker
@@ -142,16 +171,31 @@ def test_a_broker_that_dies_in_the_middle_is_an_error_that_counts_what_is_missin
         producer.finish()
         psutil.Process(running.pid).kill()
         producer.send(make_readings([NOON + timedelta(seconds=20), NOON + timedelta(seconds=40)]))
-        with pytest.raises(PvfaultError, match=r"^2 of 3 readings .*Connection refused.*--again"):
+        with pytest.raises(PvfaultError, match=r"^2 of 3 readings .*no answer for 3 s.*Connection refused.*--again"):
             producer.finish()
     finally:
         stop(settings)
 
 
 @pytest.mark.broker
-def test_a_topic_that_is_not_there_is_an_error(broker, monkeypatch):
+def test_a_topic_that_is_not_there_is_an_error(broker):
+    with pytest.raises(PvfaultError, match=r"has no topic 'nobody-made-this'.*pvfault topic create"):
+        ReadingProducer(replace(broker, topic="nobody-made-this"))
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("made_anew", [True, False])
+def test_a_topic_that_is_deleted_in_the_middle_is_an_error(limited, monkeypatch, made_anew):
+    """The broker has confirmed what is gone now; into a new topic of the name the rest would go as if nothing was."""
     monkeypatch.setattr(producer_module, "DELIVERY_TIMEOUT_S", 3)
-    producer = ReadingProducer(replace(broker, topic="nobody-made-this"))
+    settings = limited()
+    producer = ReadingProducer(settings)
     producer.send(make_readings([NOON]))
-    with pytest.raises(PvfaultError, match=r"^1 of 1 readings .*nobody-made-this"):
+    producer.finish()
+    client = connect(settings)  # its answers come only as long as it is held
+    client.delete_topics([settings.topic])[settings.topic].result()
+    while made_anew and not ensure_topic(settings):
+        time.sleep(0.1)  # it is deleted a little later
+    producer.send(make_readings([NOON + timedelta(seconds=20)]))
+    with pytest.raises(PvfaultError, match=r"was deleted while readings were sent.* of these 2 .*send them all again"):
         producer.finish()

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pvfault.readings import AVRO_HEADER, AVRO_SCHEMA, DEVICE_ID_LENGTH, MEASUREMENTS
-from spark_jobs.decode import DEVICE_FROM_END, Span, decode, explain
+from pvfault.readings import AVRO_HEADER, AVRO_SCHEMA, MEASUREMENTS
+from spark_jobs.decode import Span, decode, explain
 from tests.spark_jobs.helpers import avro
 
 AT = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -104,12 +104,6 @@ def test_what_only_begins_like_a_reading_with_an_id_is_none():
     records = records_of(mixed)
     assert decode(records, ANY_TIME).is_reading.tolist() == [False, True] * len(cut)
     assert explain(records, ANY_TIME).is_null().to_pylist() == [False, True] * len(cut)
-
-
-def test_a_device_is_found_from_the_end_of_a_value_with_and_without_an_id():
-    (value,) = random_values(1)
-    for sent in (value, with_id(value)):
-        assert sent[DEVICE_FROM_END:][:DEVICE_ID_LENGTH] == value[1:11]
 
 
 def test_a_part_of_a_batch_is_decoded_as_if_it_were_alone():
