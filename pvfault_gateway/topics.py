@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPa
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from pvfault.broker_access import BrokerAccess
+from pvfault.dates import DAY_MS
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_gateway.msk import iam_options
@@ -28,7 +29,6 @@ PROPAGATION_TIMEOUT_S = 5
 PARTITIONS = 8
 
 FOR_EVER = -1
-_DAY_MS = 86_400_000
 _NO_LIMIT_MS = 2**63 - 1
 
 # A date is made 2 h after its end. Two weeks leave time to find and mend whatever stopped it, holidays included, and to
@@ -47,7 +47,7 @@ _LAPTOP_TOPIC = {
 # message.timestamp.difference.max.ms, which is, would also refuse readings that come late.
 # https://docs.aws.amazon.com/msk/latest/developerguide/serverless-config.html
 _MSK_TOPIC = {
-    "retention.ms": str(MSK_RETENTION_DAYS * _DAY_MS),
+    "retention.ms": str(MSK_RETENTION_DAYS * DAY_MS),
     # Its default of 250 GiB a partition would cut the days short for a large fleet.
     "retention.bytes": "-1",
 }
@@ -156,7 +156,7 @@ def ensure_topic(settings: Settings, *, partitions: int = PARTITIONS, retention_
     client = connect(settings)
     config = _ANY_TOPIC | (_MSK_TOPIC if settings.broker_iam_region else _LAPTOP_TOPIC)
     if retention_days is not None:
-        config["retention.ms"] = str(FOR_EVER if retention_days == FOR_EVER else round(retention_days * _DAY_MS))
+        config["retention.ms"] = str(FOR_EVER if retention_days == FOR_EVER else round(retention_days * DAY_MS))
     # -1: as many copies as the broker's own default, which is 1 on a laptop and 3 on a cluster.
     topic = NewTopic(settings.topic, num_partitions=partitions, replication_factor=-1, config=config)
     try:
@@ -232,7 +232,7 @@ def describe_topic(settings: Settings) -> Topic | None:
     retention_ms = int(values["retention.ms"])
     return Topic(
         len(partitions),
-        FOR_EVER if retention_ms == FOR_EVER else retention_ms / _DAY_MS,
+        FOR_EVER if retention_ms == FOR_EVER else retention_ms / DAY_MS,
         takes_days=_takes_days(values),
         compacted="compact" in values["cleanup.policy"],
         stamps_arrival=values["message.timestamp.type"] == "LogAppendTime",
@@ -293,7 +293,7 @@ def _takes_days(config):
     for name in ("message.timestamp.before.max.ms", "message.timestamp.difference.max.ms"):
         limit_ms = int(config.get(name, _NO_LIMIT_MS))
         if limit_ms != _NO_LIMIT_MS:
-            return limit_ms / _DAY_MS
+            return limit_ms / DAY_MS
     return FOR_EVER
 
 
