@@ -48,8 +48,8 @@ ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest
 
-# Each stage of each job once. The seed is told with each trial; the same one draws the same trials.
-TRIALS ?= 31
+# Each stage of each job once, and some twice. The seed is told with each trial; the same one draws the same trials.
+TRIALS ?= 36
 SEED ?= $(shell date +%s)
 
 chaos: setup ## Kill jobs, Spark and the broker with -9 at each stage of each job, and look at the tables (TRIALS, SEED)

@@ -1,8 +1,9 @@
 """Which errors of Spark and Iceberg pass by themselves: of what is lost, and of what somebody else holds.
 
 A worker is lost with its machine, or is ended for its memory. Spark tries its tasks again on others, and gives up after
-four losses of one task. The catalog of a laptop is one file, which one process at a time may write; the commits of one
-table are made one after the other everywhere. Errors of our own code in a task are none of these: they come again.
+four losses of one task; on a laptop, after the first. A broker is lost for as long as it takes to start it again. The
+catalog of a laptop is one file, which one process at a time may write; the commits of one table are made one after the
+other everywhere. Errors of our own code in a task are none of these: they come again.
 """
 
 import re
@@ -22,6 +23,11 @@ _LOST = re.compile(
     r"|Python worker exited unexpectedly.*"
 )
 _NOT_STARTED = re.compile(r"\[JAVA_GATEWAY_EXITED\].*")
+# in the words of Kafka's client and of Spark's source
+_SILENT = re.compile(
+    r"org\.apache\.kafka\.common\.errors\.(Timeout|Disconnect|Network|BrokerNotAvailable)Exception.*"
+    r"|Cannot fetch record for offset .*"
+)
 _HELD = re.compile(r"\[SQLITE_BUSY\w*\]")
 # in Iceberg's own words: what this run has staged replaces what is not there any more
 _REPLACED = re.compile(r"Cannot cherry-pick .*|Missing required files to delete.*")
@@ -65,6 +71,8 @@ def _reason(error: str) -> str | None:
         return f"Spark has lost workers ({lost[0].strip()}); if it does so again, give them more memory"
     if not_started := _NOT_STARTED.search(error):
         return _gone(not_started[0])
+    if silent := _SILENT.search(error):
+        return f"the Kafka broker has stopped answering ({silent[0].strip()}); if it does so again, look at its log"
     if _HELD.search(error):
         return (
             f"another process has held the catalog of the tables for more than {BUSY_TIMEOUT_S} s (SQLITE_BUSY); if "

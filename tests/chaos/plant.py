@@ -82,7 +82,8 @@ class Plant:
         }
 
     def start_broker(self) -> None:
-        """Start the broker, on its old data if there are some."""
+        """Start the broker, on the data that an earlier one left, and end what is left of that one."""
+        self.stop_broker()
         port = int(self.settings.broker.rpartition(":")[2])
         broker.start(self._of_broker, port=port, java_home=os.environ.get("JAVA_HOME"))
 

@@ -181,18 +181,18 @@ def draw_trials(n: int, seed: int) -> list[Trial]:
     ]
 
 
-def strike(watched: Watched, victim: str, seed: int) -> None:
-    """Kill a process of the job, or the broker, as the kernel does when memory is short."""
+def strike(watched: Watched, victim: str, seed: int) -> bool:
+    """Kill a process of the job, or the broker, as the kernel does when memory is short; False if it has ended."""
     job = watched.job
-    if victim == BROKER:
-        process = watched.plant.broker_process
-        process.kill()
-        process.wait()
-    elif victim == DRIVER:
-        job.driver.kill()
-    else:
-        found = job.workers if victim == WORKER else [job.jvm]
+    found = {
+        DRIVER: lambda: [psutil.Process(job.driver.pid)] if job.driver.poll() is None else [],
+        JVM: lambda: [job.jvm] if job.jvm else [],
+        WORKER: lambda: job.workers,
+        BROKER: lambda: [watched.plant.broker_process],
+    }[victim]()
+    if found:
         random.Random(seed).choice(found).kill()  # noqa: S311 - nothing is secret
+    return bool(found)
 
 
 def _victims(scenario: str, stage: Stage) -> tuple[str, ...]:
