@@ -12,7 +12,7 @@ REQUIRE_TOOLS = sh infra/require_tools.sh "$(PYTHON)"
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 JARS_DONE := $(JARS)/.jars-done
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test lint format model bench check lock clean
+.PHONY: help setup demo ui test chaos lint format model bench check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,13 @@ ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest
+
+# Each stage of each job once, and some twice. The seed is told with each trial; the same one draws the same trials.
+TRIALS ?= 36
+SEED ?= $(shell date +%s)
+
+chaos: setup ## Kill jobs, Spark and the broker with -9 at each stage of each job, and look at the tables (TRIALS, SEED)
+	@CHAOS_TRIALS=$(TRIALS) CHAOS_SEED=$(SEED) $(BIN)/python -m pytest tests/chaos
 
 lint: setup ## Check style and format
 	@$(BIN)/ruff check .

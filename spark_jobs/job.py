@@ -322,7 +322,8 @@ def _run(job: str, send: Callable[[DateReport | PvfaultError], None] | None) -> 
         # From the package and not from the file that was started, which is another module to Python: what workers are
         # given by name, such as a cached function, they would look for in a program of Spark's.
         run = importlib.import_module(f"spark_jobs.{job}").run
-        report = run(start_session(settings), config, send or to_nobody)
+        with raised_as_transient():
+            report = run(start_session(settings), config, send or to_nobody)
     except PvfaultError as error:
         sys.stderr.write(f"error: {error}\n")
         if send:

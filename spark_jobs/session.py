@@ -8,6 +8,7 @@ import os
 import sys
 from zipimport import zipimporter
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from pvfault.catalog_file import BUSY_TIMEOUT_S, prepare_catalog
@@ -110,6 +111,22 @@ def _nothing() -> None:
     pass
 
 
+def _forget_lost_session() -> None:
+    """Let a session start anew whose virtual machine is gone: pyspark holds on to it for as long as Python lives.
+
+    Dagster tries a step again in the process in which it failed.
+    """
+    started = getattr(SparkContext._gateway, "proc", None)
+    if started is None or started.poll() is None:
+        return
+    if SparkContext._active_spark_context:
+        SparkContext._active_spark_context._jsc = None  # nobody is there who could be told to stop
+        SparkContext._active_spark_context.stop()
+    SparkContext._gateway.close()
+    SparkContext._gateway = SparkContext._jvm = None
+    SparkSession._instantiatedSession = SparkSession._activeSession = None
+
+
 def prepare_session(settings: Settings) -> None:
     """Do what is to be done before a session starts: its workers run this Python, and its catalog is there.
 
@@ -119,6 +136,7 @@ def prepare_session(settings: Settings) -> None:
         If the catalog of a laptop does not know tables whose files are there, or cannot be used.
     """
     _use_this_python()
+    _forget_lost_session()
     if settings.environment != AWS:
         prepare_catalog(settings)
 

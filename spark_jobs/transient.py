@@ -1,8 +1,9 @@
 """Which errors of Spark and Iceberg pass by themselves: of what is lost, and of what somebody else holds.
 
 A worker is lost with its machine, or is ended for its memory. Spark tries its tasks again on others, and gives up after
-four losses of one task. The catalog of a laptop is one file, which one process at a time may write; the commits of one
-table are made one after the other everywhere. Errors of our own code in a task are none of these: they come again.
+four losses of one task; on a laptop, after the first. A broker is lost for as long as it takes to start it again. The
+catalog of a laptop is one file, which one process at a time may write; the commits of one table are made one after the
+other everywhere. Errors of our own code in a task are none of these: they come again.
 """
 
 import re
@@ -18,6 +19,14 @@ from pvfault.errors import TransientError
 _LOST = re.compile(
     # in Spark's own words: a worker, the results of a shuffle that were on it, the driver's part in the JVM
     r"ExecutorLostFailure.*|Lost executor.*|FetchFailed(Exception)?\b.*|.*SparkContext was shut down.*"
+    # the Python beside a worker, in which our tasks run
+    r"|Python worker exited unexpectedly.*"
+)
+_NOT_STARTED = re.compile(r"\[JAVA_GATEWAY_EXITED\].*")
+# in the words of Kafka's client and of Spark's source
+_SILENT = re.compile(
+    r"org\.apache\.kafka\.common\.errors\.(Timeout|Disconnect|Network|BrokerNotAvailable)Exception.*"
+    r"|Cannot fetch record for offset .*"
 )
 _HELD = re.compile(r"\[SQLITE_BUSY\w*\]")
 # in Iceberg's own words: what this run has staged replaces what is not there any more
@@ -40,24 +49,30 @@ def raised_as_transient() -> Iterator[None]:
         if told is None:
             raise
         raise TransientError(told) from error
-    except Py4JError as error:
+    except (Py4JError, ConnectionError) as error:
         if not _has_no_answer(error):
             raise
-        raise TransientError(
-            f"Spark's virtual machine has gone ({error}); if it does so again, give it more memory"
-        ) from error
+        raise TransientError(_gone(str(error))) from error
 
 
-def _has_no_answer(error: Py4JError) -> bool:
+def _has_no_answer(error: Py4JError | ConnectionError) -> bool:
     """Whether nobody is there to call any more. A call that Java refuses comes with a trace of Java's."""
     lost_at_a_call = str(error).startswith("An error occurred while calling") and "Trace:" not in str(error)
-    return isinstance(error, Py4JNetworkError) or lost_at_a_call
+    return isinstance(error, (Py4JNetworkError, ConnectionError)) or lost_at_a_call
+
+
+def _gone(error: str) -> str:
+    return f"Spark's virtual machine has gone ({error}); if it does so again, look for Java 17 and give it more memory"
 
 
 def _reason(error: str) -> str | None:
     """What has passed, or will, and what to do if it comes again; None if it will not pass."""
     if lost := _LOST.search(error):
         return f"Spark has lost workers ({lost[0].strip()}); if it does so again, give them more memory"
+    if not_started := _NOT_STARTED.search(error):
+        return _gone(not_started[0])
+    if silent := _SILENT.search(error):
+        return f"the Kafka broker has stopped answering ({silent[0].strip()}); if it does so again, look at its log"
     if _HELD.search(error):
         return (
             f"another process has held the catalog of the tables for more than {BUSY_TIMEOUT_S} s (SQLITE_BUSY); if "

@@ -18,6 +18,7 @@ from spark_jobs import classify_faults, compute_scalograms, ingest_readings, sum
 from spark_jobs.job import DateReport, JobConfig, OnDate
 from spark_jobs.messages import from_message, to_message
 from spark_jobs.session import prepare_session, spark_config
+from spark_jobs.transient import raised_as_transient
 
 _JOBS = {job.NAME: job.run for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)}
 
@@ -87,7 +88,8 @@ class LocalSparkRunner:
         prepare_session(self._settings)
         pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
         config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
-        _JOBS[job](pyspark.spark_session, config, lambda report: on_date(_sent(report)))
+        with raised_as_transient():
+            _JOBS[job](pyspark.spark_session, config, lambda report: on_date(_sent(report)))
         return {}
 
 

@@ -1,11 +1,52 @@
-"""What a worker of Spark does before its task."""
+"""A session that starts anew, and what a worker of Spark does before its task."""
 
 import importlib
+import os
+import subprocess
 import sys
 import zipfile
 from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 
 from spark_jobs.session import read_archives_once
+from tests.conftest import PROJECT
+
+# Twice, as Dagster's retries; the second machine is killed while nobody asks it anything.
+KILLED = """
+import os, sys
+from datetime import date
+from pathlib import Path
+
+import psutil
+
+from pvfault.errors import TransientError
+from pvfault.settings import Settings
+from pvfault_assets.resources.spark_runner import LocalSparkRunner
+
+settings = Settings.from_environment(os.environ, Path.cwd())
+
+
+def kill_machine(report=None):
+    (machine,) = (one for one in psutil.Process().children() if one.name() == "java")
+    machine.kill()
+    machine.wait()
+
+
+def make(on_date):
+    runner = LocalSparkRunner(settings)
+    runner.run("compute_scalograms", [date(2024, 7, 1), date(2024, 7, 2)], None, on_date)
+
+
+try:
+    make(kill_machine)
+except TransientError as error:
+    print("lost:", error)
+make(lambda report: print("made:", report.day))
+kill_machine()
+make(lambda report: print("made again:", report.day))
+"""
 
 
 def test_a_worker_does_not_read_an_archive_again_for_each_task(tmp_path, monkeypatch):
@@ -24,3 +65,23 @@ def test_a_worker_does_not_read_an_archive_again_for_each_task(tmp_path, monkeyp
     read_archives_once()
     assert not is_seen("third_of_the_archive")
     del sys.path_importer_cache[str(archive)]
+
+
+@pytest.mark.spark
+def test_a_lost_virtual_machine_is_followed_by_another_one(tmp_path, make_settings):
+    """Dagster tries a step again in its own process, where pyspark held on to the lost one for ever."""
+    settings = make_settings(tmp_path)
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(PROJECT),
+        "PVFAULT_HOME": str(settings.home),
+        "PVFAULT_JARS": str(settings.jars),
+        **{name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ},
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], env=environment, capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lost, *made = done.stdout.splitlines()
+    assert "virtual machine has gone" in lost
+    assert made == [f"made{again}: 2024-07-0{n}" for again in ("", " again") for n in (1, 2)]

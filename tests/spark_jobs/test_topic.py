@@ -1,4 +1,4 @@
-"""A topic on Amazon MSK as a job reads it: the classes that sign are really loaded, and what they sign is checked."""
+"""A topic as a job reads it: on Amazon MSK, where what clients really sign is checked, and of a broker that dies."""
 
 import os
 import shutil
@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pvfault.broker_access import BrokerAccess
+from pvfault.errors import TransientError
+from pvfault_gateway.broker import free_port, start, stop
 from pvfault_gateway.topics import ensure_topic
 from spark_jobs.job import JobReport
+from spark_jobs.topic import OffsetRange, Topic
+from spark_jobs.transient import raised_as_transient
 from tests.conftest import AWS_KEYS, PROJECT
 from tests.spark_jobs.helpers import DEVICES, make_readings, send_readings
 from tests.standins.msk import TRUSTSTORE_PASSWORD
@@ -74,3 +79,40 @@ def test_a_job_reads_a_date_from_a_cluster_that_knows_it_by_iam(submit, msk):
     # The check before Spark's source, and the source itself: one alone would leave the other without a test.
     assert len(signed_in) >= 3
     assert "AWS_MSK_IAM" not in {mechanism for mechanism, _ in msk.gate.refused}
+
+
+class Impatient(BrokerAccess):
+    """The same, for clients that wait for 3 s where others wait for a minute or two."""
+
+    def java_options(self):
+        return super().java_options() | {"default.api.timeout.ms": "3000", "request.timeout.ms": "2000"}
+
+
+@pytest.fixture
+def impatient_tasks(spark):
+    """Tasks that wait for 3 s where others wait for two minutes; Spark reads this when it plans them."""
+    conf = spark.sparkContext._jvm.org.apache.spark.SparkEnv.get().conf()
+    conf.set("spark.network.timeout", "3s")
+    yield
+    conf.remove("spark.network.timeout")
+
+
+@pytest.mark.usefixtures("impatient_tasks")
+@pytest.mark.parametrize("planned_before", [False, True])
+def test_a_broker_that_falls_silent_while_it_is_read_may_answer_again(spark, tmp_path, make_settings, planned_before):
+    """It was asked whether it is there, and dies behind that: one kill of a broker is no mistake of a user."""
+    settings = make_settings(tmp_path, PVFAULT_BROKER=f"localhost:{(port := free_port())}")
+    start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
+    try:
+        ensure_topic(settings, partitions=1)
+        send_readings(settings, settings.topic, make_readings(DAY, DEVICES[:1]))
+        topic = Topic(spark, Impatient(settings.broker), settings.topic)
+        records = topic.read([OffsetRange(0, topic.begins[0], topic.ends[0])])
+        if planned_before:
+            records._jdf.queryExecution().executedPlan()
+    finally:
+        stop(settings)
+    with pytest.raises(TransientError, match="broker has stopped answering") as told, raised_as_transient():
+        records.collect()
+    asked_by = "waiting for a node" if not planned_before else "position for partition"  # the plan, or the task
+    assert asked_by in str(told.value)

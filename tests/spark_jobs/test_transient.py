@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 pytestmark = pytest.mark.spark
 
 PROGRAM = """
-import json, sys
+import json, os, signal, sys
 from datetime import date
 
 import psutil
@@ -30,6 +30,11 @@ spark = (
 
 def java(processes):
     return next(process for process in processes if "java" in process.name())
+
+
+def kill_python(batches):
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield from batches
 
 
 def kill_worker(batches):
@@ -51,7 +56,11 @@ def kill_driver(_day):
     spark.range(1).collect()
 
 
-for make_date in (make(kill_worker), make(divide), kill_driver):
+def ask_the_dead(_day):
+    spark.range(1).collect()
+
+
+for make_date in (make(kill_python), make(kill_worker), make(divide), kill_driver, ask_the_dead):
     try:
         run_dates("job", JobConfig((date(2024, 7, 1),), "", "", 2.0, "", ""), make_date)
     except Exception as error:
@@ -70,11 +79,13 @@ def test_lost_workers_and_a_lost_virtual_machine_may_pass_and_an_error_of_a_task
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=300, check=False
     )
-    assert done.stdout.count("\n") == 3, done.stderr[-3000:]
-    lost_worker, error, lost_machine = (json.loads(line) for line in done.stdout.splitlines())
+    assert done.stdout.count("\n") == 5, done.stderr[-3000:]
+    lost_python, lost_worker, error, *lost_machine = (json.loads(line) for line in done.stdout.splitlines())
+    assert lost_python[0] == "TransientError"
+    assert "Spark has lost workers (Python worker exited unexpectedly" in lost_python[1]
     assert lost_worker[0] == "TransientError"
     assert "Spark has lost workers (ExecutorLostFailure" in lost_worker[1]
     assert error[0] == "PythonException"
     assert "ZeroDivisionError" in error[1]
-    assert lost_machine[0] == "TransientError"
-    assert "virtual machine has gone" in lost_machine[1]
+    assert [kind for kind, _ in lost_machine] == ["TransientError"] * 2
+    assert all("virtual machine has gone" in told for _, told in lost_machine)
