@@ -1,8 +1,5 @@
 """What the operator is told of a run without looking: one message for each, by Amazon SNS.
 
-Here: which runs are told of, in which words, and that none is told of twice. Not here: the verdicts (`pvfault_api`),
-who gets the messages (the subscriptions of the SNS topic).
-
 A run of one date gives one message, and so does a run of a range or of a backfill, with a line for each date: a hundred
 dates made again are one piece of news. A run that Dagster will retry by itself is not told of, its last attempt is; nor
 is one that somebody has cancelled, who knows.

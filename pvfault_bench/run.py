@@ -1,7 +1,6 @@
 """One benchmark from an empty folder to its figures.
 
-Here: what is measured in which order, and how the figures are derived from it. Not here: the single measurements, how
-figures are shown (`report.py`, `pvfault_cli/bench.py`).
+What is measured in which order, and how the figures are derived from it.
 """
 
 import os

@@ -1,6 +1,6 @@
 """The account that is deployed to, and what its errors mean to whoever deploys.
 
-Here: the clients of one account and region, and the words for what is in the way. Not here: what is asked of them.
+The clients of one account and region, and the words for what is in the way.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,6 @@
 """A deployment from beginning to end, and what is deployed.
 
-Here: the order: check, pack, make what a release is kept in, send it, make the rest. Not here: each of these steps, and
-what is printed of them (`pvfault_cli/deploy.py`).
+The order: check, pack, make what a release is kept in, send it, make the rest.
 """
 
 import re

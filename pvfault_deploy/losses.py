@@ -2,8 +2,6 @@
 
 To agree to changes, or to let a script agree to all of them (`--yes`), is not yet to give this up. A loss is allowed by
 the physical id of the resource: the one that has taken its place since has another, and is not meant.
-
-Here: which kinds of resources hold something, and the refusal. Not here: what becomes of a resource (`change.py`).
 """
 
 from collections.abc import Collection

@@ -1,8 +1,7 @@
 """What a topic may be sent, decided before anything is.
 
-Here: the times that a reading can have, and how old and how far behind newer ones it may be for a topic to keep it and
-for ingest to take it. Not here: questions to the topic (`topics.py`), and what the broker refuses all the same
-(`producer.py`).
+The times that a reading can have, and how old and how far behind newer ones it may be for a topic to keep it and for
+ingest to take it. What a broker refuses all the same is noticed in `producer.py`.
 """
 
 from collections.abc import Mapping, Sequence

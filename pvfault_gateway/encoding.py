@@ -1,7 +1,7 @@
 """Readings as records of Kafka: key = deviceID, value = Avro under its schema's id, timestamp = the reading's.
 
-Here: bytes, of whole batches at a time. Not here: the schema and its id (`pvfault.readings`), taking records apart
-again (`spark_jobs`), sending them (`producer.py`).
+Whole batches become bytes at a time. The schema and its id are in `pvfault.readings`, and records are taken apart again
+in `spark_jobs/decode.py`.
 """
 
 import struct

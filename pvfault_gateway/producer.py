@@ -1,7 +1,6 @@
 """Send readings to Kafka, and lose none without saying so.
 
-Here: a producer that keeps out what may not be sent, and knows of each reading whether the broker confirmed it. Not
-here: bytes (`encoding.py`), what may be sent (`acceptance.py`), where readings come from (`replay.py`, `simulate.py`).
+A producer keeps out what may not be sent, and knows of each reading whether the broker confirmed it.
 """
 
 import contextlib

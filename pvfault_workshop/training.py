@@ -1,7 +1,6 @@
 """Training the network on simulated plants.
 
-Here: the training loop and calibration. Not here: the windows it is trained on (`simulation/labelling.py`), the layers
-(`lenet.py`), what the trees teach (`teacher.py`), scores and the model card (`evaluation/`).
+The training loop and calibration. The layers are in another room (`pvfault/lenet.py`).
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Job: a date's `scalograms` to its `predictions`.
 
-Here: how images reach the network in the workers, and what is audited. Not here: the network (`pvfault.lenet`).
+How images reach the network in the workers, and what is audited.
 """
 
 from collections import Counter

@@ -1,7 +1,6 @@
 """Job: a date's `readings` to its `scalograms`, 24 windows for each device that is registered or sent something.
 
-Here: how readings reach `pvfault.rows.scalograms` device by device, and what is audited. Not here: windows and images
-themselves.
+How readings reach `pvfault.rows.scalograms` device by device, and what is audited.
 """
 
 from collections import Counter

@@ -1,7 +1,6 @@
 """Published rows of the tables, as tasks read them.
 
-Here: by Spark, and by the tasks themselves, file by file; and what is told of a file that cannot be read. Not here:
-what is staged and not published yet (`publishing.py`), the files' form (`files.py`).
+By Spark, and by the tasks themselves, file by file. Whoever reads is told which file of which date is damaged.
 """
 
 import re

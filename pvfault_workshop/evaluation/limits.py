@@ -1,8 +1,7 @@
 """Why a score is not higher: how much of what is asked shows at all.
 
-Here: how far healthy hours are from what is expected of them, beside what faults change; scores of faults that change
-enough; how soon faults are found by the size of the array. Not here: faults that are the same circuit
-(`same_circuits.py`), scores of everything (`comparison.py`), how it is shown (`report.py`).
+How far healthy hours are from what is expected of them, beside what faults change; scores of faults that change enough;
+how soon faults are found by the size of the array. Faults that are the same circuit are in `same_circuits.py`.
 """
 
 from dataclasses import dataclass

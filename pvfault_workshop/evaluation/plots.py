@@ -1,7 +1,4 @@
-"""Plots of an evaluation, as SVG that can stand in a page.
-
-Here: what each plot shows. Not here: the figures (`run.py`, `comparison.py`), the page (`report.py`).
-"""
+"""Plots of an evaluation, as SVG that can stand in a page."""
 
 import io
 

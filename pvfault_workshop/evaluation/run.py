@@ -1,8 +1,7 @@
 """One evaluation: test sets, everybody's answers, and what they are worth.
 
-Here: which devices are simulated for the test, the network's answers, and all scores of everybody. Not here: what the
-others answer (`others.py`), how a score is computed (`comparison.py`), how days are judged (`day_rules.py`), the report
-(`report.py`).
+Which devices are simulated for the test, the network's answers, and all scores of everybody. What the others answer is
+in `others.py`, how a score is computed in `comparison.py`.
 """
 
 from dataclasses import dataclass, replace
