@@ -50,10 +50,10 @@ def require_none(losses: list[Change]) -> None:
     """
     if not losses:
         return
-    told = "\n".join(f"  {_describe(loss)}: {HELD[loss.kind]}" for loss in losses)
+    lines = "\n".join(f"  {_describe(loss)}: {HELD[loss.kind]}" for loss in losses)
     options = " ".join(f"--lose {loss.physical_id}" for loss in losses)
     raise PvfaultError(
-        f"deploying could not bring back what these changes take away, so they were not made:\n{told}\n"
+        f"deploying could not bring back what these changes take away, so they were not made:\n{lines}\n"
         f"If that shall be lost, deploy again with {options}"
     )
 

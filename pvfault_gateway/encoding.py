@@ -84,7 +84,7 @@ def milliseconds(readings: pa.RecordBatch | pa.Table) -> np.ndarray:
     return readings[TIMESTAMP].cast(pa.int64()).to_numpy() // 1000
 
 
-def read_back(value: bytes) -> tuple[bytes, int]:
+def read_device_and_time(value: bytes) -> tuple[bytes, int]:
     """DeviceID, and timestamp in milliseconds since 1970, of one reading that `encode` has made."""
     digits = value[_TIMESTAMP_AT:_MEASUREMENTS_AT]
     return value[_DEVICE_AT:_TIMESTAMP_AT], sum((digit & 0x7F) << 7 * i for i, digit in enumerate(digits)) >> 1

@@ -56,7 +56,7 @@ def teach(windows: LabelledWindows, *, seed: int) -> np.ndarray:
     return target
 
 
-def describe(windows: LabelledWindows) -> np.ndarray:
+def rank_statistics(windows: LabelledWindows) -> np.ndarray:
     """Statistics of the windows, of their days and neighbours, for the network to tell from the image.
 
     What the trees decide by is more than a label says of a window. A network that can tell these numbers has found in

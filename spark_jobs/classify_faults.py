@@ -103,7 +103,7 @@ def _predict(model: str) -> Callable:
 
 
 def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:
-    source = scans.read_files(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
+    source = scans.read_file_by_file(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
     if source is None:
         source = scans.Source(scans.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
     with scans.naming_damage(spark, day, SCALOGRAMS):

@@ -47,7 +47,7 @@ def find_limits(fleet, delays) -> Limits:
 
     Parameters
     ----------
-    fleet : pvfault_workshop.evaluation.run.Part
+    fleet : pvfault_workshop.evaluation.run.JudgedWindows
     delays : dict of str to ndarray
         Of the device-days that must be found soon, by judge. [h]
 
