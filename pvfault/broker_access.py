@@ -1,8 +1,8 @@
 """How a Kafka client reaches the broker.
 
-Here: the one description of it, and its forms for the two client libraries: Java's, which Spark uses, and librdkafka,
-which the gateway uses. Not here: finding the brokers of a cluster and signing tokens (`pvfault_gateway.msk`), anything
-that connects.
+There is one description, and a form of it for each client library: Java's, which Spark uses, and librdkafka, which the
+gateway uses. Nothing here connects: a cluster is asked for its brokers, and tokens are signed, in
+`pvfault_gateway.msk`.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The file that is the catalog of a laptop's tables, before Iceberg opens it.
 
-Here: the SQLite file is made, and is refused where it does not know tables whose files are there: Iceberg would make
-them anew, empty, and nobody would be told. Not here: the catalog of AWS (Glue), what makes the catalog anew
-(`pvfault_api.restoring`), whether a table's own files are whole (`iceberg_files.py`).
+The SQLite file is made, and is refused where it does not know tables whose files are there: Iceberg would make them
+anew, empty, and nobody would be told. Making the catalog again is in another room: `pvfault_api.restoring`.
 """
 
 import json

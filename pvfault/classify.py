@@ -1,7 +1,6 @@
 """Readings of any dates to predictions, in one process.
 
-Here: what the Spark jobs do for a date, for readings that fit into memory: duplicates out, dates apart, windows,
-network. Not here: the steps themselves (`rows/`), files (`reading_files.py`).
+What the Spark jobs do for a date, with the same functions (`rows/`), for readings that fit into memory.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """The errors that a user can mend, or that pass by themselves.
 
-Here: the base classes; every other module raises it, or a subclass beside the code that raises it. The command
-line prints its message and exits with 2, Dagster shows it as a failure that is not retried. Not here: errors of our
-own making, which stay ordinary exceptions with a traceback.
+Every other module raises `PvfaultError`, or a subclass beside the code that raises it. The command line prints its
+message and exits with 2, Dagster shows it as a failure that is not retried. Errors of our own making stay ordinary
+exceptions with a traceback.
 """
 
 

@@ -1,9 +1,8 @@
 """Whether the files in which Iceberg keeps a table's list of files are whole.
 
-Here: manifest lists and manifests of this machine. A list that is cut off between two of its parts reads as a shorter
-one, so that rows are missing and nothing says so. An object on S3 is there as it was written or not at all, so it is
-not asked about. Not here: the files of rows, whose readers find them cut off, and reading any of them as what it is
-(Spark's Iceberg, PyIceberg).
+Manifest lists and manifests of this machine are looked at. A list that is cut off between two of its parts reads as a
+shorter one, so that rows are missing and nothing says so. An object on S3 is there as it was written or not at all, and
+files of rows are found cut off by whoever reads them: neither is looked at here.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,8 +1,7 @@
 """The network: LeNet-5 on scalograms.
 
-Here: its layers, reading and checking its weights, and predicting with it. Not here: how it is trained
-(`training.py`), what an image is (`scalogram.py`), what becomes of its probabilities (`verdicts.py`), how TensorFlow
-starts (`tensorflow_start.py`).
+Its layers, its weights read and checked, and predictions. It is trained in another room:
+`pvfault_workshop/training.py`.
 """
 
 import json

@@ -1,8 +1,7 @@
 """Files that are named by a path or by an s3:// URI.
 
-Here: the one place that opens a URI; whatever reads a file gets a path of this machine. Credentials, region and
-endpoint are those of the process, as Amazon's own tools read them. Not here: what is in the files, the tables
-(`spark_jobs`).
+This is the one place that opens a URI; whatever reads a file gets a path of this machine. Credentials, region and
+endpoint are those of the process, as Amazon's own tools read them.
 
 PyArrow is imported where it is used: the settings know this module, and no command's help should wait for it.
 """

@@ -1,7 +1,7 @@
 """What Amazon EMR Serverless charges.
 
-Here: prices and their source. Not here: how much is used (`pvfault_bench/sizing.py` plans it,
-`pvfault_assets/resources` reads it from a job run).
+Benchmarks, job runs and the costs of a deployment are all counted with them. Prices of Amazon's other services are in
+`pvfault_deploy/costs.py`.
 """
 
 # us-east-1, x86, Linux. AWS' price page could not be opened from where this was written; both rates stand, the same, in

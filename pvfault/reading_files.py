@@ -1,7 +1,7 @@
 """Files of readings: what operators have, CSV or Parquet of any sampling rate and with any names of columns.
 
-Here: from a file to a table of `READING_SCHEMA` in time order, and what is wrong with a file that does not become one.
-Not here: judging measurements (`windows.py`, ingest): a missing or absurd one is a reading like any other, and stays.
+A file becomes a table of `READING_SCHEMA` in time order, or it is said what is wrong with it. A missing or absurd
+measurement is a reading like any other, and stays: `windows.py` judges it.
 """
 
 import csv

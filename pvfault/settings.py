@@ -1,8 +1,7 @@
 """Every setting, its name and its default for a laptop.
 
-Here: the `PVFAULT_*` names. Whoever starts a process (`pvfault_cli`, `pvfault_assets/definitions.py`) passes its
-environment in; nothing else reads one. Not here: what is given by a command's own options; credentials and region,
-which Amazon's own tools read.
+Whoever starts a process (`pvfault_cli`, `pvfault_assets/definitions.py`) passes its environment in; nothing else reads
+one. Not here: what is given by a command's own options; credentials and region, which Amazon's own tools read.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Which readings tell of an array, and which only of a meter or logger that is broken.
 
-Here: what an array of some ratings gives at most, and values that stand still while the light moves. Not here: values
-that no device can have measured (`readings.py`), what becomes of a gap (`windows.py`).
+What an array of some ratings gives at most, and values that stand still while the light moves. Values that no device
+can have measured are in `readings.py`.
 
 The network was trained beside simulated windows that are not sifted by these rules: their readings lie within the
 ratings, and hardly any of them stands still.

@@ -1,8 +1,7 @@
 """The tables and their columns.
 
-Here: each table's Arrow schema, and those columns of it that the science fills, its key, and the column by whose day
-it is partitioned. The Spark and Iceberg forms are derived from these in `spark_jobs/catalog.py`. Not here: how tables
-are created, written or read.
+Each table has an Arrow schema, the columns of it that the science fills, a key, and a column by whose day it
+is partitioned. The Spark and Iceberg forms are derived from these in `spark_jobs/catalog.py`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How TensorFlow starts: quietly, on the processor, with as many threads as it may use.
 
-Here: its import, its threads, its seed. Not here: what is computed with it (`lenet.py`, `training.py`).
-
 TensorFlow is imported by the first function that needs it, so that importing this module costs nothing.
 """
 

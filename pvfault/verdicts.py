@@ -1,7 +1,6 @@
 """From the windows of a device and date to one verdict.
 
-Here: what a window is called, and the rule that combines windows. Not here: the probabilities of windows (`lenet.py`),
-what an array should give (`expected_power.py`), the rows of the table and what a fault costs (`rows/`).
+What a window is called, and the rule that combines windows. What a fault costs is counted in `rows/device_days.py`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Versions of what a verdict comes from: names that tell whether two files, or two states of the code, are the same.
-
-Not here: which version a row is marked with (`pvfault.tables.LINEAGE` and the jobs).
-"""
+"""Versions of what a verdict comes from: names that tell whether two files, or two states of the code, are the same."""
 
 import hashlib
 from functools import cache

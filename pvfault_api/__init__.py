@@ -1,5 +1,5 @@
 """What is asked of the tables, by people and programs.
 
-Here: reading the published tables with PyIceberg (`published.py`) and answers made of them (`fleet.py`). Not here:
-writing them (`spark_jobs`), Spark, Dagster.
+Published tables are read with PyIceberg, without Spark (`published.py`), and answers are made of them (`fleet.py`). The
+catalog of a laptop is made again here as well (`restoring.py`). Nothing here writes a row.
 """

@@ -1,7 +1,7 @@
 """What the verdicts of some days say about a fleet.
 
-Here: one line a device from its `device_days`, in memory for the faulty devices and the names of all, whatever the
-number of dates. Not here: how the table is read (`published.py`), the verdicts themselves (`pvfault.verdicts`).
+One line a device from its `device_days`. Only the faulty devices, and the names of all, are in memory, whatever the
+number of dates.
 """
 
 from collections import defaultdict

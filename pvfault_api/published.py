@@ -1,7 +1,6 @@
 """Published rows, read without Spark.
 
-Here: the catalog, and rows of some dates. What is staged and not published is not seen. Not here: what the rows say
-(`fleet.py`), the tables' columns (`pvfault.tables`).
+What is staged and not published is not seen.
 """
 
 from collections.abc import Iterator, Sequence

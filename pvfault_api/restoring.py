@@ -1,7 +1,7 @@
 """The catalog of a laptop made again from the tables' own files.
 
-Here: which of a table's metadata files the catalog is to name. Not here: what finds that the catalog is wrong
-(`pvfault.catalog_file`), rows: none is read, written or deleted.
+All that is decided is which of a table's metadata files the catalog is to name; no row is read, written or deleted.
+That a catalog is wrong is found in `pvfault.catalog_file`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Everything that Dagster is told, assembled.
 
-Here: which assets, checks, resources, jobs, schedules and sensors there are. The environment is read when this module
-is imported, and nowhere else in this folder. Not here: any of the parts themselves.
+The environment is read when this module is imported, and nowhere else in this folder.
 """
 
 import os

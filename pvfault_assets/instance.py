@@ -1,7 +1,6 @@
 """Dagster's own storage on a laptop: what ran, and what came of it.
 
-Here: the folder, and the settings that pvfault needs in it. Run as a module it prints the folder, for `make ui`. Not
-here: what is stored there (Dagster), storage on AWS.
+The folder, and the settings that pvfault needs in it. Run as a module it prints the folder, for `make ui`.
 """
 
 import os

@@ -1,8 +1,7 @@
 """A run of some dates in this process, without Dagster's web server.
 
-Here: the run, which is kept in Dagster's storage of the state folder, where `make ui` shows it. As a program it takes
-the first and the last date, and writes its steps for `run_apart.py` as lines of JSON. Not here: what is run
-(`definitions.py`).
+The run is kept in Dagster's storage of the state folder, where `make ui` shows it. As a program it takes the first and
+the last date, and writes its steps for `run_apart.py` as lines of JSON.
 """
 
 import json

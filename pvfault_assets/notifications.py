@@ -1,8 +1,5 @@
 """What the operator is told of a run without looking: one message for each, by Amazon SNS.
 
-Here: which runs are told of, in which words, and that none is told of twice. Not here: the verdicts (`pvfault_api`),
-who gets the messages (the subscriptions of the SNS topic).
-
 A run of one date gives one message, and so does a run of a range or of a backfill, with a line for each date: a hundred
 dates made again are one piece of news. A run that Dagster will retry by itself is not told of, its last attempt is; nor
 is one that somebody has cancelled, who knows.
@@ -103,19 +100,19 @@ def notifications(settings: Settings) -> list[dg.SensorDefinition]:
             context.update_cursor(datetime.now(UTC).isoformat())
             return dg.SkipReason("Runs that end from now on are told of.")
         since = newest = datetime.fromisoformat(context.cursor)
-        told, wrong = 0, {}
+        sent, wrong = 0, {}
         for record, ended in _finished_runs(context.instance, since):
-            if _is_to_be_told(context, record.dagster_run):
-                if told + len(wrong) == _AT_MOST:
+            if _needs_notification(context, record.dagster_run):
+                if sent + len(wrong) == _AT_MOST:
                     break
                 try:
-                    told += _tell(context, settings, record)
+                    sent += _notify(context, settings, record)
                 except _WrongMessageError as error:
                     wrong[record.dagster_run.run_id] = error
             newest = ended
-        _give_up(context, settings, wrong, others_told=told > 0)
+        _give_up(context, settings, wrong, others_accepted=sent > 0)
         context.update_cursor(max(since, newest - _LOOK_BACK).isoformat())
-        return dg.SkipReason(f"Runs told of: {told}.")
+        return dg.SkipReason(f"Runs told of: {sent}.")
 
     return [tell_operator]
 
@@ -158,7 +155,7 @@ def _finished_runs(instance, since):
     return sorted(((record, end) for record, end in ends if end >= since), key=lambda each: each[1])
 
 
-def _is_to_be_told(context, run):
+def _needs_notification(context, run):
     """Whether nobody has been told of a run yet, and somebody shall be."""
     state = run.tags.get(TAG)
     if state == SENDING:
@@ -171,7 +168,7 @@ def _is_to_be_told(context, run):
     return state in (None, UNSENT, COMPOSING) and bool(_dates_of_run(run)) and not will_retry
 
 
-def _tell(context, settings, record) -> bool:
+def _notify(context, settings, record) -> bool:
     """Send the message of a run, once; False if a tick that goes on beside this one has."""
     instance, run = context.instance, record.dagster_run
     outcome = _outcome(instance, record)
@@ -204,10 +201,10 @@ def _tell(context, settings, record) -> bool:
     return True
 
 
-def _give_up(context, settings, wrong, *, others_told):
+def _give_up(context, settings, wrong, *, others_accepted):
     """Give up messages that SNS has found wrong, unless it has taken no other one: then it may be about the topic."""
     for run_id, error in wrong.items():
-        if not others_told:
+        if not others_accepted:
             raise _not_taken(settings, run_id, error) from error
         context.instance.add_run_tags(run_id, {TAG: REFUSED})
         context.log.error(f"SNS refuses the message on the run {run_id}, and takes others: {error}. It is given up.")
@@ -271,8 +268,8 @@ def _outcome(instance, record):
                 warnings.append(f"{of_day}{asset}, {check.check_name}: {check.description}")
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             failure = event.step_failure_data.user_failure_data
-            told = failure.description if failure else event.step_failure_data.error.to_string()
-            failures[event.step_key] = told
+            reason = failure.description if failure else event.step_failure_data.error.to_string()
+            failures[event.step_key] = reason
             if failure and "refused" in failure.metadata:
                 refused |= {date.fromisoformat(day): why for day, why in failure.metadata["refused"].value.items()}
         elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not failures:
@@ -317,8 +314,8 @@ def _days(dates: Sequence[date]) -> str:
 
 def _headline(fleet: Fleet) -> str:
     lost = sum(device.lost_kwh for device in fleet.faulty)
-    told = f"{len(fleet.faulty)} of {fleet.devices} devices faulty"
-    return told + (f", {lost:.1f} kWh lost" if fleet.faulty else "")
+    headline = f"{len(fleet.faulty)} of {fleet.devices} devices faulty"
+    return headline + (f", {lost:.1f} kWh lost" if fleet.faulty else "")
 
 
 def _failures(outcome: Outcome) -> Iterator[str]:

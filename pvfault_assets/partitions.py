@@ -1,7 +1,6 @@
 """The one way in which assets are cut: days in UTC.
 
-Here: the partitions definition, dates from its keys, and those of a run. Not here: how late a day's readings may come
-(`Settings`).
+How late a day's readings may come is one of the `Settings`.
 """
 
 from collections.abc import Iterable

@@ -2,8 +2,7 @@
 
 Dagster's own way is to record every date of a step when the step has ended well. So what ends it early would leave
 dates in the tables that Dagster does not know of, and a step could not go on beside one bad date. Here a date is
-recorded when it is made, and a step says that it is done without recording its dates once more. Not here: which dates
-are made (`assets/daily_tables.py`).
+recorded when it is made, and a step says that it is done without recording its dates once more.
 """
 
 from collections import defaultdict

@@ -1,8 +1,7 @@
 """A run of some dates in a process of its own, which is gone when the call returns, however it returns.
 
-Here: starting it, hearing of its steps, ending it and all that it started. Spark and Dagster each have their own mind
-about signals, and a Java virtual machine outlives its Python for a moment; a process group has neither trouble. Not
-here: the run itself (`local_run.py`).
+Spark and Dagster each have their own mind about signals, and a Java virtual machine outlives its Python for a moment; a
+process group has neither trouble.
 """
 
 import json

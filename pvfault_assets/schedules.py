@@ -1,7 +1,6 @@
 """When assets are made without anybody asking.
 
-Here: the job that makes all of a day, and its daily schedule, which is stopped until somebody starts it. Not here:
-what is made (`assets/`).
+The job that makes all of a day, and its daily schedule, which is stopped until somebody starts it.
 """
 
 from collections.abc import Iterator

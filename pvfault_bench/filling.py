@@ -1,7 +1,6 @@
 """A topic with one day of a fleet of any size.
 
-Here: how few simulated devices become many, in the order in which a fleet sends. Not here: the simulation
-(`pvfault_workshop.simulation`), the encoding (`pvfault_gateway`).
+A few simulated devices become many, in the order in which a fleet sends.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """What the two computing stages do at heart, in a process of its own: `python -m pvfault_bench.kernels KERNEL`.
 
-Says `ready` once it is warm, begins at a line on standard input, and gives its rates as one line of JSON. Not here:
-how many such processes run, and with how many threads (`yardsticks.py`).
+Says `ready` once it is warm, begins at a line on standard input, and gives its rates as one line of JSON.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The machine that is measured: its processor, and the memory that processes take.
-
-Not here: what the processes do meanwhile (`stages.py`).
-"""
+"""The machine that is measured: its processor, and the memory that processes take."""
 
 import os
 import resource

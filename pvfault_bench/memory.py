@@ -1,7 +1,6 @@
 """Memory of the steps that hold something a device, by the size of the fleet.
 
-Here: what each step is given, and its peak in a process of its own. Not here: the memory of whole stages while a day is
-made (`machine.py`), how figures are shown (`pvfault_cli/bench.py`).
+Each step has its peak in a process of its own. The memory of whole stages while a day is made is in `machine.py`.
 
 What a step is given lies on the disk or is made as it goes, so that only what the step itself holds is counted.
 """

@@ -4,7 +4,6 @@
 of images. Where there is a choice, the one that favours it is taken: dark windows are skipped, the wavelet transform is
 all that is computed, plain Parquet is written between its two steps instead of an audited table, images come to Keras
 in large batches with the network loaded once a worker, and what does not grow with the number of windows is taken off.
-Not here: the project's own way (`stages.py`).
 """
 
 import shutil

@@ -1,7 +1,6 @@
 """A peer: the consumer loop that one writes first, with confluent_kafka, fastavro and pandas.
 
-It reads, decodes, removes duplicates and sorts, in one process; it writes nothing and audits nothing. Not here: the
-job that does this in Spark (`spark_jobs/ingest_readings.py`).
+It reads, decodes, removes duplicates and sorts, in one process; it writes nothing and audits nothing.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """Figures of one or more benchmarks as tables and a plot.
 
-Here: docs/performance.md's measured parts, so that a new measurement is one command away. Not here: the figures
-themselves (`run.py`, `sizing.py`), what a terminal shows (`pvfault_cli/bench.py`).
+These are docs/performance.md's measured parts, so that a new measurement is one command away. What a terminal shows is
+in `pvfault_cli/bench.py`.
 """
 
 import json

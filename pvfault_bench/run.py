@@ -1,7 +1,6 @@
 """One benchmark from an empty folder to its figures.
 
-Here: what is measured in which order, and how the figures are derived from it. Not here: the single measurements, how
-figures are shown (`report.py`, `pvfault_cli/bench.py`).
+What is measured in which order, and how the figures are derived from it.
 """
 
 import os
@@ -27,7 +26,7 @@ Step = Callable[[str], AbstractContextManager]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Benchmark:
     """What is to be measured.
 
     Attributes
@@ -46,7 +45,7 @@ class Plan:
 
 def measure(
     settings: Settings,
-    plan: Plan,
+    benchmark: Benchmark,
     step: Step = lambda _name: nullcontext(),
     on_progress: Callable[[int], None] = lambda _sent: None,
 ) -> dict:
@@ -56,7 +55,7 @@ def measure(
     ----------
     settings : Settings
         With a state folder, a registry and a broker's address of the benchmark's own.
-    plan : Plan
+    benchmark : Benchmark
     step : function
         Gives a context around each step.
     on_progress : function of int
@@ -73,29 +72,29 @@ def measure(
             broker.start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
         started = time.perf_counter()
         with step("Topic filled"):
-            readings = fill_topic(settings, plan.devices, on_progress)
+            readings = fill_topic(settings, benchmark.devices, on_progress)
         fill_seconds = time.perf_counter() - started
         config = JobConfig.from_settings(settings, [DAY], allow_fewer=True)
         with step("Spark started"), _speaking_into(settings.home / "spark.log"):
             spark = start_session(settings)
-        timings = time_stages(spark, config, plan.runs, step)
-        found = {} if plan.stages_only else {"original": _time_original(spark, config, plan, settings, step)}
+        timings = time_stages(spark, config, benchmark.runs, step)
+        found = {} if benchmark.stages_only else {"original": _time_original(spark, config, benchmark, settings, step)}
         # Not where the above fails: Spark ends with this process, and a connection that was broken off in the middle
         # of a call would only cover what failed.
         spark.stop()
-        if not plan.stages_only:
+        if not benchmark.stages_only:
             found |= _measure_alone(settings, readings, step)
     finally:
         broker.stop(settings)
-    return derive_figures(plan, readings, timings, found) | {"fill_seconds": round(fill_seconds, 1)}
+    return derive_figures(benchmark, readings, timings, found) | {"fill_seconds": round(fill_seconds, 1)}
 
 
-def derive_figures(plan: Plan, readings: int, timings: Timings, found: dict) -> dict:
+def derive_figures(benchmark: Benchmark, readings: int, timings: Timings, found: dict) -> dict:
     """What follows from the measurements.
 
     Parameters
     ----------
-    plan : Plan
+    benchmark : Benchmark
     readings : int
         In the topic.
     timings : Timings
@@ -113,16 +112,16 @@ def derive_figures(plan: Plan, readings: int, timings: Timings, found: dict) -> 
     path_seconds = statistics.median(path)
     lit = timings.windows[OK]
     figures = {
-        "devices": plan.devices,
+        "devices": benchmark.devices,
         "readings": readings,
         "windows": timings.windows,
         "cores": cores,
-        "runs": plan.runs,
+        "runs": benchmark.runs,
         "ratio_to_kafka_read": path_seconds / seconds[BARE_READ],
         "readings_per_second": readings / path_seconds,
         "peak_memory_gib": max(timings.peak_memory_gib[stage] for stage in STAGES),
         "path_seconds": path_seconds,
-        "core_seconds_per_device_day": path_seconds * cores / plan.devices,
+        "core_seconds_per_device_day": path_seconds * cores / benchmark.devices,
         "warmup_seconds": sum(timings.warmup[stage] for stage in STAGES),
         "stage_images_per_second": lit / seconds[CLASSIFY],
         "stage_windows_per_second": lit / seconds[SCALOGRAMS],
@@ -149,9 +148,9 @@ def derive_figures(plan: Plan, readings: int, timings: Timings, found: dict) -> 
     return _rounded(figures)
 
 
-def _time_original(spark, config, plan, settings, step):
+def _time_original(spark, config, benchmark, settings, step):
     with step("Original method timed"):
-        return original.time_original(spark, config, plan.devices, Path(settings.home))
+        return original.time_original(spark, config, benchmark.devices, Path(settings.home))
 
 
 def _measure_alone(settings, readings, step) -> dict:

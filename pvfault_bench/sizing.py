@@ -1,6 +1,6 @@
 """What a day of a plant costs on EMR Serverless, from core-seconds per device-day.
 
-Here: assumptions, arithmetic. Not here: prices (`pvfault.prices`), the measurement (`run.py`).
+Assumptions and arithmetic; the prices are in `pvfault.prices`.
 """
 
 import math

@@ -1,7 +1,4 @@
-"""The real jobs, timed one by one, with Spark's bare read of the same topic before them.
-
-Not here: other ways to the same result (`yardsticks.py`, `original.py`, `peer.py`).
-"""
+"""The real jobs, timed one by one, with Spark's bare read of the same topic before them."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """The floor under the two stages that compute: the bare matrix product, and the network with nothing around it.
 
-Each is measured in processes of its own, whose threads are limited before anything is imported. Not here: Spark's bare
-read (`stages.py`), and other ways to the same result (`original.py`, `peer.py`).
+Each is measured in processes of its own, whose threads are limited before anything is imported. The floor under ingest,
+Spark's bare read of the topic, is in `stages.py`.
 """
 
 import json

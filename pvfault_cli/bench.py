@@ -98,7 +98,7 @@ def _measure(devices: int, runs: int, stages_only: bool) -> dict:
     from rich.console import Console
 
     from pvfault.readings import READINGS_PER_DAY
-    from pvfault_bench.run import Plan, measure
+    from pvfault_bench.run import Benchmark, measure
     from pvfault_cli.steps import Steps
     from pvfault_gateway import broker
 
@@ -114,7 +114,7 @@ def _measure(devices: int, runs: int, stages_only: bool) -> dict:
         home = Path(folder)
         address = f"localhost:{broker.free_port()}"
         settings = read_settings(home=home, broker=address, registry=home / "devices.csv")
-        return measure(settings, Plan(devices, runs, stages_only), steps.step, tell)
+        return measure(settings, Benchmark(devices, runs, stages_only), steps.step, tell)
 
 
 def _print(console, found):
@@ -136,12 +136,12 @@ def _print_table(console, rows, *headings):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    shown = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for number, heading in enumerate(headings):
-        shown.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
     for row in rows:
-        shown.add_row(*row)
-    console.print(shown)
+        table.add_row(*row)
+    console.print(table)
     console.print()
 
 

@@ -45,9 +45,9 @@ def deploy(
         return
     from rich.console import Console
 
-    from pvfault_deploy.account import connect, shown_to_the_user
+    from pvfault_deploy.account import explained, sign_in
     from pvfault_deploy.check import lint_templates
-    from pvfault_deploy.deploy import Plan, check_given, rehearse
+    from pvfault_deploy.deploy import Deployment, check_given, rehearse
     from pvfault_deploy.deploy import deploy as make_everything
     from pvfault_deploy.release import pack
     from pvfault_deploy.stacks import read_templates
@@ -58,16 +58,16 @@ def deploy(
     project = Path.cwd()
     templates = read_templates(project)
     check_given(stage, given, templates)
-    with shown_to_the_user():
-        account = connect()
+    with explained():
+        account = sign_in()
         typer.echo(f"Account {account.id}, region {account.region}, stage {stage}.", err=True)
         _check(operator, lint_templates, project)
         release = _pack(operator, pack, project)
-        plan = Plan(stage, release, templates, given, frozenset(lose or ()))
+        deployment = Deployment(stage, release, templates, given, frozenset(lose or ()))
         if dry_run:
-            rehearse(plan, account, operator)
+            rehearse(deployment, account, operator)
             typer.echo("Nothing was changed (--dry-run).")
-        elif make_everything(plan, account, operator):
+        elif make_everything(deployment, account, operator):
             typer.echo(f"Deployed: release {release.name}. See `pvfault deploy status --stage {stage}`.")
         else:
             typer.echo(f"Nothing to change: release {release.name} is deployed.")
@@ -82,12 +82,12 @@ def status(
 
     Example: `pvfault deploy status --stage prod`
     """
-    from pvfault_deploy.account import connect, shown_to_the_user
+    from pvfault_deploy.account import explained, sign_in
     from pvfault_deploy.deploy import application_state, look
 
     stage = stage or context.parent.params["stage"]  # `deploy --stage test status` means test too
-    with shown_to_the_user():
-        account = connect()
+    with explained():
+        account = sign_in()
         found = look(stage, account)
         typer.echo(f"Account {account.id}, region {account.region}, stage {stage}.")
         for stack in found.values():

@@ -1,7 +1,6 @@
 """What commands say and how: errors, progress, numbers, dates, and what they check before they start.
 
-Here: what more than one command needs, settings and outputs too. Results go to standard output, all else to standard
-error.
+What more than one command needs, settings and outputs too. Results go to standard output, all else to standard error.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """A long command step by step: what it is doing, and how long it took.
 
-Here: how that is shown. Not here: what is done, progress that can be counted (`messages.py`).
+Progress that can be counted, as a bar, is in `messages.py`.
 """
 
 import time

@@ -1,6 +1,6 @@
 """The account that is deployed to, and what its errors mean to whoever deploys.
 
-Here: the clients of one account and region, and the words for what is in the way. Not here: what is asked of them.
+The clients of one account and region, and the words for what is in the way.
 """
 
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ _WORDS = (
 
 
 @contextmanager
-def shown_to_the_user() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn Amazon's errors that a user can mend into messages; others keep their traceback.
 
     Raises
@@ -112,7 +112,7 @@ def shown_to_the_user() -> Iterator[None]:
         raise
 
 
-def connect() -> Account:
+def sign_in() -> Account:
     """Whoever the environment says we are, checked by asking who that is.
 
     Raises
@@ -120,7 +120,7 @@ def connect() -> Account:
     PvfaultError
         If there is no region, or there are no credentials, or they are not accepted.
     """
-    with shown_to_the_user():
+    with explained():
         session = boto3.Session()
         if session.region_name is None:
             raise failures.NoRegionError

@@ -1,9 +1,6 @@
 """How one stack is made or changed: by a change set.
 
 Stacks and change sets are asked for by their ids. A name can have come to mean another stack by then.
-
-Here: the change set's way, and the reasons where it fails. Not here: which stacks (`stacks.py`), in which order, and
-who agrees (`deploy.py`).
 """
 
 import re

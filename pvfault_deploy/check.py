@@ -1,6 +1,6 @@
 """What is wrong with the templates before Amazon is asked.
 
-Here: cfn-lint over each template. Not here: CloudFormation's own checks, which come with a change set.
+cfn-lint looks at each template. CloudFormation's own checks come later, with a change set.
 """
 
 from importlib.util import find_spec

@@ -1,8 +1,8 @@
 """What a deployment costs a month: quantities of a fleet times prices, one line for each thing that is billed.
 
-Here: prices (those of EMR Serverless are in `pvfault.prices`), quantities, arithmetic, also for the services that could
-have done the same (docs/alternatives.md). `python -m pvfault_deploy.costs 10000` prints the tables, and a test holds
-the pages to them. Not here: how long jobs take (`docs/performance.md`).
+Prices (those of EMR Serverless are in `pvfault.prices`), quantities, arithmetic, also for the services that could have
+done the same (docs/alternatives.md). `python -m pvfault_deploy.costs 10000` prints the tables, and a test holds the
+pages to them.
 
 Prices: us-east-1, on demand, no free tier that ends, in dollars. Amazon's pages could not be opened from where this was
 written. They were looked up on 2026-11-24 in stored copies of these pages or in several public repositories that

@@ -1,7 +1,6 @@
 """A deployment from beginning to end, and what is deployed.
 
-Here: the order: check, pack, make what a release is kept in, send it, make the rest. Not here: each of these steps, and
-what is printed of them (`pvfault_cli/deploy.py`).
+The order: check, pack, make what a release is kept in, send it, make the rest.
 """
 
 import re
@@ -47,7 +46,7 @@ class Operator(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Deployment:
     """What shall be deployed.
 
     Attributes
@@ -95,7 +94,7 @@ def check_given(stage: str, given: Mapping[str, str], templates: tuple[Template,
         raise PvfaultError(f"no template has a parameter {unknown[0]}; there are {', '.join(sorted(known))}")
 
 
-def deploy(plan: Plan, account: Account, operator: Operator) -> bool:
+def deploy(deployment: Deployment, account: Account, operator: Operator) -> bool:
     """Make or change everything, one stack after the other.
 
     Returns
@@ -108,20 +107,20 @@ def deploy(plan: Plan, account: Account, operator: Operator) -> bool:
     PvfaultError
         If something is in the way. What is done by then stays; deploying again goes on from there.
     """
-    given, outputs = _given(plan, account), {}
+    given, outputs = _given(deployment, account), {}
     changed = False
-    for template in plan.templates:
+    for template in deployment.templates:
         if template.concern not in FOUNDATIONS and "Release" not in given:
-            changed |= _send(plan, account, operator, outputs["BootstrapBucketName"])
-            given |= _of_the_release(plan.release, outputs)
+            changed |= _send(deployment, account, operator, outputs["BootstrapBucketName"])
+            given |= _of_the_release(deployment.release, outputs)
             _require_images(account, given)
-        done, outputs_of_it = _change_stack(plan, template, account, operator, given, outputs)
+        done, outputs_of_it = _change_stack(deployment, template, account, operator, given, outputs)
         changed |= done
         outputs |= outputs_of_it
     return changed
 
 
-def rehearse(plan: Plan, account: Account, operator: Operator) -> None:
+def rehearse(deployment: Deployment, account: Account, operator: Operator) -> None:
     """Show what `deploy` would change, and change nothing.
 
     Raises
@@ -129,13 +128,13 @@ def rehearse(plan: Plan, account: Account, operator: Operator) -> None:
     PvfaultError
         If something is in the way.
     """
-    given, outputs = _given(plan, account), {}
+    given, outputs = _given(deployment, account), {}
     complete, coming, lost = True, set(OF_THE_RELEASE), []
-    for template in plan.templates:
-        stack = change.describe(account, stack_name(plan.stage, template.concern))
+    for template in deployment.templates:
+        stack = change.describe(account, stack_name(deployment.stage, template.concern))
         change.require_changeable(account, stack)
         if not given.get("Release") and {"JobImageRepository", "DagsterImageRepository"} <= set(outputs):
-            given |= _of_the_release(plan.release, outputs)
+            given |= _of_the_release(deployment.release, outputs)
         if not stack.is_there:
             _, missing = resolve_parameters(template, given, outputs, stack.parameters)
             _require_none([name for name in missing if name not in coming], template, stack)
@@ -150,7 +149,7 @@ def rehearse(plan: Plan, account: Account, operator: Operator) -> None:
         else:
             operator.show(stack.name, changes)
             change.discard(account, changes)
-            lost += losses.find_losses(changes, plan.lose)
+            lost += losses.find_losses(changes, deployment.lose)
         outputs |= stack.outputs
     losses.require_none(lost)
     if complete:
@@ -168,10 +167,10 @@ def application_state(account: Account, application: str) -> str:
     return f"{found['state']} ({found['releaseLabel']})"
 
 
-def _given(plan, account):
+def _given(deployment, account):
     """What the user gave, and what the first stacks were given before: a prefix is typed once."""
-    given = {"Stage": plan.stage, **plan.given}
-    before = change.describe(account, stack_name(plan.stage, "storage")).parameters
+    given = {"Stage": deployment.stage, **deployment.given}
+    before = change.describe(account, stack_name(deployment.stage, "storage")).parameters
     given.setdefault("BucketPrefix", before.get("BucketPrefix", ""))
     if not given["BucketPrefix"]:
         raise PvfaultError(
@@ -180,7 +179,7 @@ def _given(plan, account):
         )
     if before and before["BucketPrefix"] != given["BucketPrefix"]:
         raise PvfaultError(
-            f"--prefix is {given['BucketPrefix']!r}, but the buckets of {plan.stage} begin with "
+            f"--prefix is {given['BucketPrefix']!r}, but the buckets of {deployment.stage} begin with "
             f"{before['BucketPrefix']!r}; leave it out, or give another --stage"
         )
     return given
@@ -196,20 +195,20 @@ def _of_the_release(release: Release, outputs) -> dict[str, str]:
     return dict(zip(OF_THE_RELEASE, values, strict=True))
 
 
-def _send(plan, account, operator, bucket):
-    operator.begin(f"Release {plan.release.name} into {bucket}")
-    sent = upload(plan.release, account, bucket, operator.tell)
+def _send(deployment, account, operator, bucket):
+    operator.begin(f"Release {deployment.release.name} into {bucket}")
+    sent = upload(deployment.release, account, bucket, operator.tell)
     operator.end(
-        f"Release {plan.release.name}: {sent} of {len(plan.release.files)} files sent to {bucket}"
+        f"Release {deployment.release.name}: {sent} of {len(deployment.release.files)} files sent to {bucket}"
         if sent
-        else f"Release {plan.release.name} is in {bucket}"
+        else f"Release {deployment.release.name} is in {bucket}"
     )
     return bool(sent)
 
 
-def _change_stack(plan, template, account, operator, given, outputs):
+def _change_stack(deployment, template, account, operator, given, outputs):
     """Whether a stack was changed, and its outputs."""
-    stack = change.describe(account, stack_name(plan.stage, template.concern))
+    stack = change.describe(account, stack_name(deployment.stage, template.concern))
     change.require_changeable(account, stack)
     values, missing = resolve_parameters(template, given, outputs, stack.parameters)
     _require_none(missing, template, stack)
@@ -225,7 +224,7 @@ def _change_stack(plan, template, account, operator, given, outputs):
     if stack.is_there:
         operator.show(stack.name, changes)
         try:
-            losses.require_none(losses.find_losses(changes, plan.lose))
+            losses.require_none(losses.find_losses(changes, deployment.lose))
             _require_agreement(operator, stack)
         except BaseException:  # an interrupt at the question too
             change.discard(account, changes)

@@ -2,8 +2,6 @@
 
 To agree to changes, or to let a script agree to all of them (`--yes`), is not yet to give this up. A loss is allowed by
 the physical id of the resource: the one that has taken its place since has another, and is not meant.
-
-Here: which kinds of resources hold something, and the refusal. Not here: what becomes of a resource (`change.py`).
 """
 
 from collections.abc import Collection
@@ -52,10 +50,10 @@ def require_none(losses: list[Change]) -> None:
     """
     if not losses:
         return
-    told = "\n".join(f"  {_describe(loss)}: {HELD[loss.kind]}" for loss in losses)
+    lines = "\n".join(f"  {_describe(loss)}: {HELD[loss.kind]}" for loss in losses)
     options = " ".join(f"--lose {loss.physical_id}" for loss in losses)
     raise PvfaultError(
-        f"deploying could not bring back what these changes take away, so they were not made:\n{told}\n"
+        f"deploying could not bring back what these changes take away, so they were not made:\n{lines}\n"
         f"If that shall be lost, deploy again with {options}"
     )
 

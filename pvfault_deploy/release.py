@@ -1,7 +1,7 @@
 """A release: everything that jobs on AWS run, packed once, named by its content, never changed afterwards.
 
-Here: what is in it, its name, how it gets into the bucket. Not here: the Python packages that jobs use, which are in
-the image of the same tag (`infra/images`), how jobs use a release (`pvfault_assets/resources`).
+What is in it, its name, how it gets into the bucket. Not here: the Python packages that jobs use, which are in the
+image of the same tag (`infra/images`).
 """
 
 import hashlib

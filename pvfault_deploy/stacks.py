@@ -1,8 +1,7 @@
 """The stacks of a deployment, in the order in which they are made, and what each of them is given.
 
-Here: names, order, and where a parameter's value comes from. A parameter is given by the user, or has the name of an
-output of an earlier stack, or keeps the value that the stack has, or has the template's default. Not here: what is in a
-stack (`infra/cloudformation`), how it is changed (`change.py`).
+A parameter is given by the user, or has the name of an output of an earlier stack, or keeps the value that the stack
+has, or has the template's default.
 """
 
 from collections.abc import Mapping

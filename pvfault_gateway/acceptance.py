@@ -1,8 +1,7 @@
 """What a topic may be sent, decided before anything is.
 
-Here: the times that a reading can have, and how old and how far behind newer ones it may be for a topic to keep it and
-for ingest to take it. Not here: questions to the topic (`topics.py`), and what the broker refuses all the same
-(`producer.py`).
+The times that a reading can have, and how old and how far behind newer ones it may be for a topic to keep it and for
+ingest to take it. What a broker refuses all the same is noticed in `producer.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,14 @@ from pvfault.errors import PvfaultError
 from pvfault.readings import AHEAD_OF_RECORD, BEHIND_RECORD, DEVICE_ID
 from pvfault.settings import Settings
 from pvfault_gateway.encoding import milliseconds, now_ms
-from pvfault_gateway.topics import FOR_EVER, Topic, describe_topic, ensure_topic, new_topic, newest_by_partition
+from pvfault_gateway.topics import (
+    FOR_EVER,
+    TopicDescription,
+    describe_topic,
+    ensure_topic,
+    new_topic,
+    newest_by_partition,
+)
 
 # A clock that lost its battery begins again at 1970, 1980 or 2000. Seconds taken for milliseconds are of 1970 too.
 EARLIEST = datetime(2001, 1, 1, tzinfo=UTC)
@@ -130,7 +136,7 @@ def nothing_possible(first: np.datetime64, last: np.datetime64) -> PvfaultError:
     )
 
 
-def check_topic(settings: Settings, topic: Topic, first: datetime) -> None:
+def check_topic(settings: Settings, topic: TopicDescription, first: datetime) -> None:
     """Refuse to send readings that the topic would not keep, or not under their own time.
 
     Raises
@@ -181,7 +187,7 @@ def check_order(settings: Settings, newest: Sequence[datetime | None], first: Ma
     PvfaultError
         If some are older.
     """
-    behind = {device: newest[partition_of(device.encode(), len(newest))] for device in first}
+    behind = {device: newest[topic_partition_of(device.encode(), len(newest))] for device in first}
     too_old = [device for device in first if first[device] < _earliest_behind(behind[device])]
     if too_old:
         device = min(too_old, key=first.get)
@@ -195,12 +201,12 @@ def check_order(settings: Settings, newest: Sequence[datetime | None], first: Ma
         )
 
 
-def partition_of(device: bytes, partitions: int) -> int:
+def topic_partition_of(device: bytes, partitions: int) -> int:
     """The partition of a device's records, as Kafka's own clients and ours choose it: by murmur2 of the key.
 
     Examples
     --------
-    >>> [partition_of(f"INV000000{n}".encode(), 8) for n in range(4)]
+    >>> [topic_partition_of(f"INV000000{n}".encode(), 8) for n in range(4)]
     [2, 7, 4, 5]
     """
     mixed = 0x9747B28C ^ len(device)
@@ -220,7 +226,9 @@ _MURMUR, _32_BITS = 0x5BD1E995, 0xFFFFFFFF
 def _partitions_of(readings, partitions):
     """The partition of each reading."""
     devices = readings[DEVICE_ID].combine_chunks().dictionary_encode()
-    of_device = np.array([partition_of(device.encode(), partitions) for device in devices.dictionary.to_pylist()], int)
+    of_device = np.array(
+        [topic_partition_of(device.encode(), partitions) for device in devices.dictionary.to_pylist()], int
+    )
     return of_device[devices.indices.to_numpy()]
 
 

@@ -1,7 +1,6 @@
 """The Kafka broker of a laptop: a real Apache Kafka, one node, from the packages of `make setup`.
 
-Here: its configuration, and starting, stopping and finding its process. One state folder (`Settings.home`) has one
-broker. Not here: topics and what is in them (`topics.py`), brokers of a cluster, which are run by somebody else.
+One state folder (`Settings.home`) has one broker. Brokers of a cluster are run by somebody else.
 """
 
 import contextlib

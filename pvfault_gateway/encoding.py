@@ -1,7 +1,7 @@
 """Readings as records of Kafka: key = deviceID, value = Avro under its schema's id, timestamp = the reading's.
 
-Here: bytes, of whole batches at a time. Not here: the schema and its id (`pvfault.readings`), taking records apart
-again (`spark_jobs`), sending them (`producer.py`).
+Whole batches become bytes at a time. The schema and its id are in `pvfault.readings`, and records are taken apart again
+in `spark_jobs/decode.py`.
 """
 
 import struct
@@ -84,7 +84,7 @@ def milliseconds(readings: pa.RecordBatch | pa.Table) -> np.ndarray:
     return readings[TIMESTAMP].cast(pa.int64()).to_numpy() // 1000
 
 
-def read_back(value: bytes) -> tuple[bytes, int]:
+def read_device_and_time(value: bytes) -> tuple[bytes, int]:
     """DeviceID, and timestamp in milliseconds since 1970, of one reading that `encode` has made."""
     digits = value[_TIMESTAMP_AT:_MEASUREMENTS_AT]
     return value[_DEVICE_AT:_TIMESTAMP_AT], sum((digit & 0x7F) << 7 * i for i, digit in enumerate(digits)) >> 1

@@ -1,7 +1,6 @@
 """Amazon MSK: which brokers a cluster has, and the tokens by which it knows us.
 
-Here: every call to Amazon's API that reaching a broker needs. Not here: what a client is told
-(`pvfault.broker_access`), the clients themselves (`topics.py`, `producer.py`).
+Every call to Amazon's API that reaching a broker needs. What a client is given of it is in `pvfault.broker_access`.
 """
 
 from dataclasses import replace

@@ -1,7 +1,6 @@
 """Send readings to Kafka, and lose none without saying so.
 
-Here: a producer that keeps out what may not be sent, and knows of each reading whether the broker confirmed it. Not
-here: bytes (`encoding.py`), what may be sent (`acceptance.py`), where readings come from (`replay.py`, `simulate.py`).
+A producer keeps out what may not be sent, and knows of each reading whether the broker confirmed it.
 """
 
 import contextlib
@@ -17,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_gateway.acceptance import Gate
-from pvfault_gateway.encoding import encode, encode_keys, now_ms, read_back, record_timestamps
+from pvfault_gateway.encoding import encode, encode_keys, now_ms, read_device_and_time, record_timestamps
 from pvfault_gateway.topics import await_topic, client_config, describe_topic, topic_id
 
 # Readings that are encoded at a time: 3 MB, and a progress bar that moves several times a second.
@@ -249,7 +248,7 @@ class ReadingProducer:
         if not self._refused:
             return
         error, value = self._first_refusal
-        device, time_ms = read_back(value)
+        device, time_ms = read_device_and_time(value)
         raise PvfaultError(
             f"The broker at {self._settings.broker} refused {self._refused:,} of {self._sent:,} readings "
             f"({error.str()}), the first of {device.decode()} at {_utc(time_ms)}; the others have arrived. The "
@@ -296,7 +295,7 @@ class ReadingProducer:
 
 def _record(value):
     """Key, value and timestamp of a record, from its value."""
-    device, time_ms = read_back(value)
+    device, time_ms = read_device_and_time(value)
     return device, value, min(time_ms, now_ms())
 
 

@@ -1,7 +1,6 @@
 """Replay files of readings into Kafka.
 
-Here: several files as one series in time order, and sending a series. Not here: reading one file
-(`pvfault.reading_files`), made-up readings (`simulate.py`), which readings are kept out (`acceptance.py`).
+Several files become one series in time order, which is sent.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,6 @@
 """Send the readings of a simulated fleet to Kafka, with the registry and the labels that belong to it.
 
-Here: the files beside the readings, and one day after the other. Not here: the simulation itself
-(`pvfault_workshop.simulation`).
+One day after the other is sent; the simulation itself is in `pvfault_workshop.simulation`.
 """
 
 import io

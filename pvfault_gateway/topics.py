@@ -54,7 +54,7 @@ _MSK_TOPIC = {
 
 
 @dataclass(frozen=True)
-class Topic:
+class TopicDescription:
     """What a topic is like.
 
     Attributes
@@ -203,7 +203,7 @@ def await_topic(settings: Settings, ask: Callable[[Settings], object]) -> object
     return found
 
 
-def describe_topic(settings: Settings) -> Topic | None:
+def describe_topic(settings: Settings) -> TopicDescription | None:
     """Tell what the topic is like; None if it is not there.
 
     Raises
@@ -230,7 +230,7 @@ def describe_topic(settings: Settings) -> Topic | None:
         ) from error
     values = {name: entry.value for name, entry in config.items()}
     retention_ms = int(values["retention.ms"])
-    return Topic(
+    return TopicDescription(
         len(partitions),
         FOR_EVER if retention_ms == FOR_EVER else retention_ms / DAY_MS,
         takes_days=_takes_days(values),
@@ -240,9 +240,9 @@ def describe_topic(settings: Settings) -> Topic | None:
     )
 
 
-def new_topic(settings: Settings) -> Topic:
+def new_topic(settings: Settings) -> TopicDescription:
     """Tell what a topic would be like that `ensure_topic` makes without being asked for anything."""
-    return Topic(PARTITIONS, MSK_RETENTION_DAYS if settings.broker_iam_region else FOR_EVER, exists=False)
+    return TopicDescription(PARTITIONS, MSK_RETENTION_DAYS if settings.broker_iam_region else FOR_EVER, exists=False)
 
 
 def topic_id(settings: Settings) -> str | None:

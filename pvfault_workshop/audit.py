@@ -1,7 +1,6 @@
 """What a new network has to show before it takes the place of the one that is there.
 
-Here: whether its file holds it, and whether it is worse. Not here: scores (`evaluation/scores.py`), how sure they are
-(`evaluation/intervals.py`), how it gets into its place (`publishing.py`).
+Whether its file holds it, and whether it is worse.
 """
 
 from dataclasses import dataclass

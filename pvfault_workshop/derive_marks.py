@@ -1,8 +1,7 @@
 """The marks and their scales, found again from simulated training windows.
 
-Here: the numbers that marks are chosen from, the constants of their scales, and leaving out again and again what a
-perceptron misses least. Not here: how a number is measured and scaled (`pvfault/marks.py`), the devices
-(`simulation/`), typical references (`derive_references.py`).
+The numbers that marks are chosen from, the constants of their scales, and leaving out again and again what a perceptron
+misses least.
 
 Nothing here changes the marks: the trained weights hang on them.
 """

@@ -1,8 +1,7 @@
 """The typical references and their ridge, found again from simulated healthy devices.
 
-Here: what is typical of devices without history, how close to healthy hours an expectation comes, and what other ridges
-would do. Not here: how a reference is learned (`pvfault/reference.py`), the devices (`simulation/`), the marks
-(`derive_marks.py`).
+What is typical of devices without history, how close to healthy hours an expectation comes, and what other ridges would
+do.
 
 Nothing here changes the numbers that references are learned with: the trained weights hang on them.
 """

@@ -1,9 +1,7 @@
 """From windows to a network with its model card: train, score, write beside, audit, publish.
 
-Here: the order of these steps, and what a weights file says of its own training. `pvfault train` and the asset
-`lenet_model` call the same function. Not here: the windows (`simulation/parts.py`), the training loop (`training.py`),
-the card's text (`evaluation/model_card.py`), what an audit asks (`audit.py`), how files take the place of others
-(`publishing.py`).
+The order of these steps, and what a weights file says of its own training. `pvfault train` and the asset `lenet_model`
+call the same function.
 """
 
 import time

@@ -1,7 +1,7 @@
 """A network takes the place of another: weights with their model card, the old pair or the new one.
 
-Here: where new ones are written, how they get to where readers look, which card belongs to which weights. Not here:
-what is written (`model_making.py`), whether it may take the place of what is there (`audit.py`).
+Where new ones are written, how they get to where readers look, which card belongs to which weights. Whether they may
+take the place of what is there is asked in `audit.py`.
 
 Two files cannot be renamed at once. So a card belongs to the weights whose version it names, and the weights, which
 everything hangs on, are renamed first. Until their card has followed, it lies in the folder that both were written in:

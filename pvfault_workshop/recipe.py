@@ -1,7 +1,6 @@
 """How the network is made: the numbers that `make model` stands for.
 
-Here: those numbers. Not here: what is done with them (`model_making.py`); this module imports nothing, so that
-commands and assets can name defaults without loading the science.
+This module imports nothing, so that commands and assets can name defaults without loading the science.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """What the network learns of the training windows beside their labels.
 
-Here: probabilities of windows by boosted trees that have not seen their devices, and the statistics that these trees
-decide by. Not here: how the network is trained with them (`training.py`), the trees and what they see
-(`evaluation/contenders.py`).
+Probabilities of windows by boosted trees that have not seen their devices, and the statistics that these trees decide
+by. The trees themselves are in `evaluation/contenders.py`: they also compete with the network.
 """
 
 import numpy as np
@@ -57,7 +56,7 @@ def teach(windows: LabelledWindows, *, seed: int) -> np.ndarray:
     return target
 
 
-def describe(windows: LabelledWindows) -> np.ndarray:
+def rank_statistics(windows: LabelledWindows) -> np.ndarray:
     """Statistics of the windows, of their days and neighbours, for the network to tell from the image.
 
     What the trees decide by is more than a label says of a window. A network that can tell these numbers has found in

@@ -1,7 +1,6 @@
 """Training the network on simulated plants.
 
-Here: the training loop and calibration. Not here: the windows it is trained on (`simulation/labelling.py`), the layers
-(`lenet.py`), what the trees teach (`teacher.py`), scores and the model card (`evaluation/`).
+The training loop and calibration. The layers are in another room (`pvfault/lenet.py`).
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from pvfault.marks import MARKS
 from pvfault.tensorflow_start import start_deterministically, start_tensorflow
 from pvfault_workshop.simulation.labelled import LabelledWindows, check_classes
 from pvfault_workshop.simulation.literature_array import is_reference_size
-from pvfault_workshop.teacher import describe, teach
+from pvfault_workshop.teacher import rank_statistics, teach
 
 BATCH = 128
 LEARNING_RATE = 2e-3
@@ -86,7 +85,7 @@ def _train_convolutions(network, training, validation, epochs, seed, rng, report
     rows = _for_convolutions(training)
     learned = training.without_images().select(rows)
     target, weights = teach(learned, seed=seed), _class_weights(training.label)[learned.label]
-    statistics, marks = describe(learned), np.nan_to_num(learned.marks)
+    statistics, marks = rank_statistics(learned), np.nan_to_num(learned.marks)
     steps = -(-len(rows) // BATCH)
     schedule = tf.keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
     optimizer = tf.keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
@@ -95,8 +94,8 @@ def _train_convolutions(network, training, validation, epochs, seed, rng, report
     for epoch in range(epochs):
         losses = []
         for chosen in np.array_split(rng.permutation(len(rows)), steps):
-            shown = (part[chosen] for part in (target, weights, statistics, marks))
-            losses.append(step(training.images[rows[chosen]], *shown))
+            taught = (part[chosen] for part in (target, weights, statistics, marks))
+            losses.append(step(training.images[rows[chosen]], *taught))
         loss, accuracy = _score(predict_logits(network, validation.images), validation.label)
         report(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation {loss:.3f}, right {accuracy:.1%}")
         if loss < best_loss:
@@ -122,8 +121,8 @@ def _class_weights(label):
 
 def _training_step(tf, network, optimizer, n_statistics):
     """One step of the optimizer, compiled."""
-    told = tf.keras.layers.Dense(n_statistics)(network.get_layer("F8").output)
-    pupil = tf.keras.Model(network.input, [network.output, told, network.get_layer("marks").output])
+    estimated = tf.keras.layers.Dense(n_statistics)(network.get_layer("F8").output)
+    pupil = tf.keras.Model(network.input, [network.output, estimated, network.get_layer("marks").output])
     entropy = tf.keras.losses.CategoricalCrossentropy()
     signature = [
         tf.TensorSpec((None, *scalogram.SHAPE), tf.uint8),
@@ -137,9 +136,9 @@ def _training_step(tf, network, optimizer, n_statistics):
     def step(images, target, weight, statistics, marks):
         """Learn from one batch, and return the cross-entropy of its labels."""
         with tf.GradientTape() as tape:
-            probabilities, told, read = pupil(images, training=True)
+            probabilities, estimated, read = pupil(images, training=True)
             loss = entropy(target, probabilities, sample_weight=weight)
-            whole = loss + STATISTICS_WEIGHT * tf.reduce_mean(tf.square(statistics - told))
+            whole = loss + STATISTICS_WEIGHT * tf.reduce_mean(tf.square(statistics - estimated))
             whole += MARKS_WEIGHT * tf.reduce_mean(tf.square(marks - read))
         gradients = tape.gradient(whole, pupil.trainable_variables)
         optimizer.apply_gradients(zip(gradients, pupil.trainable_variables, strict=True))
@@ -173,7 +172,7 @@ def _train_dense_layers(network, training, rng):
 def _dense_step(tf, dense, optimizer):
     """One step of the optimizer for the dense layers, compiled."""
     entropy = tf.keras.losses.SparseCategoricalCrossentropy()
-    signature = [tf.TensorSpec((None, *shown.shape[1:]), tf.float32) for shown in dense.inputs]
+    signature = [tf.TensorSpec((None, *given.shape[1:]), tf.float32) for given in dense.inputs]
     signature += [tf.TensorSpec((None,), tf.int64), tf.TensorSpec((None,), tf.float32)]
 
     @tf.function(input_signature=signature)

@@ -1,6 +1,6 @@
 """Job: a date's `scalograms` to its `predictions`.
 
-Here: how images reach the network in the workers, and what is audited. Not here: the network (`pvfault.lenet`).
+How images reach the network in the workers, and what is audited.
 """
 
 from collections import Counter
@@ -103,7 +103,7 @@ def _predict(model: str) -> Callable:
 
 
 def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:
-    source = scans.read_files(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
+    source = scans.read_file_by_file(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
     if source is None:
         source = scans.Source(scans.read_large_rows(spark, SCALOGRAMS, day, IMAGES_AT_ONCE))
     with scans.naming_damage(spark, day, SCALOGRAMS):

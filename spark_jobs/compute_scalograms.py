@@ -1,7 +1,6 @@
 """Job: a date's `readings` to its `scalograms`, 24 windows for each device that is registered or sent something.
 
-Here: how readings reach `pvfault.rows.scalograms` device by device, and what is audited. Not here: windows and images
-themselves.
+How readings reach `pvfault.rows.scalograms` device by device, and what is audited.
 """
 
 from collections import Counter
@@ -219,7 +218,7 @@ def _write_seen(spark: SparkSession, to_rows: Callable, day: date) -> tuple[list
         return publishing.write(source, to_rows, SCALOGRAMS, day)
 
     # Ingest writes all readings of a device into one file, sorted, so none has to be moved to come together.
-    source = scans.read_files(spark, READINGS, day, READING_SCHEMA.names, ROWS_AT_ONCE)
+    source = scans.read_file_by_file(spark, READINGS, day, READING_SCHEMA.names, ROWS_AT_ONCE)
     if source:
         written, tallies = write(source)
         if _are_whole(tallies):

@@ -111,7 +111,7 @@ def decode(records: pa.RecordBatch, span: Span) -> Readings:
     return Readings(is_reading, devices, device, time_ms, value["measurements"])
 
 
-def explain(records: pa.RecordBatch, span: Span) -> pa.Array:
+def find_rejection_reasons(records: pa.RecordBatch, span: Span) -> pa.Array:
     """Say of each record why it is no reading, null if it is one.
 
     Parameters

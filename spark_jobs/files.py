@@ -34,7 +34,7 @@ class FileError(PvfaultError):
 
 
 @dataclass(frozen=True)
-class Part:
+class FileRange:
     """A range of a data file: its row groups whose middle is inside, as Parquet's readers take it.
 
     Attributes
@@ -94,12 +94,12 @@ class Written:
     starts: tuple[int, ...]
 
 
-def read(part: Part, schema: pa.Schema, rows_at_once: int) -> Iterator[pa.RecordBatch]:
+def read(part: FileRange, schema: pa.Schema, rows_at_once: int) -> Iterator[pa.RecordBatch]:
     """Rows of a part of a file, in the file's order, no more than one row group of it in memory.
 
     Parameters
     ----------
-    part : Part
+    part : FileRange
     schema : pa.Schema
         The columns to read, found by their `FIELD_ID`, whatever they are called in the file. A column that is younger
         than the file is null.
@@ -236,7 +236,7 @@ def _options(schema: pa.Schema) -> dict:
     }
 
 
-def _row_groups_of(part: Part, metadata: pq.FileMetaData) -> Iterator[int]:
+def _row_groups_of(part: FileRange, metadata: pq.FileMetaData) -> Iterator[int]:
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         size = sum(group.column(column).total_compressed_size for column in range(group.num_columns))

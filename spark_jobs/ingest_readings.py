@@ -22,7 +22,7 @@ from pvfault.readings import AVRO_LENGTH, DEVICE_ID, DEVICE_ID_LENGTH, MEASUREME
 from pvfault.tables import QUARANTINE, READINGS
 from pvfault.versions import code_version
 from spark_jobs import catalog, publishing, scans
-from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, explain
+from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, find_rejection_reasons
 from spark_jobs.files import FileError, Written
 from spark_jobs.job import (
     REPORT_IT,
@@ -410,7 +410,9 @@ def _to_quarantine(assignment: Assignment) -> Callable:
     def to_quarantine(records: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in records:
             dates = pa.array([assignment.day] * batch.num_rows, pa.date32())
-            explained = pa.Table.from_batches([batch]).append_column("reason", explain(batch, assignment.span))
+            explained = pa.Table.from_batches([batch]).append_column(
+                "reason", find_rejection_reasons(batch, assignment.span)
+            )
             bad = explained.append_column("date", dates).filter(pc.is_valid(explained["reason"]))
             yield from bad.select(QUARANTINE.schema.names).cast(QUARANTINE.schema).to_batches()
 

@@ -1,8 +1,8 @@
 """What every Spark job takes and what it reports.
 
-Here: `JobConfig`, `DateReport` and their parts, and `main`, by which each job's file runs under `spark-submit` and over
-Dagster Pipes. A date is reported when it is done, so that what ends a range early leaves nothing untold. Not here: what
-a job does, how a report reaches Dagster (`messages.py`).
+`JobConfig`, `DateReport` and their parts, and `main`, by which each job's file runs under `spark-submit` and over
+Dagster Pipes. A date is reported when it is done, so that what ends a range early leaves nothing unreported. How a
+report reaches Dagster is in `messages.py`.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """The ingest ledger: what was read of the topic for which date, and what became of it.
 
-Here: the rows of the table `ledger` as the next ingest asks them. Not here: finding offsets in the topic
-(`offsets.py`), counting the ends of records (`ingest_readings.py`).
+Its rows are read here as the next ingest needs them; offsets are looked up in the topic by `offsets.py`.
 
 The ledger is written behind the readings that it tells of. So a run that dies in between leaves a ledger that knows
 less than the table, and what it does not know is read once more: nothing is lost by that.

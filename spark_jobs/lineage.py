@@ -1,7 +1,6 @@
 """What a row comes from, as its columns say it: how rows are marked, and whether those of several tables agree.
 
-Not here: how a version is told (`pvfault/versions.py`), which columns these are (`pvfault.tables.LINEAGE`), what was
-read of the topic (`ledger.py`).
+Which columns these are is in `pvfault.tables.LINEAGE`.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """How what a job has to say reaches Dagster: a message a date, and one for a user's mistake.
 
-Here: what is in a message, messages as objects of a bucket, where a job on another machine writes them, and a job's log
-lines among them. Not here: what a report is (`job.py`), who reads the messages
-(`pvfault_assets/resources/job_messages.py`).
+What is in a message, messages as objects of a bucket, where a job on another machine writes them, and a job's log lines
+among them. They are read in `pvfault_assets/resources/job_messages.py`.
 """
 
 import json

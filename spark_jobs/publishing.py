@@ -1,7 +1,7 @@
 """Write, audit, publish: how a date of a table is replaced.
 
-Here: `write` lets the workers write files that no table knows, `stage` makes a snapshot of them that readers do not
-see, `publish` shows it. Not here: what rows mean and what is audited (the jobs), the files' form (`files.py`).
+`write` lets the workers write files that no table knows, `stage` makes a snapshot of them that readers do not see,
+`publish` shows it. What is audited in between is each job's own.
 """
 
 import uuid

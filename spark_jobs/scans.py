@@ -1,7 +1,6 @@
 """Published rows of the tables, as tasks read them.
 
-Here: by Spark, and by the tasks themselves, file by file; and what is told of a file that cannot be read. Not here:
-what is staged and not published yet (`publishing.py`), the files' form (`files.py`).
+By Spark, and by the tasks themselves, file by file. Whoever reads is told which file of which date is damaged.
 """
 
 import re
@@ -88,7 +87,7 @@ def read(spark: SparkSession, table: Table, *days: date) -> DataFrame:
     return spark.table(catalog.name_of(table)).where(reduce(or_, (catalog.is_of(table, day) for day in days)))
 
 
-def read_files(
+def read_file_by_file(
     spark: SparkSession,
     table: Table,
     day: date,
@@ -121,7 +120,7 @@ def read_files(
     if not _can_be_read_by_tasks(spark, table, found):
         return None
     parts = [
-        (file, files.Part(file.location, start, at_most or file.bytes))
+        (file, files.FileRange(file.location, start, at_most or file.bytes))
         for file in found
         for start in range(0, file.bytes, at_most or file.bytes)
     ]
@@ -136,7 +135,7 @@ def read_together(spark: SparkSession, table: Table, found: Sequence[DataFile], 
     """
     if not _can_be_read_by_tasks(spark, table, found):
         return read(spark, table, *{file.day for file in found}).select(*columns)
-    parts = [(file, files.Part(file.location, 0, file.bytes)) for file in found]
+    parts = [(file, files.FileRange(file.location, 0, file.bytes)) for file in found]
     schema = from_arrow_schema(pa.schema([table.schema.field(name) for name in columns]))
     return _range(spark, len(parts)).mapInArrow(_to_batches(spark, table, columns, parts, ROWS_AT_ONCE), schema)
 
@@ -283,7 +282,7 @@ def _to_batches(
     spark: SparkSession,
     table: Table,
     columns: Sequence[str],
-    parts: Sequence[tuple[DataFile, files.Part]],
+    parts: Sequence[tuple[DataFile, files.FileRange]],
     rows_at_once: int,
 ) -> Callable:
     """From numbers of parts of files to their rows."""

@@ -1,7 +1,6 @@
 """A task's readings of one date: held compactly, sorted, each once.
 
-Here: the order of the `readings` table, and which duplicate stays. Not here: what a reading is (`decode.py`), how
-records reach a task (`ingest_readings.py`).
+The order of the `readings` table, and which duplicate stays.
 """
 
 import tempfile

@@ -1,7 +1,6 @@
 """Job: a date's `predictions`, and the hourly means in its `scalograms`, to its `device_days`: a verdict a device.
 
-Here: how the two meet, and what is audited. Not here: the rule of the verdict and the expected power
-(`pvfault.verdicts`).
+How the two meet, and what is audited. The verdict's rule is in `pvfault.verdicts`.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence

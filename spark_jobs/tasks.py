@@ -1,7 +1,6 @@
 """Work of our own in Spark's tasks.
 
-Here: how a result comes back from a task, and how an error does that a user can mend. Not here: what is done there
-(the jobs), and the rows that tasks read (`scans.py`).
+How a result comes back from a task, and how an error does that a user can mend.
 """
 
 import pickle

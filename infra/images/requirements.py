@@ -1,7 +1,7 @@
 """Print what an image installs: the direct requirements of its part of pyproject.toml, one a line.
 
-Here: which extras an image has. Their versions are those of requirements.lock, which pip is given as constraints beside
-this list, so an image cannot have others than the tests. Not here: how it is installed (the Dockerfiles).
+Versions are those of requirements.lock, which pip is given as constraints beside this list, so an image cannot have
+others than the tests.
 
     python infra/images/requirements.py emr > /tmp/emr.txt
     pip install -r /tmp/emr.txt -c requirements.lock

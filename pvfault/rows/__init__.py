@@ -1,7 +1,6 @@
 """Rows of one table from rows of the one before it, as Arrow batches.
 
-Here: readings → scalograms → predictions → device_days, for any number of whole devices of one date, and hourly means
-of the dates before → what each device should give; a module for each. Spark jobs and `pvfault classify` call the same
-functions, so that the same readings get the same verdict either way. Not here: the science itself (`windows.py`,
-`reference.py`, `marks.py`, `scalogram.py`, `lenet.py`, `verdicts.py`), and where rows come from or go to.
+Readings → scalograms → predictions → device_days, for any number of whole devices of one date, and hourly means of the
+dates before → what each device should give; a module for each. Spark jobs and `pvfault classify` call the same
+functions, so that the same readings get the same verdict either way.
 """

@@ -1,6 +1,6 @@
 """Columns of devices and times as the arrays that the science counts with.
 
-Here: devices by number and one after the other, times within a date. Not here: columns of scalograms (`images.py`).
+Devices are numbered and stand one after the other, times are within a date. Columns of scalograms are in `images.py`.
 """
 
 from collections.abc import Iterator

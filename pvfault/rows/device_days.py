@@ -1,6 +1,6 @@
 """Rows of `DEVICE_DAY_SCHEMA` from predictions and hourly means of one date.
 
-Here: energy, completeness, and the verdict beside them. Not here: the rule that judges a day (`verdicts.py`).
+Energy, what a fault costs, and completeness are counted here; the rule that judges a day is in `pvfault/verdicts.py`.
 """
 
 from datetime import date

@@ -1,7 +1,4 @@
-"""Scalograms as a column of a table, and back, without copying them one by one.
-
-Not here: what is in a scalogram (`scalogram.py`).
-"""
+"""Scalograms as a column of a table, and back, without copying them one by one."""
 
 from itertools import pairwise
 

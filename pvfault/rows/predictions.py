@@ -1,6 +1,6 @@
 """Rows of `PREDICTION_SCHEMA` from rows of `SCALOGRAMS`.
 
-Not here: the network (`lenet.py`), what a window is called (`verdicts.py`).
+What a window is called is decided in `pvfault/verdicts.py`.
 """
 
 import numpy as np

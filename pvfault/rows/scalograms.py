@@ -1,7 +1,6 @@
 """Rows of `SCALOGRAM_SCHEMA` from readings of one date.
 
-Here: windows, what they are held against, and images, put together device by device. Not here: which readings tell of
-the array (`soundness.py`), how a window is cut (`windows.py`), what an image shows (`scalogram.py`).
+Windows, what they are held against, and images, put together device by device.
 """
 
 from collections.abc import Mapping, Sequence

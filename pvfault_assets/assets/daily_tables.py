@@ -1,7 +1,7 @@
 """The tables as assets: which job makes each, from what, and which dates of a run it makes.
 
-Here: lineage, groups, and how a run goes on beside a date that is refused. Not here: rows, columns and audits, which
-come from `pvfault.tables` and `spark_jobs`, and how a date is recorded (`recording.py`).
+Lineage, groups, and how a run goes on beside a date that is refused. Columns come from `pvfault.tables`, audits from
+`spark_jobs`.
 
 `scalograms` looks back at its own dates, and Dagster does not know it: it would plan a range of them in other runs than
 what is made of them, and one refused date would stop the 154 after it. The job looks for the dates before by itself,

@@ -1,7 +1,6 @@
 """What the tables are made of: the topic, the registry and the network.
 
-Here: assets that are checked rather than made. Not here: what is in them (`pvfault.registry`, `pvfault.lenet`), who
-fills the topic (`pvfault_gateway`).
+They are checked here rather than made.
 """
 
 from itertools import islice

@@ -1,8 +1,7 @@
 """What the network is made of, and how right it is.
 
-Here: the simulated windows as an asset, training from them, and the network's scores as checks. Not here: the windows
-(`pvfault_workshop.simulation.labelling`), training (`pvfault_workshop.model_making`), the weights that days are
-classified with (`sources.py`).
+The simulated windows as an asset, training from them, and the network's scores as checks. The weights that days are
+classified with are the asset in `sources.py`.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A Spark job's audits as asset checks, one result for each date.
 
-Here: the form. Not here: what is audited and how (`spark_jobs`). Checks are partitioned like their assets, so that a
-date's page shows that date's results, and a good date does not hide a bad one of the same run.
+What is audited, and how, is in the jobs (`spark_jobs`). Checks are partitioned like their assets, so that a date's page
+shows that date's results, and a good date does not hide a bad one of the same run.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """How Amazon's services are asked.
 
-Here: clients, and the one rule of what is tried again. Not here: what is asked.
+Clients, and the one rule of what is tried again.
 """
 
 from collections.abc import Callable

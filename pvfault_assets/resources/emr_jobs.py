@@ -1,7 +1,6 @@
 """Job runs of one EMR Serverless application: found again, started once, watched, and cancelled when nobody waits.
 
-Here: the states of a job run and how they are followed. Not here: what a job is given and what it reports
-(`emr_serverless_runner.py`).
+What a job is given, and what it reports, is in `emr_serverless_runner.py`.
 """
 
 import time

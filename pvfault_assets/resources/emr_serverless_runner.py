@@ -1,7 +1,7 @@
 """The runner of AWS: each job is a job run of an EMR Serverless application.
 
-Here: what a job run is given, and what its end means. Not here: the states in between (`emr_jobs.py`), messages and
-logs (`job_messages.py`), the workers' sizes, which are the application's (`infra/cloudformation`).
+What a job run is given, and what its end means. The states in between are in `emr_jobs.py`. How large workers are is
+the application's own (`infra/cloudformation`).
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What a job on another machine says: its messages to Dagster, and its driver's log, both from S3.
 
-Here: reading what is new since the last look, and finding the cause in a log. A reader is of one run. Not here: the
-job's side of the messages (`spark_jobs.messages`), when is looked (`emr_serverless_runner.py`).
+Reading what is new since the last look, and finding the cause in a log. A reader is of one run. The job's side of the
+messages is `spark_jobs.messages`.
 """
 
 import gzip

@@ -1,7 +1,6 @@
 """What an operator notices of a judge: false alarms, and how soon a fault is found.
 
-Here: counting the one, measuring the other, and which faults must be found soon. Not here: scores (`comparison.py`),
-how the hours of a day become a verdict (`day_rules.py`, `pvfault/verdicts.py`).
+False alarms are counted, delays are measured, and it is said which faults must be found soon.
 """
 
 from dataclasses import dataclass

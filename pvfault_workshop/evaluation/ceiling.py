@@ -1,7 +1,6 @@
 """The figures of the ceiling: found by one evaluation, and kept for the networks after it.
 
-Here: what is kept, where, and for which devices it stands. Not here: who the ceiling is and what it answers
-(`others.py`), what is to be reached (`goals.py`).
+What is kept, where, and for which devices it stands. Who the ceiling is and what it answers is in `others.py`.
 
 How much could be known does not depend on the network, and to find it out takes hours.
 """

@@ -1,8 +1,7 @@
 """Judges beside each other: scores in every column of the report.
 
-Here: what a judge said and what of it counts, columns (severity, irradiance, size, noise, cadence). Not here: how sure
-a score is (`intervals.py`), false alarms and delays (`alarms.py`), who judges (`contenders.py`), who is ahead
-(`goals.py`), how it is shown (`report.py`).
+What a judge said and what of it counts, columns (severity, irradiance, size, noise, cadence). False alarms and delays
+are in `alarms.py`.
 """
 
 from collections.abc import Callable, Iterator

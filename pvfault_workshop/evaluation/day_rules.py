@@ -1,8 +1,7 @@
 """How judges' hours become verdicts on days, and which way each judge takes.
 
-Here: the rules, and the choice among them on the validation days within the false alarms that are allowed. Not here:
-the rule of the product itself (`pvfault/verdicts.py`), how right verdicts are (`comparison.py`), who answers
-(`run.py`).
+The rules, and the choice among them on the validation days within the false alarms that are allowed. The rule that the
+product uses is in `pvfault/verdicts.py`.
 """
 
 from functools import partial

@@ -1,8 +1,4 @@
-"""What was to be reached, whether it is, and where somebody else is ahead of the model.
-
-Here: the goals, and the comparisons that the model loses. Not here: the figures themselves (`run.py`, `comparison.py`),
-how they are shown (`report.py`, `model_card.py`).
-"""
+"""What was to be reached, whether it is, and where somebody else is ahead of the model."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,5 @@
 """How sure a score is: intervals of confidence over devices.
 
-Here: devices drawn with replacement, and what scores become of the draws. Not here: the scores (`scores.py`), what
-they are of (`comparison.py`).
-
 Hours of one device are alike, so whole devices are drawn, with all their windows.
 """
 

@@ -1,8 +1,7 @@
 """Why a score is not higher: how much of what is asked shows at all.
 
-Here: how far healthy hours are from what is expected of them, beside what faults change; scores of faults that change
-enough; how soon faults are found by the size of the array. Not here: faults that are the same circuit
-(`same_circuits.py`), scores of everything (`comparison.py`), how it is shown (`report.py`).
+How far healthy hours are from what is expected of them, beside what faults change; scores of faults that change enough;
+how soon faults are found by the size of the array. Faults that are the same circuit are in `same_circuits.py`.
 """
 
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ def find_limits(fleet, delays) -> Limits:
 
     Parameters
     ----------
-    fleet : pvfault_workshop.evaluation.run.Part
+    fleet : pvfault_workshop.evaluation.run.JudgedWindows
     delays : dict of str to ndarray
         Of the device-days that must be found soon, by judge. [h]
 

@@ -1,7 +1,6 @@
 """What a network says of measured days on which no fault is known.
 
-Here: the share of a day's hours that are called faulty, the worst days, and what somebody who has looked at them wrote.
-Not here: reading the file (`pvfault/reading_files.py`), predictions (`pvfault/classify.py`).
+The share of a day's hours that are called faulty, the worst days, and what somebody who has looked at them wrote.
 """
 
 import re

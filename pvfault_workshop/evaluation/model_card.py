@@ -1,7 +1,6 @@
 """The model card: what a network was trained on, how right it is, and what it is not good for.
 
-Here: the card's tables, and the section of an evaluation. Not here: the scores themselves (`network_scores.py`,
-`run.py`), the card's text (`model_card.md.j2`).
+The card's tables, and the section of an evaluation; its text is the template `model_card.md.j2`.
 """
 
 from pathlib import Path

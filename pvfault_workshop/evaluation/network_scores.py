@@ -1,7 +1,6 @@
 """How right a network is on the test windows, as its weights file and its model card say.
 
-Here: those scores. Not here: a score itself (`scores.py`), the network beside other judges (`run.py`), the card
-(`model_card.py`).
+How a score is computed is in `scores.py`; the network beside other judges is in `run.py`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """What an evaluation is asked for: how much of it, by whom, and how the user is told.
 
-Here: the names of judges and of parts of the test that report, card and plots look up. Not here: the test sets
-themselves (`run.py`), who the judges are (`contenders.py`).
+Here are also the names of judges and of parts of the test that report, card and plots look up.
 """
 
 from collections.abc import Callable

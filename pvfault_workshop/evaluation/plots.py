@@ -1,7 +1,4 @@
-"""Plots of an evaluation, as SVG that can stand in a page.
-
-Here: what each plot shows. Not here: the figures (`run.py`, `comparison.py`), the page (`report.py`).
-"""
+"""Plots of an evaluation, as SVG that can stand in a page."""
 
 import io
 
@@ -48,10 +45,10 @@ def _svg(figure):
 def _plot_confusions(evaluation):
     """Confusion matrices of the model and, if there is one, of the ceiling, by window and by device-day."""
     fleet = evaluation.parts[FLEET_PART]
-    shown = [answer for answer in fleet.answers if answer.name in (MODEL, CEILING)]
-    figure = Figure(figsize=(9.5, 4.4 * len(shown)))
-    axes = figure.subplots(len(shown), 2, squeeze=False)
-    for row, answer in zip(axes, shown, strict=True):
+    drawn = [answer for answer in fleet.answers if answer.name in (MODEL, CEILING)]
+    figure = Figure(figsize=(9.5, 4.4 * len(drawn)))
+    axes = figure.subplots(len(drawn), 2, squeeze=False)
+    for row, answer in zip(axes, drawn, strict=True):
         windows = confusion_matrix(fleet.windows.label, answer.found)
         days = confusion_matrix(fleet.days.truth, fleet.verdicts[answer.name])
         for axis, counts, unit in zip(row, (windows, days), ("windows", "device-days"), strict=True):

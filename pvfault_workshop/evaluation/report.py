@@ -1,7 +1,6 @@
 """The report of an evaluation: one HTML page that needs nothing beside it.
 
-Here: what the page shows. Not here: the figures themselves (`run.py`, `comparison.py`), goals and who is ahead
-(`goals.py`), plots (`plots.py`), the page's text (`report.html.j2`).
+Its text is the template `report.html.j2`.
 """
 
 from pathlib import Path

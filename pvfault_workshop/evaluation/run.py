@@ -1,8 +1,7 @@
 """One evaluation: test sets, everybody's answers, and what they are worth.
 
-Here: which devices are simulated for the test, the network's answers, and all scores of everybody. Not here: what the
-others answer (`others.py`), how a score is computed (`comparison.py`), how days are judged (`day_rules.py`), the report
-(`report.py`).
+Which devices are simulated for the test, the network's answers, and all scores of everybody. What the others answer is
+in `others.py`, how a score is computed in `comparison.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -47,7 +46,7 @@ from pvfault_workshop.simulation.splits import TEST
 
 
 @dataclass(frozen=True)
-class Part:
+class JudgedWindows:
     """Windows that everybody has judged.
 
     Attributes
@@ -67,7 +66,7 @@ class Part:
     verdicts: dict
 
     @classmethod
-    def of(cls, windows, answers) -> "Part":
+    def of(cls, windows, answers) -> "JudgedWindows":
         """Let everybody judge the days."""
         verdicts = {a.name: a.judge_days(by_device_day(a.probabilities, windows)) for a in answers}
         return cls(windows, Days.of(windows), answers, verdicts)
@@ -76,7 +75,7 @@ class Part:
         """The same for the first devices alone."""
         kept = self.windows.device < number
         answers = [replace(answer, probabilities=answer.probabilities[kept]) for answer in self.answers]
-        return Part.of(self.windows.select(kept), answers)
+        return JudgedWindows.of(self.windows.select(kept), answers)
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Evaluation:
     plan : Plan
     version : str
         Of the weights.
-    parts : dict of str to Part
+    parts : dict of str to JudgedWindows
         The fleet; its first devices at each cadence, and with sensors without errors; the reference array.
     columns : list of Column
     false_alarms : dict of str to FalseAlarms
@@ -110,7 +109,7 @@ class Evaluation:
 
     plan: Plan
     version: str
-    parts: dict[str, Part]
+    parts: dict[str, JudgedWindows]
     columns: list[Column]
     false_alarms: dict[str, FalseAlarms]
     delays: dict[str, np.ndarray]
@@ -154,7 +153,7 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
         parts = {}
         for name, part in windows.items():
             rest = [Answers(judge, o.answers[name], day_rules[judge][0]) for judge, o in others.items()]
-            parts[name] = Part.of(part, [Answers(MODEL, probabilities[name], combine), *rest])
+            parts[name] = JudgedWindows.of(part, [Answers(MODEL, probabilities[name], combine), *rest])
         parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_other_devices(plan))
         ceiling_notes = describe_ceiling(others[CEILING].figures) if plan.ceiling else []
         notes = [_note_without_limit(parts[FLEET_PART], day_rules)]

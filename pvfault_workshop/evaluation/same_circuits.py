@@ -1,8 +1,7 @@
 """Faults that are the same circuit at an array's terminals, or nearly.
 
-Here: which pairs these are, why, what tells them apart or would, how often they are confused, and where the shorts of
-the reference array make it work. Not here: how it is shown (`report.py`, `model_card.py`), circuits
-(`pvfault_workshop/simulation`).
+Which pairs these are, why, what tells them apart or would, how often they are confused, and where the shorts of the
+reference array make it work.
 """
 
 from typing import NamedTuple

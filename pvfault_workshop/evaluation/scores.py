@@ -1,7 +1,6 @@
 """Scores: how right a network is, by window and by device-day.
 
-Here: confusion matrices, F1 scores, grouped classes, calibration. Not here: who is scored on what (`run.py`),
-how scores are shown (`model_card.py`, `report.py`).
+Confusion matrices, F1 scores, grouped classes, calibration.
 """
 
 import numpy as np

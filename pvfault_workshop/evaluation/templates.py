@@ -1,7 +1,4 @@
-"""Text from the templates beside this module.
-
-Here: how they are filled in. Not here: with what (`report.py`, `model_card.py`).
-"""
+"""Text from the templates beside this module."""
 
 from functools import cache
 from pathlib import Path

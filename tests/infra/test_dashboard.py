@@ -62,9 +62,9 @@ def test_the_dashboard_has_its_seven_groups():
 
 def test_every_metric_of_the_dashboard_is_emitted_with_these_dimensions():
     """A graph of a metric that is not there is empty, which looks like a quiet day."""
-    shown = [metric for widget in WIDGETS if widget["type"] == "metric" for metric in metrics_of(widget)]
-    assert len(shown) >= 50
-    for namespace, metric, dimensions in shown:
+    metrics = [metric for widget in WIDGETS if widget["type"] == "metric" for metric in metrics_of(widget)]
+    assert len(metrics) >= 50
+    for namespace, metric, dimensions in metrics:
         assert namespace == NAMESPACE
         assert is_emitted(metric, dimensions), (metric, dimensions)
 

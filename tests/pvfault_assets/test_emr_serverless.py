@@ -679,6 +679,8 @@ def test_the_stand_in_refuses_what_the_service_would_refuse(emr, settings):
         client.cancel_job_run(
             applicationId=emr.application, jobRunId=started["jobRunId"], shutdownGracePeriodInSeconds=5
         )
-    told = client.get_job_run(applicationId=emr.application, jobRunId=started["jobRunId"])["jobRun"]
-    assert told["state"] == "SUBMITTED"
-    assert [run["id"] for run in client.list_job_runs(applicationId=emr.application)["jobRuns"]] == [told["jobRunId"]]
+    described = client.get_job_run(applicationId=emr.application, jobRunId=started["jobRunId"])["jobRun"]
+    assert described["state"] == "SUBMITTED"
+    assert [run["id"] for run in client.list_job_runs(applicationId=emr.application)["jobRuns"]] == [
+        described["jobRunId"]
+    ]

@@ -135,15 +135,15 @@ def test_what_the_broker_holds_is_what_the_table_has_day_by_day(made, settings, 
     sent = {day: len(fleet.readings(day)) for day in DAYS}
     assert count_records(connect(settings))[settings.topic] == sum(sent.values())
     assert {day: rows_of_day(settings, READINGS, day).num_rows for day in DAYS} == sent
-    told = materialisations(made, "readings")
-    assert {day: metadata["dagster/partition_row_count"] for day, metadata in told.items()} == sent
+    recorded = materialisations(made, "readings")
+    assert {day: metadata["dagster/partition_row_count"] for day, metadata in recorded.items()} == sent
 
 
 def test_every_day_reaches_its_verdicts(made, settings):
     for table, rows in ((SCALOGRAMS, 24 * DEVICES), (PREDICTIONS, 24 * DEVICES), (DEVICE_DAYS, DEVICES)):
         assert {day: rows_of_day(settings, table, day).num_rows for day in DAYS} == dict.fromkeys(DAYS, rows)
-        told = materialisations(made, table.name)
-        assert {day: metadata["dagster/partition_row_count"] for day, metadata in told.items()} == dict.fromkeys(
+        recorded = materialisations(made, table.name)
+        assert {day: metadata["dagster/partition_row_count"] for day, metadata in recorded.items()} == dict.fromkeys(
             DAYS, rows
         )
 
@@ -152,15 +152,15 @@ def test_the_operator_is_told_snapshot_size_and_time_of_each_day_also_in_a_range
     """With the numbers of the whole range at each day, a bad day would look like its neighbours."""
     catalog = SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=settings.warehouse.as_uri())
     for asset in TABLES:
-        told = materialisations(made, asset)
-        assert set(told) == set(DAYS)
+        recorded = materialisations(made, asset)
+        assert set(recorded) == set(DAYS)
         # Publishing may cherry-pick a staged snapshot under a new id; the staged one stays in the table's metadata.
         snapshots = {str(snapshot.snapshot_id) for snapshot in catalog.load_table(f"pvfault.{asset}").snapshots()}
-        assert {metadata["snapshot"] for metadata in told.values()} <= snapshots
-        assert len({metadata["snapshot"] for metadata in told.values()}) == len(DAYS)
-        assert all(metadata["published"] for metadata in told.values())
-        assert all(metadata["seconds"] > 0 for metadata in told.values())
-        assert all(metadata["bytes"] > 0 and metadata["files"] >= 1 for metadata in told.values())
+        assert {metadata["snapshot"] for metadata in recorded.values()} <= snapshots
+        assert len({metadata["snapshot"] for metadata in recorded.values()}) == len(DAYS)
+        assert all(metadata["published"] for metadata in recorded.values())
+        assert all(metadata["seconds"] > 0 for metadata in recorded.values())
+        assert all(metadata["bytes"] > 0 and metadata["files"] >= 1 for metadata in recorded.values())
 
 
 def test_every_check_has_a_result_for_every_day_that_is_kept_in_the_storage(made, instance):

@@ -90,7 +90,7 @@ def made(settings):
         ]
 
 
-def told(made, asset):
+def recorded(made, asset):
     """Metadata of an asset's days, or of the asset if it has none, from all runs."""
     return {
         event.partition: {key: value.value for key, value in event.materialization.metadata.items()}
@@ -120,7 +120,7 @@ def test_every_day_reaches_its_verdicts_in_glue_and_s3(made, settings, fleet):
     }
     for table, rows in expected.items():
         assert {day: read_dates(settings, table, [day]).num_rows for day in rows} == rows
-        metadata = told(made, table.name)
+        metadata = recorded(made, table.name)
         assert {day: metadata[str(day)]["dagster/partition_row_count"] for day in rows} == rows
     assert set(read_dates(settings, DEVICE_DAYS, DAYS)["fault"].to_pylist()) <= {*FAULTS, None}
 
@@ -138,7 +138,7 @@ def test_each_table_of_a_run_is_one_job_run_with_its_cost(made, account):
     _, service, _ = account
     assert [run.state for run in service.runs] == ["SUCCESS"] * 5
     for table, job_runs in ((READINGS, 2), (SCALOGRAMS, 1), (PREDICTIONS, 1), (DEVICE_DAYS, 1)):
-        made_days, paid_days = told(made, table.name), costs(made, table.name)
+        made_days, paid_days = recorded(made, table.name), costs(made, table.name)
         assert made_days.keys() == paid_days.keys()
         assert all(day["published"] for day in made_days.values())
         assert all(day["job_run_dollars"] > 0 for day in paid_days.values())
@@ -147,8 +147,8 @@ def test_each_table_of_a_run_is_one_job_run_with_its_cost(made, account):
 
 
 def test_registry_and_network_are_versioned_from_s3(made, settings):
-    assert told(made, "device_registry")[None]["path"] == settings.registry
-    assert told(made, "lenet_model")[None]["path"] == settings.model
+    assert recorded(made, "device_registry")[None]["path"] == settings.registry
+    assert recorded(made, "lenet_model")[None]["path"] == settings.model
 
 
 def test_every_check_has_a_result_for_every_day(made):

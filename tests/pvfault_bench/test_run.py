@@ -6,7 +6,7 @@ import pywt
 
 from pvfault import scalogram
 from pvfault_bench.original import transform_window
-from pvfault_bench.run import Plan, derive_figures
+from pvfault_bench.run import Benchmark, derive_figures
 from pvfault_bench.stages import BARE_READ, CLASSIFY, INGEST, SCALOGRAMS, STAGES, SUMMARISE, Timings
 
 
@@ -29,7 +29,7 @@ def timings():
 
 
 def test_ratios_are_of_medians_and_a_disturbed_run_does_not_count(timings):
-    figures = derive_figures(Plan(100, 3), 432_000, timings, {"original": {"seconds_per_window": 0.05}})
+    figures = derive_figures(Benchmark(100, 3), 432_000, timings, {"original": {"seconds_per_window": 0.05}})
     assert figures["path_seconds"] == 12.0
     assert figures["ratio_to_kafka_read"] == 12.0 / 5.0
     assert figures["readings_per_second"] == 36_000
@@ -41,7 +41,7 @@ def test_ratios_are_of_medians_and_a_disturbed_run_does_not_count(timings):
 
 
 def test_what_was_not_measured_gives_no_figure(timings):
-    figures = derive_figures(Plan(100, 3, stages_only=True), 432_000, timings, {})
+    figures = derive_figures(Benchmark(100, 3, stages_only=True), 432_000, timings, {})
     assert not {"speedup_over_original_method", "images_per_second", "scalogram_share_of_matmul"} & set(figures)
 
 

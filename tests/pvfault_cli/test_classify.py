@@ -46,9 +46,9 @@ def test_a_csv_gives_a_table_on_the_terminal_and_the_rows_in_a_file(files, fleet
     assert rows.schema.equals(PREDICTION_SCHEMA)
     assert len(rows) == 2 * 24
     assert f"{len(fleet.readings(DAY)):,} readings of 2 devices" in done.output
-    shown = rows.filter(pc.is_valid(rows["fault"])).slice(0, 1).to_pylist()[0]
-    assert shown["deviceID"] in done.output
-    assert shown["fault"] in done.output
+    row = rows.filter(pc.is_valid(rows["fault"])).slice(0, 1).to_pylist()[0]
+    assert row["deviceID"] in done.output
+    assert row["fault"] in done.output
     assert f"48 rows are in {output}" in done.output.replace("\n", "")
 
 

@@ -55,15 +55,15 @@ def assert_nothing_runs(folder):
 
 def test_the_demo_compares_what_it_finds_with_the_truth(start_demo, tmp_path):
     demo = start_demo("--devices", "8", "--days", "1")
-    shown, errors = demo.communicate(timeout=300)
+    output, errors = demo.communicate(timeout=300)
     assert (demo.returncode, errors) == (0, "")
     for asset in ("device_registry", "lenet_model", "readings", "scalograms", "predictions", "device_days"):
-        assert re.search(rf"✓ Dagster: {asset} \d", shown)
-    assert re.search(r"Of 2 faulty devices, \d were found and \d named rightly \(shorts as one: \d\)", shown)
-    assert re.search(r"Of 6 healthy ones, \d (was|were) called faulty", shown)
-    assert "PVFAULT_HOME=state/demo PVFAULT_FIRST_DATE=2024-06-01 make ui" in shown
-    assert "classify FILE" in shown
-    assert max(map(len, shown.split("Tables")[0].splitlines())) <= 110
+        assert re.search(rf"✓ Dagster: {asset} \d", output)
+    assert re.search(r"Of 2 faulty devices, \d were found and \d named rightly \(shorts as one: \d\)", output)
+    assert re.search(r"Of 6 healthy ones, \d (was|were) called faulty", output)
+    assert "PVFAULT_HOME=state/demo PVFAULT_FIRST_DATE=2024-06-01 make ui" in output
+    assert "classify FILE" in output
+    assert max(map(len, output.split("Tables")[0].splitlines())) <= 110
     assert_nothing_runs(tmp_path)
 
     home = tmp_path / "state" / "demo"
@@ -85,7 +85,7 @@ def test_an_interrupted_demo_stops_what_it_started(start_demo, tmp_path, after, 
             break
     assert list(processes_of(tmp_path / "state" / "demo"))
     demo.send_signal(number)
-    _shown, errors = demo.communicate(timeout=60)
+    _output, errors = demo.communicate(timeout=60)
     assert demo.returncode == code
     assert "Traceback" not in errors
     assert_nothing_runs(tmp_path)
@@ -94,9 +94,9 @@ def test_an_interrupted_demo_stops_what_it_started(start_demo, tmp_path, after, 
 def test_a_demo_that_fails_says_why_and_where_to_look(start_demo, tmp_path):
     (tmp_path / "broken.h5").write_bytes(b"no HDF5")
     demo = start_demo("--devices", "4", "--days", "1", PVFAULT_MODEL=str(tmp_path / "broken.h5"))
-    shown, errors = demo.communicate(timeout=120)
+    output, errors = demo.communicate(timeout=120)
     assert demo.returncode == 2
-    assert "✗ Dagster: lenet_model" in shown
+    assert "✗ Dagster: lenet_model" in output
     assert "no readable HDF5 file" in errors
     assert "state/demo/demo.log" in errors
     assert "Traceback" not in errors

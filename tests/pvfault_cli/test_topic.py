@@ -42,10 +42,10 @@ def test_a_topic_whose_records_are_ahead_of_the_clock_is_pointed_out(topic_comma
     create_topic(replace(broker, topic=name))
     assert "0 records." in topic_command("show").stdout
     producer = Producer({"bootstrap.servers": broker.broker})
-    for hours, told in ((0, False), (24, True)):
+    for hours, is_noted in ((0, False), (24, True)):
         at = datetime.now(UTC) + timedelta(hours=hours)
         producer.produce(name, b"", timestamp=int(at.timestamp() * 1000))
         assert producer.flush(10) == 0
-        shown = topic_command("show")
-        assert f"the newest of {at:%Y-%m-%d %H:%M:%S} UTC." in shown.stdout
-        assert ("ahead of the clock" in shown.stderr) is told
+        answer = topic_command("show")
+        assert f"the newest of {at:%Y-%m-%d %H:%M:%S} UTC." in answer.stdout
+        assert ("ahead of the clock" in answer.stderr) is is_noted

@@ -33,11 +33,11 @@ def environment_on_aws(aws_address):
 @pytest.fixture
 def account(environment_on_aws, monkeypatch):
     """An empty account."""
-    from pvfault_deploy.account import connect
+    from pvfault_deploy.account import sign_in
 
     for name, value in environment_on_aws.items():
         monkeypatch.setenv(name, value)
-    return connect()
+    return sign_in()
 
 
 @pytest.fixture

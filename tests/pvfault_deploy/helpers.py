@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pvfault_deploy.deploy import Plan
+from pvfault_deploy.deploy import Deployment
 from pvfault_deploy.release import pack
 from pvfault_deploy.stacks import Template, read_templates
 
@@ -40,26 +40,26 @@ class Recorder:
     def end(self, came_of_it):
         pass
 
-    def told(self, kind):
-        return [stack for stack, told, _ in self.lines if told == kind]
+    def recorded(self, kind):
+        return [stack for stack, what, _ in self.lines if what == kind]
 
 
 def pack_checkout(checkout):
     return pack(checkout, "0.1.0", checkout / "build" / "jars", checkout / "models" / "lenet5.h5")
 
 
-def plan_for(checkout, **given):
+def deployment_for(checkout, **given):
     values = {"BucketPrefix": "acme-pv", "FirstDate": "2026-11-01", **given}
-    return Plan("prod", pack_checkout(checkout), read_templates(checkout), values)
+    return Deployment("prod", pack_checkout(checkout), read_templates(checkout), values)
 
 
-def change_template(plan, concern, pattern, text):
-    """The plan with another template of a concern."""
+def change_template(deployment, concern, pattern, text):
+    """The deployment with another template of a concern."""
     changed = tuple(
         Template(concern, _replace_once(pattern, text, template.text)) if template.concern == concern else template
-        for template in plan.templates
+        for template in deployment.templates
     )
-    return replace(plan, templates=changed)
+    return replace(deployment, templates=changed)
 
 
 def _replace_once(pattern, text, whole):

@@ -8,7 +8,7 @@ from pvfault.errors import PvfaultError
 from pvfault_deploy import stacks
 from pvfault_deploy.deploy import deploy, look, rehearse
 from pvfault_deploy.stacks import CONCERNS, FOUNDATIONS, Template, resolve_parameters
-from tests.pvfault_deploy.helpers import Recorder, change_sets, plan_for, push_images
+from tests.pvfault_deploy.helpers import Recorder, change_sets, deployment_for, push_images
 from tests.standins import cloudformation
 
 # moto's CloudFormation says of each resource that it has no class for that it has none.
@@ -19,18 +19,18 @@ FIRST, REST = NAMES[: len(FOUNDATIONS)], NAMES[len(FOUNDATIONS) :]
 
 
 @pytest.fixture
-def plan(checkout):
-    return plan_for(checkout)
+def deployment(checkout):
+    return deployment_for(checkout)
 
 
 @pytest.fixture
-def deployed(plan, account):
+def deployed(deployment, account):
     """Everything is there."""
     with pytest.raises(PvfaultError, match="images of this release are not there"):
-        deploy(plan, account, Recorder())
-    push_images(account, plan.release.name)
-    assert deploy(plan, account, Recorder())
-    return plan
+        deploy(deployment, account, Recorder())
+    push_images(account, deployment.release.name)
+    assert deploy(deployment, account, Recorder())
+    return deployment
 
 
 def parameters_stored(account):
@@ -41,24 +41,24 @@ def parameters_stored(account):
     return {entry["Name"].split("/")[-1]: entry["Value"] for entry in found["Parameters"] + rest["Parameters"]}
 
 
-def test_buckets_and_repositories_come_first_then_the_release_then_the_rest(plan, account):
+def test_buckets_and_repositories_come_first_then_the_release_then_the_rest(deployment, account):
     """A container cannot start from an image that is not there, so a user is asked for it before any is to start."""
     first = Recorder()
     with pytest.raises(PvfaultError) as refusal:
-        deploy(plan, account, first)
-    assert first.told("new") == FIRST
+        deploy(deployment, account, first)
+    assert first.recorded("new") == FIRST
     for image in ("emr", "dagster"):
         assert f"-f infra/images/{image}/Dockerfile" in str(refusal.value)
-        assert f"pvfault-prod/{image}:{plan.release.name}" in str(refusal.value)
-    folder = f"releases/{plan.release.name}/"
+        assert f"pvfault-prod/{image}:{deployment.release.name}" in str(refusal.value)
+    folder = f"releases/{deployment.release.name}/"
     found = account.client("s3").list_objects_v2(Bucket="acme-pv-bootstrap", Prefix=folder)["Contents"]
-    assert len(found) == len(plan.release.files) + 1
+    assert len(found) == len(deployment.release.files) + 1
 
-    push_images(account, plan.release.name)
+    push_images(account, deployment.release.name)
     second = Recorder()
-    assert deploy(plan, account, second)
-    assert second.told("unchanged") == FIRST
-    assert second.told("new") == REST
+    assert deploy(deployment, account, second)
+    assert second.recorded("unchanged") == FIRST
+    assert second.recorded("new") == REST
 
 
 def test_what_one_stack_makes_is_what_the_next_one_is_given(deployed, account):
@@ -86,26 +86,26 @@ def test_deploying_again_changes_nothing_also_if_what_was_given_is_left_out(depl
     """A prefix that has to be typed each time is mistyped one time, and then there are five more buckets."""
     again = Recorder()
     assert not deploy(replace(deployed, given=given), account, again)
-    assert again.told("unchanged") == NAMES
+    assert again.recorded("unchanged") == NAMES
 
 
-def test_the_buckets_keep_their_names(plan, account):
+def test_the_buckets_keep_their_names(deployment, account):
     with pytest.raises(PvfaultError):
-        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
+        deploy(deployment, account, Recorder(refuses="pvfault-prod-images"))
     with pytest.raises(PvfaultError, match="--prefix is 'other-pv', but the buckets of prod begin with 'acme-pv'"):
-        deploy(replace(plan, given={"BucketPrefix": "other-pv"}), account, Recorder())
+        deploy(replace(deployment, given={"BucketPrefix": "other-pv"}), account, Recorder())
 
 
 def test_a_new_release_changes_what_runs_it_and_nothing_else(deployed, checkout, account):
     with (checkout / "pvfault_assets" / "schedules.py").open("a") as file:
         file.write("# changed\n")
-    changed = plan_for(checkout)
+    changed = deployment_for(checkout)
     with pytest.raises(PvfaultError, match="images of this release"):
         deploy(changed, account, Recorder())
     push_images(account, changed.release.name)
     seen = Recorder()
     assert deploy(changed, account, seen)
-    assert seen.told("changes") == [
+    assert seen.recorded("changes") == [
         stacks.stack_name("prod", concern) for concern in ("spark", "parameters", "dagster")
     ]
     found = look("prod", account)
@@ -114,45 +114,46 @@ def test_a_new_release_changes_what_runs_it_and_nothing_else(deployed, checkout,
     assert found["spark"].parameters["JobImage"].endswith(f"pvfault-prod/emr:{changed.release.name}")
 
 
-def test_nothing_is_changed_that_was_not_agreed_to(plan, account):
+def test_nothing_is_changed_that_was_not_agreed_to(deployment, account):
     with pytest.raises(PvfaultError, match="pvfault-prod-images was left as it is, and so was everything after it"):
-        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
+        deploy(deployment, account, Recorder(refuses="pvfault-prod-images"))
     found = look("prod", account)
     assert found["storage"].status == "CREATE_COMPLETE"
     assert not any(found[concern].is_there for concern in CONCERNS[1:])
     assert account.client("ecr").describe_repositories()["repositories"] == []
 
 
-def test_what_is_not_agreed_to_leaves_nothing_behind(plan, account):
+def test_what_is_not_agreed_to_leaves_nothing_behind(deployment, account):
     with pytest.raises(PvfaultError):
-        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
+        deploy(deployment, account, Recorder(refuses="pvfault-prod-images"))
     found = account.client("cloudformation").describe_stacks()["Stacks"]
     assert [stack["StackName"] for stack in found] == ["pvfault-prod-storage"]
 
 
-def deploy_foundations(plan, account):
+def deploy_foundations(deployment, account):
     """Somebody else deploys as far as that goes without images."""
     with pytest.raises(PvfaultError, match="images of this release are not there"):
-        deploy(plan, account, Recorder())
+        deploy(deployment, account, Recorder())
 
 
-def test_saying_no_to_a_stack_that_somebody_else_made_meanwhile_leaves_it_to_them(plan, account):
+def test_saying_no_to_a_stack_that_somebody_else_made_meanwhile_leaves_it_to_them(deployment, account):
     """It was deleted by its name, with everything that was in it by then."""
     slow = Recorder(
-        refuses="pvfault-prod-images", meanwhile={"pvfault-prod-images": lambda: deploy_foundations(plan, account)}
+        refuses="pvfault-prod-images",
+        meanwhile={"pvfault-prod-images": lambda: deploy_foundations(deployment, account)},
     )
     with pytest.raises(PvfaultError, match="pvfault-prod-images was left as it is"):
-        deploy(plan, account, slow)
+        deploy(deployment, account, slow)
     assert look("prod", account)["images"].status == "CREATE_COMPLETE"
     names = {found["repositoryName"] for found in account.client("ecr").describe_repositories()["repositories"]}
     assert names == {"pvfault-prod/emr", "pvfault-prod/dagster"}
 
 
-def test_saying_yes_to_a_stack_that_somebody_else_made_meanwhile_is_refused(plan, account):
+def test_saying_yes_to_a_stack_that_somebody_else_made_meanwhile_is_refused(deployment, account):
     """What was agreed to is making it, and not whatever it takes to change theirs."""
-    slow = Recorder(meanwhile={"pvfault-prod-images": lambda: deploy_foundations(plan, account)})
+    slow = Recorder(meanwhile={"pvfault-prod-images": lambda: deploy_foundations(deployment, account)})
     with pytest.raises(PvfaultError, match=r"somebody else is deploying pvfault-prod-images .*deploy again"):
-        deploy(plan, account, slow)
+        deploy(deployment, account, slow)
     assert look("prod", account)["images"].status == "CREATE_COMPLETE"
 
 
@@ -176,10 +177,10 @@ def test_changes_are_not_made_to_a_stack_that_somebody_else_has_changed_since_th
     assert parameters_stored(account)["PVFAULT_LATENESS_HOURS"] == "7"
 
 
-def test_a_rehearsal_shows_everything_and_changes_nothing(plan, account):
+def test_a_rehearsal_shows_everything_and_changes_nothing(deployment, account):
     seen = Recorder()
-    rehearse(plan, account, seen)
-    assert seen.told("new") == NAMES
+    rehearse(deployment, account, seen)
+    assert seen.recorded("new") == NAMES
     assert ("pvfault-prod-catalog", "new", ["Database"]) in seen.lines
     assert account.client("cloudformation").describe_stacks()["Stacks"] == []
     assert account.client("s3").list_buckets()["Buckets"] == []
@@ -188,7 +189,7 @@ def test_a_rehearsal_shows_everything_and_changes_nothing(plan, account):
 def test_a_rehearsal_over_what_is_there_shows_the_differences_and_leaves_no_change_set(deployed, account):
     seen = Recorder()
     rehearse(replace(deployed, given={"LatenessHours": "5"}), account, seen)
-    assert seen.told("changes") == ["pvfault-prod-parameters"]
+    assert seen.recorded("changes") == ["pvfault-prod-parameters"]
     assert parameters_stored(account)["PVFAULT_LATENESS_HOURS"] == "2"
     left = {found["ExecutionStatus"] for found in change_sets(account, "pvfault-prod-parameters")}
     assert left == {"EXECUTE_COMPLETE"}
@@ -204,17 +205,17 @@ def test_a_rehearsal_over_what_is_there_shows_the_differences_and_leaves_no_chan
 )
 def test_a_value_that_cannot_be_is_refused_before_anything_is_asked_of_amazon(checkout, given, words):
     with pytest.raises(PvfaultError, match=words):
-        plan_for(checkout, **given)
+        deployment_for(checkout, **given)
 
 
-def test_what_only_a_user_knows_is_asked_for_by_its_option(plan, account):
+def test_what_only_a_user_knows_is_asked_for_by_its_option(deployment, account):
     with pytest.raises(PvfaultError, match="give what their names shall begin with, as in --prefix"):
-        rehearse(replace(plan, given={}), account, Recorder())
+        rehearse(replace(deployment, given={}), account, Recorder())
     with pytest.raises(PvfaultError, match=r"pvfault-prod-parameters needs FirstDate .*give --first-date YYYY-MM-DD"):
-        rehearse(replace(plan, given={"BucketPrefix": "acme-pv"}), account, Recorder())
+        rehearse(replace(deployment, given={"BucketPrefix": "acme-pv"}), account, Recorder())
 
 
-def test_a_resource_that_fails_is_named_with_its_reason_and_not_those_that_were_cancelled(plan, account):
+def test_a_resource_that_fails_is_named_with_its_reason_and_not_those_that_were_cancelled(deployment, account):
     reason = "acme-pv-bootstrap already exists"
     with (
         cloudformation.failing("BootstrapBucket", "AWS::S3::Bucket", reason),
@@ -222,22 +223,22 @@ def test_a_resource_that_fails_is_named_with_its_reason_and_not_those_that_were_
             PvfaultError, match=rf"could not be made: BootstrapBucket \(AWS::S3::Bucket\): {reason}; mend that"
         ),
     ):
-        deploy(plan, account, Recorder())
+        deploy(deployment, account, Recorder())
 
 
-def test_a_stack_that_fails_and_is_cleared_away_still_says_why(plan, account):
+def test_a_stack_that_fails_and_is_cleared_away_still_says_why(deployment, account):
     """A stack that is gone has no name any more; asked for by it, there was a traceback instead of the reason."""
     failing = cloudformation.failing("RawBucket", "AWS::S3::Bucket", "no more buckets", cleared_away=True)
     with failing, pytest.raises(PvfaultError, match=r"RawBucket \(AWS::S3::Bucket\): no more buckets"):
-        deploy(plan, account, Recorder())
+        deploy(deployment, account, Recorder())
 
 
-def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_it(plan, account):
+def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_it(deployment, account):
     """CloudFormation's own answer is that such a stack cannot be updated, which tells nobody what to do."""
     with cloudformation.failing("RawBucket", "AWS::S3::Bucket", "no more buckets"), pytest.raises(PvfaultError):
-        deploy(plan, account, Recorder())
+        deploy(deployment, account, Recorder())
     with pytest.raises(PvfaultError) as refusal:
-        deploy(plan, account, Recorder())
+        deploy(deployment, account, Recorder())
     for words in (
         "ROLLBACK_COMPLETE",
         "RawBucket",
@@ -255,12 +256,12 @@ def test_a_stack_that_was_rolled_back_says_what_was_wrong_and_how_to_get_rid_of_
         ("DELETE_FAILED", "delete-stack"),
     ],
 )
-def test_a_stack_that_cannot_be_changed_is_refused_with_what_to_do(plan, account, status, words):
+def test_a_stack_that_cannot_be_changed_is_refused_with_what_to_do(deployment, account, status, words):
     with pytest.raises(PvfaultError):
-        deploy(plan, account, Recorder(refuses="pvfault-prod-images"))
+        deploy(deployment, account, Recorder(refuses="pvfault-prod-images"))
     cloudformation.stack("pvfault-prod-storage").status = status
     with pytest.raises(PvfaultError, match=words):
-        deploy(plan, account, Recorder())
+        deploy(deployment, account, Recorder())
 
 
 def test_a_parameter_is_taken_from_the_user_then_from_earlier_stacks_then_from_what_is_there():

@@ -10,7 +10,7 @@ from pvfault.errors import PvfaultError
 from pvfault_deploy.deploy import deploy, look, rehearse
 from pvfault_deploy.losses import HELD
 from pvfault_deploy.stacks import read_templates
-from tests.pvfault_deploy.helpers import Recorder, change_sets, change_template, plan_for, push_images
+from tests.pvfault_deploy.helpers import Recorder, change_sets, change_template, deployment_for, push_images
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 
@@ -30,20 +30,22 @@ HOLDS_NOTHING = {
 @pytest.fixture
 def deployed(checkout, account):
     """Everything is there."""
-    plan = plan_for(checkout)
+    deployment = deployment_for(checkout)
     with pytest.raises(PvfaultError):
-        deploy(plan, account, Recorder())
-    push_images(account, plan.release.name)
-    assert deploy(plan, account, Recorder())
-    return plan
+        deploy(deployment, account, Recorder())
+    push_images(account, deployment.release.name)
+    assert deploy(deployment, account, Recorder())
+    return deployment
 
 
 def cluster(account):
     return look("prod", account)["streaming"].outputs["ClusterArn"]
 
 
-def rename_cluster(plan):
-    return change_template(plan, "streaming", 'ClusterName: !Sub "pvfault-${Stage}"', "ClusterName: pvfault-other")
+def rename_cluster(deployment):
+    return change_template(
+        deployment, "streaming", 'ClusterName: !Sub "pvfault-${Stage}"', "ClusterName: pvfault-other"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_the_readings_of_the_cluster_are_lost_only_by_naming_that_cluster(deploy
 
     seen = Recorder()
     assert deploy(replace(changed, lose=frozenset({named})), account, seen)
-    assert seen.told("changes") == ["pvfault-prod-streaming"]
+    assert seen.recorded("changes") == ["pvfault-prod-streaming"]
 
 
 def test_who_says_no_is_not_asked_to_name_what_they_do_not_lose(deployed, account):
@@ -109,7 +111,9 @@ def test_a_rehearsal_shows_all_changes_and_then_what_would_be_lost(deployed, acc
     seen = Recorder()
     with pytest.raises(PvfaultError) as refusal:
         rehearse(changed, account, seen)
-    assert seen.told("changes") == [f"pvfault-prod-{concern}" for concern in ("streaming", "database", "parameters")]
+    assert seen.recorded("changes") == [
+        f"pvfault-prod-{concern}" for concern in ("streaming", "database", "parameters")
+    ]
     assert f"--lose {cluster(account)} --lose pvfault-prod" in str(refusal.value)
 
 

@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from pvfault.errors import PvfaultError
 from pvfault_gateway.acceptance import SENT_BEFORE, prepare_topic
 from pvfault_gateway.producer import ReadingProducer
-from pvfault_gateway.topics import FOR_EVER, PARTITIONS, Topic, client_config, describe_topic, ensure_topic
+from pvfault_gateway.topics import FOR_EVER, PARTITIONS, TopicDescription, client_config, describe_topic, ensure_topic
 from tests.pvfault_gateway.helpers import NOON, create_topic, make_readings
 
 pytestmark = pytest.mark.broker
@@ -38,7 +38,7 @@ def send(settings, times, device=DEVICE):
 def test_a_topic_that_would_drop_old_readings_is_refused_before_they_are_sent(settings):
     """Kafka counts a record's age from its own time: a replay of last year would be gone before it is read."""
     ensure_topic(settings, partitions=2, retention_days=14)
-    assert describe_topic(settings) == Topic(partitions=2, retention_days=14)
+    assert describe_topic(settings) == TopicDescription(partitions=2, retention_days=14)
     now = datetime.now(UTC)
     for again in (False, True):
         with pytest.raises(PvfaultError, match=r"keeps a reading for 14 days.*topic create.*--retention-days -1"):
@@ -75,7 +75,7 @@ def test_a_topic_that_stamps_the_time_of_arrival_takes_no_history(settings):
 def test_a_topic_is_made_for_readings_of_any_age_on_a_laptop(settings):
     assert describe_topic(settings) is None
     prepare_topic(settings, first(datetime(2001, 1, 1, tzinfo=UTC)))
-    assert describe_topic(settings) == Topic(PARTITIONS, FOR_EVER)
+    assert describe_topic(settings) == TopicDescription(PARTITIONS, FOR_EVER)
 
 
 def test_readings_may_follow_newer_ones_by_thirty_days_and_no_more(settings):

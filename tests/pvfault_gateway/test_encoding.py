@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pvfault.readings import MEASUREMENTS, READING_SCHEMA, TIMESTAMP_TYPE
-from pvfault_gateway.encoding import encode, encode_keys, read_back, record_timestamps
+from pvfault_gateway.encoding import encode, encode_keys, read_device_and_time, record_timestamps
 from tests.pvfault_gateway.helpers import NOON, make_readings, write_with_fastavro
 
 
@@ -45,7 +45,7 @@ def test_a_time_by_which_ingest_would_not_know_a_reading_is_never_encoded(millis
 
 def test_device_and_time_of_a_record_can_be_read_back():
     batch = random_batch(np.array([2**34, 1_717_243_200_123, 2**41 - 1]))
-    assert [read_back(value) for value in encode(batch)] == [
+    assert [read_device_and_time(value) for value in encode(batch)] == [
         (row["deviceID"].encode(), int(row["timestamp"].timestamp() * 1000)) for row in batch.to_pylist()
     ]
 

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from pvfault.errors import PvfaultError
 from pvfault_gateway import producer as producer_module
-from pvfault_gateway.acceptance import AHEAD_OF_CLOCK, TOO_EARLY, partition_of
+from pvfault_gateway.acceptance import AHEAD_OF_CLOCK, TOO_EARLY, topic_partition_of
 from pvfault_gateway.broker import free_port, start, stop
 from pvfault_gateway.producer import Delivery, ReadingProducer
 from pvfault_gateway.topics import PARTITIONS, client_config, connect, count_records, ensure_topic
@@ -62,7 +62,7 @@ def test_every_reading_arrives_under_its_device_and_time(broker, topic):
     partitions = {(key, partition) for partition, key, _, _ in records}
     assert len(partitions) == len(devices)  # each device stays in one
     assert len({partition for _, partition in partitions}) > 1
-    assert partitions == {(device.encode(), partition_of(device.encode(), PARTITIONS)) for device in devices}
+    assert partitions == {(device.encode(), topic_partition_of(device.encode(), PARTITIONS)) for device in devices}
     for device in devices[:3]:
         times = [time for _, key, time, _ in records if key == device.encode()]
         assert times == sorted(times)

@@ -62,19 +62,19 @@ def test_constants_are_those_of_a_distribution_that_is_known():
 def test_what_the_labels_hang_on_is_left_and_what_they_do_not_is_left_out():
     """Of twelve numbers, three say what a window is; one of them says it together with another alone."""
     names = CANDIDATES[:12]
-    telling = {names[2], names[5], names[9]}
+    informative = {names[2], names[5], names[9]}
 
     def draw(n, seed):
         rng = np.random.default_rng(seed)
         by_name = {name: rng.normal(size=n) for name in names}
-        level, first, second = (by_name[name] for name in sorted(telling))
+        level, first, second = (by_name[name] for name in sorted(informative))
         label = np.where(level > 0.7, 2, (first * second > 0).astype(int))
         return Numbers({name: np.exp(v) if is_size(name) else v for name, v in by_name.items()}, label)
 
     training, validation = draw(6000, 1), draw(2000, 2)
     lines = []
     found = choose_marks(training, validation, find_scales(training, names), names, 3, seed=1, tell=lines.append)
-    assert set(found) == telling
+    assert set(found) == informative
     assert lines[0].startswith("12 numbers: cross-entropy")
     assert len(lines) == 9
 

@@ -92,8 +92,8 @@ def test_a_worse_network_is_kept_beside_the_present_one_and_refused(test_windows
     assert card_of(kept).read_text() == card_for(lenet.read_version(kept))
     message = str(refused.value)
     assert f"point PVFAULT_MODEL at it, or move {kept.name} to lenet5.h5" in message
-    told = re.search(r"macro-F1, shorts as one, by window: ([\d.]+) instead of ([\d.]+)", message)
-    for network, score in zip((untrained, released), told.groups(), strict=True):
+    stated = re.search(r"macro-F1, shorts as one, by window: ([\d.]+) instead of ([\d.]+)", message)
+    for network, score in zip((untrained, released), stated.groups(), strict=True):
         expected = f1_score(group_shorts(windows.label), called(network, windows), average="macro", zero_division=0)
         assert float(score) == pytest.approx(expected, abs=6e-4)
 

@@ -98,8 +98,8 @@ def test_a_folder_without_all_parts_holds_no_training_windows(simulate, tmp_path
 
 def test_training_has_fleets_and_more_arrays_of_the_literature_at_sites_of_no_other_part(tmp_path):
     """Each device and device-day has a number of its own, and progress counts all of them."""
-    told = []
-    made = parts.prepare_parts(50, tmp_path, images=False, report=lambda *progress: told.append(progress))
+    reported = []
+    made = parts.prepare_parts(50, tmp_path, images=False, report=lambda *progress: reported.append(progress))
     training = made[TRAINING.name]
     added = training.device >= 50
     # A device of which no hour is left has no window.
@@ -112,7 +112,7 @@ def test_training_has_fleets_and_more_arrays_of_the_literature_at_sites_of_no_ot
     assert not is_reference_size(training.modules, training.strings)[~added].all()
     for day in np.unique(training.device_day):
         assert len(np.unique(training.device[training.device_day == day])) == 1
-    assert [progress for progress in told if progress[0] == TRAINING.name][-1] == (TRAINING.name, 110, 110)
+    assert [progress for progress in reported if progress[0] == TRAINING.name][-1] == (TRAINING.name, 110, 110)
     for name in set(made) - {TRAINING.name}:
         assert not set(training.site) & set(made[name].site)
 

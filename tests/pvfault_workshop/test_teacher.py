@@ -10,7 +10,7 @@ from pvfault.faults import FAULTS
 from pvfault_workshop.evaluation.contenders import day_features
 from pvfault_workshop.simulation.labelling import simulate_windows
 from pvfault_workshop.simulation.splits import TRAINING
-from pvfault_workshop.teacher import SHARE, describe, teach
+from pvfault_workshop.teacher import SHARE, rank_statistics, teach
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ def test_an_array_of_the_literature_is_taught_by_its_labels_alone(windows):
 
 def test_statistics_are_told_by_their_ranks(windows):
     """Of a statistic without ties: the quantile of the normal distribution at its rank."""
-    told, features = describe(windows), day_features(windows)
-    assert told.shape == features.shape
-    assert np.isfinite(told).all()
+    ranks, features = rank_statistics(windows), day_features(windows)
+    assert ranks.shape == features.shape
+    assert np.isfinite(ranks).all()
     column = np.argmax([len(np.unique(values)) if np.isfinite(values).all() else 0 for values in features.T])
     share = (rankdata(features[:, column]) - 1) / (len(windows) - 1)
-    np.testing.assert_allclose(told[:, column], np.clip(norm.ppf(share), -3, 3), atol=0.02)
+    np.testing.assert_allclose(ranks[:, column], np.clip(norm.ppf(share), -3, 3), atol=0.02)
     unknown = np.isnan(features)
     assert unknown.any()
-    for told_of_one, unknown_of_one in zip(told.T, unknown.T, strict=True):
-        assert len(np.unique(told_of_one[unknown_of_one])) <= 1
+    for ranks_of_one, unknown_of_one in zip(ranks.T, unknown.T, strict=True):
+        assert len(np.unique(ranks_of_one[unknown_of_one])) <= 1

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pvfault.readings import AVRO_HEADER, AVRO_SCHEMA, MEASUREMENTS
-from spark_jobs.decode import Span, decode, explain
+from spark_jobs.decode import Span, decode, find_rejection_reasons
 from tests.spark_jobs.helpers import avro
 
 AT = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_readings_are_what_fastavro_reads():
         row["timestamp"] for row in expected
     ]
     np.testing.assert_array_equal(found.measurements, [[row[name] for name in MEASUREMENTS] for row in expected])
-    assert explain(records_of(values), ANY_TIME).null_count == len(values)
+    assert find_rejection_reasons(records_of(values), ANY_TIME).null_count == len(values)
 
 
 def test_what_is_no_reading_does_not_move_the_readings_beside_it():
@@ -57,7 +57,7 @@ def test_what_is_no_reading_does_not_move_the_readings_beside_it():
     np.testing.assert_array_equal(found.time_ms, alone.time_ms)
     np.testing.assert_array_equal(found.measurements, alone.measurements)
     assert [found.devices[i] for i in found.device] == [alone.devices[i] for i in alone.device]
-    assert explain(records_of(mixed), ANY_TIME).is_null().to_pylist() == found.is_reading.tolist()
+    assert find_rejection_reasons(records_of(mixed), ANY_TIME).is_null().to_pylist() == found.is_reading.tolist()
 
 
 def with_id(value, schema=AVRO_SCHEMA):
@@ -92,8 +92,8 @@ def test_another_schema_of_the_same_bytes_is_no_reading_and_both_ids_are_told():
     ours, theirs = with_id(b"")[2:].hex(), foreign[2:10].hex()
     records = records_of([value, foreign, with_id(value), foreign[:20]])
     assert decode(records, ANY_TIME).is_reading.tolist() == [True, False, True, False]
-    told = f"written with the Avro schema {theirs}; a reading's is {ours}"
-    assert explain(records, ANY_TIME).to_pylist() == [None, told, None, told]
+    reason = f"written with the Avro schema {theirs}; a reading's is {ours}"
+    assert find_rejection_reasons(records, ANY_TIME).to_pylist() == [None, reason, None, reason]
 
 
 def test_what_only_begins_like_a_reading_with_an_id_is_none():
@@ -103,7 +103,7 @@ def test_what_only_begins_like_a_reading_with_an_id_is_none():
     mixed = [sent for bad in cut for sent in (bad, with_id(value))]
     records = records_of(mixed)
     assert decode(records, ANY_TIME).is_reading.tolist() == [False, True] * len(cut)
-    assert explain(records, ANY_TIME).is_null().to_pylist() == [False, True] * len(cut)
+    assert find_rejection_reasons(records, ANY_TIME).is_null().to_pylist() == [False, True] * len(cut)
 
 
 def test_a_part_of_a_batch_is_decoded_as_if_it_were_alone():
@@ -129,7 +129,7 @@ def test_a_part_of_a_batch_is_decoded_as_if_it_were_alone():
     ],
 )
 def test_a_clock_may_differ_from_its_record_by_so_much(time, refused):
-    (reason,) = explain(records_of([avro("DEV0000001", time)]), ANY_TIME).to_pylist()
+    (reason,) = find_rejection_reasons(records_of([avro("DEV0000001", time)]), ANY_TIME).to_pylist()
     assert (reason is None) if refused is None else reason.startswith(refused)
 
 
@@ -137,9 +137,11 @@ def test_a_clock_may_differ_from_its_record_by_so_much(time, refused):
 def test_a_time_of_another_number_of_bytes_does_not_decode(place):
     value = bytearray(avro("DEV0000001", AT))
     value[11 + place] ^= 0x80
-    assert explain(records_of([bytes(value)]), ANY_TIME).to_pylist() == ["the Avro does not decode"]
+    assert find_rejection_reasons(records_of([bytes(value)]), ANY_TIME).to_pylist() == ["the Avro does not decode"]
 
 
 @pytest.mark.parametrize("device", ["DEV-000001", "DEV000000 ", "DEVé00001", "DEV0000\x0000"])
 def test_a_device_has_letters_and_digits_alone(device):
-    assert explain(records_of([avro(device, AT)]), ANY_TIME).to_pylist() == ["deviceID is not 10 letters and digits"]
+    assert find_rejection_reasons(records_of([avro(device, AT)]), ANY_TIME).to_pylist() == [
+        "deviceID is not 10 letters and digits"
+    ]

@@ -34,7 +34,7 @@ def write(target, rows, rows_in_batch=1000):
 
 
 def whole(written):
-    return files.Part(written.location, 0, written.bytes)
+    return files.FileRange(written.location, 0, written.bytes)
 
 
 def test_a_file_holds_the_rows_and_says_what_it_is(target, tmp_path):
@@ -56,7 +56,7 @@ def test_parts_of_a_file_give_each_row_once_and_in_order(target, monkeypatch, le
     rows = make_readings(DAY, DEVICES)
     written = write(target, rows)
     assert len(written.starts) > 3
-    parts = [files.Part(written.location, start, length) for start in range(0, written.bytes, length)]
+    parts = [files.FileRange(written.location, start, length) for start in range(0, written.bytes, length)]
     read = [batch for part in parts for batch in files.read(part, NUMBERED, 700)]
     assert max(batch.num_rows for batch in read) == 700
     assert pa.Table.from_batches(read).cast(READING_SCHEMA).equals(rows)
@@ -100,7 +100,7 @@ def test_no_rows_make_no_file(target, tmp_path):
 
 def test_a_file_that_is_gone_is_named():
     with pytest.raises(files.FileError, match=r"/gone\.parquet is not there"):
-        list(files.read(files.Part("file:/gone.parquet", 0, 1), NUMBERED, 1))
+        list(files.read(files.FileRange("file:/gone.parquet", 0, 1), NUMBERED, 1))
 
 
 def test_a_changed_byte_of_the_rows_is_found_or_changes_nothing(target, tmp_path):

@@ -291,8 +291,8 @@ def test_a_date_replaced_by_nothing_is_empty(ingest, lake_settings, topic, make_
     ingest(day)
     (silent,) = ingest(day, topic=empty)
     assert "fleet_is_heard" in [refusal.name for refusal in silent.refusals]
-    (told,) = ingest(day, topic=empty, allow_fewer=True)
-    assert (told.rows, told.published) == (0, True)
+    (report,) = ingest(day, topic=empty, allow_fewer=True)
+    assert (report.rows, report.published) == (0, True)
     assert rows_of(lake_settings, READINGS, day).num_rows == 0
 
 

@@ -212,7 +212,7 @@ def test_a_list_of_files_that_is_cut_off_is_neither_read_nor_built_upon(tables, 
         for use in (
             lambda: scans.count_rows(tables, READINGS, day),
             lambda: scans.read(tables, READINGS, day),
-            lambda: scans.read_files(tables, READINGS, day, ["deviceID"], 1000),
+            lambda: scans.read_file_by_file(tables, READINGS, day, ["deviceID"], 1000),
             lambda: scans.read_large_rows(tables, READINGS, day, 1000),
             lambda: stage_table(tables, readings, READINGS, day),
         ):

@@ -1,6 +1,6 @@
 """S3, Glue, SNS and SSM: moto's server on a free port, and buckets of a test's own in it.
 
-Here: what needs no stand-in of ours. Not here: EMR Serverless, which has to run jobs (`emr_serverless.py`).
+EMR Serverless, which has to run jobs, has a stand-in of ours (`emr_serverless.py`).
 """
 
 import logging

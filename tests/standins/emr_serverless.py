@@ -188,12 +188,12 @@ class EmrServerless:
 
     def _on_GetJobRun(self, parameters: dict) -> dict:  # noqa: N802
         run = self._find(parameters)
-        told = {
+        described = {
             **self._summary(run), "jobRunId": run.job_run_id, "jobDriver": run.request["jobDriver"],
             "configurationOverrides": run.request.get("configurationOverrides", {}), "attempt": 1,
             "executionTimeoutMinutes": run.request.get("executionTimeoutMinutes", 720),
         }  # fmt: skip
-        return {"jobRun": told | ({"billedResourceUtilization": run.billed} if run.billed else {})}
+        return {"jobRun": described | ({"billedResourceUtilization": run.billed} if run.billed else {})}
 
     def _on_ListJobRuns(self, parameters: dict) -> dict:  # noqa: N802
         after = parameters.get("createdAtAfter")
