@@ -127,6 +127,14 @@ def wait_for(watched: Watched, stage: Stage) -> bool:
     return True
 
 
+def wait_inside(watched: Watched, scenario: str, stage: Stage, seconds: float) -> None:
+    """Wait for some time, but not beyond the beginning of the stage that follows."""
+    following = STAGES[scenario][STAGES[scenario].index(stage) + 1 :][:1]
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at and not any(one.is_reached(watched) for one in following):
+        time.sleep(min(stage.every_s, seconds))
+
+
 def time_stages(watched: Watched, scenario: str) -> dict[str, float]:
     """Follow a job that nobody disturbs, and give how long [s] each stage takes, until the next one or the end."""
     reached = []

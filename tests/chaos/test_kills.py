@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.chaos.plant import Rows
-from tests.chaos.stages import BROKER, DRIVER, draw_trials, job_of, strike, wait_for, watch
+from tests.chaos.stages import BROKER, DRIVER, draw_trials, job_of, strike, wait_for, wait_inside, watch
 
 pytestmark = [
     pytest.mark.broker,
@@ -31,10 +31,12 @@ def test_a_killed_job_leaves_old_rows_or_new_ones_and_its_next_run_makes_the_new
     watched = watch(plant, trial.scenario)
     try:
         assert wait_for(watched, trial.stage), watched.job.log.read_text()[-3000:]
-        delay = trial.share * undisturbed.stages[trial.scenario][trial.stage.name]
-        time.sleep(delay)
+        begun = time.monotonic()
+        usual = undisturbed.stages[trial.scenario][trial.stage.name]
+        wait_inside(watched, trial.scenario, trial.stage, trial.share * usual)
+        told["after"] = f"{time.monotonic() - begun:.2f} s"
         struck = strike(watched, trial.victim, trial.number)
-        told |= {"victim": trial.victim if struck else f"no {trial.victim} left", "after": f"{delay:.2f} s"}
+        told["victim"] = trial.victim if struck else f"no {trial.victim} left"
         told["at once"] = seen.look_at(plant.rows())
         if trial.victim == BROKER:
             plant.start_broker()
