@@ -132,7 +132,8 @@ class Plant:
     @contextmanager
     def dagster(self) -> Iterator["Dagster"]:
         """A process that runs jobs to their end."""
-        with (self.saved / "dagster.log").open("wb") as said:
+        log = self.saved / "dagster.log"
+        with log.open("wb") as said:
             process = subprocess.Popen(
                 [sys.executable, "-c", _DAGSTER, str(DAY)],
                 env=self._environment,
@@ -142,7 +143,7 @@ class Plant:
                 text=True,
             )
         with process:  # which closes its input, and so ends it
-            yield Dagster(process)
+            yield Dagster(process, log)
 
     def start(self, job: str) -> "JobProcess":
         """Start a job in a process of its own."""
@@ -206,15 +207,23 @@ class Plant:
 
 @dataclass(frozen=True)
 class Dagster:
-    """A process that lives long and runs one job after the other."""
+    """A process that lives long and runs one job after the other.
+
+    Attributes
+    ----------
+    process : subprocess.Popen
+    log : Path
+        What it says on standard error.
+    """
 
     process: subprocess.Popen
+    log: Path
 
     def run(self, job: str) -> None:
         """Run a job to its end."""
         self.process.stdin.write(job + "\n")
         self.process.stdin.flush()
-        assert self.process.stdout.readline() == f"{job} [True]\n"
+        assert self.process.stdout.readline() == f"{job} [True]\n", self.log.read_text()[-3000:]
 
 
 @dataclass(frozen=True)

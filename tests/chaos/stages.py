@@ -157,7 +157,7 @@ class Trial:
     after_s: float
 
     def __str__(self):
-        return f"{self.number}, {self.scenario}, {self.stage.name}, {self.victim}"
+        return f"trial{self.number}-{self.scenario}-{self.stage.name}-{self.victim}".replace(" ", "-")
 
 
 def draw_trials(n: int, seed: int) -> list[Trial]:
