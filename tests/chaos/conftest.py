@@ -3,9 +3,8 @@
 import pytest
 
 from pvfault_gateway.broker import free_port
-from tests.chaos.plant import JOBS, Plant
-from tests.chaos.stages import FIRST, time_stages, watch
-from tests.spark_jobs.helpers import DEVICES
+from tests.chaos.plant import JOBS, Dagster, Plant
+from tests.chaos.stages import FIRST
 
 # What a trial says of itself, in this order.
 COLUMNS = ("trial", "job", "stage", "victim", "after", "at once", "when gone", "exit code", "run again")
@@ -13,55 +12,63 @@ TRIALS = pytest.StashKey[list[dict]]()
 
 
 class Undisturbed:
-    """The plant, and what its jobs do when nothing is killed.
+    """The plant, and what its tables are when nothing is killed.
 
     Attributes
     ----------
-    plant : Plant
     old, new : dict of str to Rows
         By scenario, the tables before and after its job.
-    stages : dict of str to dict
-        By scenario, how long each stage takes. [s]
     """
 
-    def __init__(self, plant: Plant):
-        self.plant = plant
-        self.old, self.new, self.stages = {}, {}, {}
-        plant.save(FIRST)
-        plant.start_broker()
+    def __init__(self, plant: Plant, without_tables: Plant, dagster: Dagster):
+        self._plant, self._without_tables, self._dagster = plant, without_tables, dagster
+        self.old, self.new = {}, {}
         plant.send_the_morning()
-        plant.make_all()
+        for job in JOBS:
+            dagster.run(job)
         plant.send_the_rest()
         for job in JOBS:
             plant.save(job)
-            self._follow(job)
+            self.old[job] = plant.rows()
+            dagster.run(job)
+            self.new[job] = plant.rows()
 
-    def restore(self, scenario: str) -> None:
+    def restore(self, scenario: str) -> Plant:
         """Let the tables be as they are before a scenario's job."""
-        self.plant.restore(scenario)
+        if scenario != FIRST:
+            self._plant.restore(scenario)
+            return self._plant
         if scenario not in self.new:
-            self._follow(scenario)
-            self.plant.restore(scenario)
+            self._without_tables.empty()
+            self.run(scenario)
+            self.old[scenario], self.new[scenario] = {}, self._without_tables.rows()
+        self._without_tables.empty()
+        return self._without_tables
 
-    def _follow(self, scenario: str) -> None:
-        self.old[scenario] = self.plant.rows()
-        watched = watch(self.plant, scenario)
+    def run(self, scenario: str) -> None:
+        """Run a scenario's job to its end."""
+        if scenario != FIRST:
+            self._dagster.run(scenario)
+            return
+        job = self._without_tables.start(JOBS[0])
         try:
-            self.stages[scenario] = time_stages(watched, scenario)
+            assert job.wait() == 0, job.log.read_text()[-3000:]
         finally:
-            watched.job.end()
-        self.new[scenario] = self.plant.rows()
+            job.end()
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory, make_settings):
-    """A plant with a broker of its own, whose jobs have all run once without any trouble."""
-    home, saved = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("saved")
-    devices = [f"{device},500,10" for device in DEVICES]  # the last of which is silent
-    (home / "devices.csv").write_text("\n".join(["deviceID,rated_voltage,rated_current", *devices]) + "\n")
-    plant = Plant(make_settings(home, PVFAULT_BROKER=f"localhost:{free_port()}"), saved)
+    """A plant with a broker of its own, whose jobs have all run twice without any trouble."""
+    folder, broker = tmp_path_factory.mktemp("chaos"), f"localhost:{free_port()}"
+    plant, without_tables = (
+        Plant(make_settings(folder / name, PVFAULT_BROKER=broker), folder) for name in ("plant", "without tables")
+    )
+    plant.empty()
+    plant.start_broker()
     try:
-        yield Undisturbed(plant)
+        with plant.dagster() as dagster:
+            yield Undisturbed(plant, without_tables, dagster)
     finally:
         plant.stop_broker()
 

@@ -1,14 +1,16 @@
 """A small plant to kill things in: its broker, its jobs as processes of their own, and its tables.
 
-Here: what is sent, the states of the tables before and after each job, and how rows are read and compared. Not here:
-when something is killed (`stages.py`).
+Here: what is sent, how a job is started and how it is run to its end, how tables are put back to an older state, read
+and compared. Not here: when something is killed (`stages.py`).
 """
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -34,21 +36,22 @@ OF_A_MAKING = ("making", "made_at", "snapshot_id")
 GONE_WITHIN_S = 120
 ENDED_WITHIN_S = 400
 
-_ALL_JOBS = """
-import importlib, os, sys
+# Runs one job after the other, as Dagster's process does on a laptop: the second try of a job takes no start of Spark.
+_DAGSTER = """
+import os, sys
 from datetime import date
 from pathlib import Path
 
 from pvfault.settings import Settings
-from spark_jobs.job import JobConfig
-from spark_jobs.session import start_session
+from pvfault_assets.resources.spark_runner import LocalSparkRunner
 
-settings = Settings.from_environment(os.environ, Path.cwd())
-config = JobConfig.from_settings(settings, [date.fromisoformat(sys.argv[1])])
-spark = start_session(settings)
-for job in sys.argv[2:]:
-    (made,) = importlib.import_module(f"spark_jobs.{job}").run(spark, config).days
-    assert made.published, made
+runner = LocalSparkRunner(Settings.from_environment(os.environ, Path.cwd()))
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)  # the virtual machine writes there too
+for job in sys.stdin:
+    made = []
+    runner.run(job.strip(), [date.fromisoformat(sys.argv[1])], None, made.append)
+    answers.write(f"{job.strip()} {[report.published for report in made]}\\n")
 """
 
 Rows = dict[str, pa.Table]
@@ -126,13 +129,21 @@ class Plant:
         at = midnight(DAY) + timedelta(hours=hour)
         send(self.settings, self.settings.topic, [(b"%d" % i, b"no reading %d" % i, at) for i in range(n)])
 
-    def make_all(self) -> None:
-        """Make every table, in one session."""
-        command = [sys.executable, "-c", _ALL_JOBS, str(DAY), *JOBS]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, timeout=ENDED_WITHIN_S, check=False
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+    @contextmanager
+    def dagster(self) -> Iterator["Dagster"]:
+        """A process that runs jobs to their end."""
+        log = self.saved / "dagster.log"
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _DAGSTER, str(DAY)],
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
+        with process:  # which closes its input, and so ends it
+            yield Dagster(process, log)
 
     def start(self, job: str) -> "JobProcess":
         """Start a job in a process of its own."""
@@ -155,8 +166,22 @@ class Plant:
 
     def restore(self, name: str) -> None:
         """Let the tables be as they were. Iceberg's metadata name files by their whole path, so it is the same one."""
-        shutil.rmtree(self.settings.home)
-        shutil.copytree(self.saved / name, self.settings.home)
+        shutil.rmtree(self.settings.warehouse)
+        shutil.copytree(self.saved / name / self.settings.warehouse.name, self.settings.warehouse)
+        # Into the file that is there: other processes have it open.
+        with (
+            closing(sqlite3.connect(self.saved / name / self.settings.catalog.name)) as saved,
+            closing(sqlite3.connect(self.settings.catalog)) as catalog,
+        ):
+            saved.backup(catalog)
+
+    def empty(self) -> None:
+        """Let there be no tables, no catalog, nothing but the registry."""
+        shutil.rmtree(self.settings.home, ignore_errors=True)
+        self.settings.home.mkdir()
+        devices = [f"{device},500,10" for device in DEVICES]  # the last of which is silent
+        registry = "\n".join(["deviceID,rated_voltage,rated_current", *devices])
+        (self.settings.home / "devices.csv").write_text(registry + "\n")
 
     def rows(self) -> Rows:
         """What a reader sees now, with PyIceberg, which shares no code with Spark."""
@@ -178,6 +203,27 @@ class Plant:
                 if catalog.table_exists(name := f"{NAMESPACE}.{table.name}")
             }
         return {name: rows for name, rows in read.items() if rows.num_rows}
+
+
+@dataclass(frozen=True)
+class Dagster:
+    """A process that lives long and runs one job after the other.
+
+    Attributes
+    ----------
+    process : subprocess.Popen
+    log : Path
+        What it says on standard error.
+    """
+
+    process: subprocess.Popen
+    log: Path
+
+    def run(self, job: str) -> None:
+        """Run a job to its end."""
+        self.process.stdin.write(job + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == f"{job} [True]\n", self.log.read_text()[-3000:]
 
 
 @dataclass(frozen=True)

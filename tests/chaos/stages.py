@@ -135,17 +135,6 @@ def wait_inside(watched: Watched, scenario: str, stage: Stage, seconds: float) -
         time.sleep(min(stage.every_s, seconds))
 
 
-def time_stages(watched: Watched, scenario: str) -> dict[str, float]:
-    """Follow a job that nobody disturbs, and give how long [s] each stage takes, until the next one or the end."""
-    reached = []
-    for stage in STAGES[scenario]:
-        assert wait_for(watched, stage), f"{scenario} ended before {stage.name}: {watched.job.log.read_text()[-3000:]}"
-        reached.append(time.monotonic())
-    assert watched.job.wait() == 0, watched.job.log.read_text()[-3000:]
-    reached.append(time.monotonic())
-    return {stage.name: end - begin for stage, begin, end in zip(STAGES[scenario], reached, reached[1:], strict=False)}
-
-
 @dataclass(frozen=True)
 class Trial:
     """What is killed, and when.
@@ -157,18 +146,18 @@ class Trial:
         A job, or `FIRST`.
     stage : Stage
     victim : str
-    share : float
-        How much of the stage has passed, of the time that it takes when nobody disturbs it.
+    after_s : float
+        How long after the stage's beginning, if it is not over before. [s]
     """
 
     number: int
     scenario: str
     stage: Stage
     victim: str
-    share: float
+    after_s: float
 
     def __str__(self):
-        return f"{self.number}, {self.scenario}, {self.stage.name}, {self.victim}"
+        return f"trial{self.number}-{self.scenario}-{self.stage.name}-{self.victim}".replace(" ", "-")
 
 
 def draw_trials(n: int, seed: int) -> list[Trial]:
@@ -183,8 +172,8 @@ def draw_trials(n: int, seed: int) -> list[Trial]:
     rounds = -(-n // len(places))
     order = [place for _ in range(rounds) for place in _a_job_each_first(_shuffled(draw, places))]
     return [
-        # Half of them at once: a commit takes milliseconds of the stage that it begins.
-        Trial(number, scenario, stage, _next(victims[scenario, stage]), draw.choice((0.0, draw.random())))
+        # A commit takes milliseconds of the stage that it begins, and Spark's start many seconds.
+        Trial(number, scenario, stage, _next(victims[scenario, stage]), draw.choice((0, 0.002 * 5000 ** draw.random())))
         for number, (scenario, stage) in enumerate(order[:n])
     ]
 
