@@ -25,6 +25,7 @@ from pvfault_workshop.simulation.splits import PARTS, TRAINING, plan_part
 PIECE = 96 * FLEET  # devices; a minute on two cores
 # What windows are made by; whatever else changes, they stay the same.
 MAKERS = (
+    "pvfault/dates.py",
     "pvfault/expected_power.py",
     "pvfault/faults.py",
     "pvfault/hourly_statistics.py",
