@@ -6,8 +6,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 VERSION_LENGTH = 12
-# What a job runs of pvfault, and what is packed for it.
-_PACKAGES = ("pvfault", "spark_jobs")
+# What a job runs of pvfault, and so what a release packs for it.
+JOB_PACKAGES = ("pvfault", "spark_jobs")
 
 
 def version_of(content: bytes) -> str:
@@ -21,7 +21,7 @@ def code_version() -> str:
 
     The same wherever the same code runs, on a laptop or packed for a cluster.
     """
-    sources = {path: source for package in _PACKAGES for path, source in _sources(files(package), package)}
+    sources = {path: source for package in JOB_PACKAGES for path, source in _sources(files(package), package)}
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(version_of(sources[path]).encode() + path.encode() + b"\n")

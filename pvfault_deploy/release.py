@@ -15,11 +15,11 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from pvfault.errors import PvfaultError
+from pvfault.versions import JOB_PACKAGES
 from pvfault_deploy.account import Account
 
 MANIFEST = "release.json"
 MODEL = "lenet5.h5"
-_ZIPPED = ("pvfault", "spark_jobs")
 # What the images are made of beside the packages above: another content is another release, so a tag never lies.
 _IN_IMAGES = (
     "pvfault_assets", "pvfault_api", "pvfault_cli", "pvfault_gateway", "pvfault_workshop",
@@ -183,7 +183,7 @@ def _zip_packages(project: Path) -> bytes:
     """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for path in _sources(project, _ZIPPED):
+        for path in _sources(project, JOB_PACKAGES):
             entry = zipfile.ZipInfo(path.relative_to(project).as_posix(), date_time=_NO_DATE)
             entry.create_system = 3  # Unix, wherever it is packed
             entry.external_attr = 0o100644 << 16

@@ -154,7 +154,7 @@ def to_scalograms(
         deviceID and timestamp, to one of batches of `SCALOGRAMS`, sorted by key. It returns a `Tally`, which says so
         where the readings do not come like that.
     """
-    lineage = {"readings_making": readings_making, "registry_version": registry.version}
+    lineage = _lineage(registry, readings_making)
 
     def to_rows(readings: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         tally, reader = Tally(), references.ReferenceReader(learned)
@@ -174,6 +174,11 @@ def to_scalograms(
     return to_rows
 
 
+def _lineage(registry: Registry, readings_making: str | None) -> dict[str, str | None]:
+    """What the scalograms of a date come from."""
+    return {"readings_making": readings_making, "registry_version": registry.version}
+
+
 def _is_in_order(readings: pa.Table) -> bool:
     """Whether the readings of each device stand together, by time."""
     device = readings[DEVICE_ID].combine_chunks().dictionary_encode().indices.to_numpy()
@@ -190,7 +195,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         written, tallies = _write_seen(spark, to_scalograms(day, registry, history.learned, making), day)
     seen = set().union(*(tally.devices for tally in tallies))
     silent = sorted(set(registry.devices) - seen)
-    lineage = {"readings_making": making, "registry_version": registry.version}
+    lineage = _lineage(registry, making)
     written_missing, tallies_missing = _write_missing(spark, silent, lineage, day)
     figures = {
         **lineage,

@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import NewTopic
 
 from pvfault.tables import LEDGER, QUARANTINE, READINGS
@@ -263,7 +263,7 @@ def test_a_topic_created_anew_is_another_topic(ingest, lake_settings, topic, bro
         try:
             client.create_topics([NewTopic(topic, 8, 1)])[topic].result(20)
             break
-        except Exception:  # noqa: BLE001 - it takes a moment until the name is free
+        except KafkaException:  # it takes a moment until the name is free
             time.sleep(0.2)
     send(lake_settings, topic, minutely(midnight(day), 60))
     (report,) = ingest(day)
