@@ -57,6 +57,24 @@ class Unsound(NamedTuple):
     still: np.ndarray
 
 
+class Doubt(NamedTuple):
+    """How many readings of a device on a date do not tell of its array, and count as gaps.
+
+    Attributes
+    ----------
+    device : str
+    readings : int
+        That came.
+    beyond, still : int
+        Those among them above what the ratings allow, and the others that stand still while the light moves.
+    """
+
+    device: str
+    readings: int
+    beyond: int
+    still: int
+
+
 def find_unsound(device, second, measurements, ratings) -> Unsound:
     """Find the readings that lie beyond what their device can give, or that stand still.
 
@@ -82,6 +100,49 @@ def find_unsound(device, second, measurements, ratings) -> Unsound:
     limits *= (MOST_VOLTAGE, MOST_CURRENT)
     beyond = is_plausible(measurements) & (measurements[:, :2] > limits[device]).any(axis=1)
     return Unsound(beyond, still)
+
+
+def doubts_of(devices, device, unsound) -> list[Doubt]:
+    """A `Doubt` for each device that has unsound readings.
+
+    Parameters
+    ----------
+    devices : sequence of str
+    device : ndarray of int, shape (n,)
+        Of each reading, its device's position.
+    unsound : Unsound
+    """
+    readings, beyond, still = (
+        np.bincount(of, minlength=len(devices)).tolist()
+        for of in (device, device[unsound.beyond], device[unsound.still & ~unsound.beyond])
+    )
+    found = (Doubt(*doubt) for doubt in zip(devices, readings, beyond, still, strict=True))
+    return [doubt for doubt in found if doubt.beyond or doubt.still]
+
+
+def may_be_unsound(device, measurements, ratings):
+    """Which devices `find_unsound` has to be asked about: it finds nothing at any other. Takes a fraction of its time.
+
+    Parameters
+    ----------
+    device, measurements, ratings
+        As `find_unsound` takes them.
+
+    Returns
+    -------
+    ndarray of int
+        Positions of devices.
+    """
+    voltage, current = measurements[:, 0], measurements[:, 1]
+    limits = ratings * (MOST_VOLTAGE, MOST_CURRENT)
+    # Without ratings (NaN) there is no limit to stay within.
+    within = (voltage <= limits[device, 0]) & (current <= limits[device, 1])
+    same = (voltage[1:] == voltage[:-1]) & (current[1:] == current[:-1]) & (voltage[1:] > 0) & (current[1:] > 0)
+    stretch = same.copy()
+    for step in range(1, STILL_READINGS - 1):
+        stretch[: len(same) - step] &= same[step:]
+        stretch[max(len(same) - step, 0) :] = False
+    return np.union1d(device[~within], device[:-1][stretch])
 
 
 def _usual(measurements):

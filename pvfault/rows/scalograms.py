@@ -5,7 +5,6 @@ Windows, what they are held against, and images, put together device by device.
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,27 +15,9 @@ from pvfault.registry import Registry, estimate_ratings
 from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
 from pvfault.rows.images import as_column
 from pvfault.rows.references import NO_LEVELS
-from pvfault.soundness import find_unsound
+from pvfault.soundness import Doubt, doubts_of, find_unsound
 from pvfault.tables import SCALOGRAM_SCHEMA, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
-
-
-class Doubt(NamedTuple):
-    """How many readings of a device on a date do not tell of its array, and count as gaps.
-
-    Attributes
-    ----------
-    device : str
-    readings : int
-        That came.
-    beyond, still : int
-        Those among them above what the ratings allow, and the others that stand still while the light moves.
-    """
-
-    device: str
-    readings: int
-    beyond: int
-    still: int
 
 
 def scalogram_rows(
@@ -86,7 +67,7 @@ def scalograms_and_doubts(
     layouts = registry.layouts(devices)
     background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
     images = scalogram.transform(scalogram.signals_of(windows.values, owner, hour, background))
-    return _scalogram_table(devices, day, windows, images), _doubts(devices, device, unsound)
+    return _scalogram_table(devices, day, windows, images), doubts_of(devices, device, unsound)
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
@@ -115,16 +96,6 @@ def _or_estimated(ratings, device, measurements):
         first, end = np.searchsorted(device, [unrated, unrated + 1])
         ratings[unrated] = estimate_ratings(measurements[first:end])
     return ratings
-
-
-def _doubts(devices, device, unsound):
-    """A `Doubt` for each device with unsound readings."""
-    readings, beyond, still = (
-        np.bincount(of, minlength=len(devices)).tolist()
-        for of in (device, device[unsound.beyond], device[unsound.still & ~unsound.beyond])
-    )
-    found = (Doubt(*doubt) for doubt in zip(devices, readings, beyond, still, strict=True))
-    return [doubt for doubt in found if doubt.beyond or doubt.still]
 
 
 def _scalogram_table(devices, day, windows, images):

@@ -1,0 +1,172 @@
+"""Checks of a date's `device_days`: whether each device has a verdict, of what is there, and like those of other dates."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from pvfault.checks.check import REPORT_IT, SAMPLE, Check, CheckResult, named
+from pvfault.faults import FAULTS, NONE
+
+FAULTY_SHARE = 0.5
+# Verdicts of a date are held against those of so many dates before.
+WEEKS_DAYS = 28
+# A class that is so much more or less frequent than it was, and more than chance makes it.
+MOST_DRIFT = 0.05
+CHANCE = 1e-4
+# Verdicts of the last dates, this one included, among which a device's changes are counted.
+LOOKED_AT_DAYS = 7
+MOST_CHANGES = 2
+UNSTEADY_SHARE = 0.01
+
+ONE_EACH = Check("one_verdict_for_each_device", "Each device with predictions has one row.", REPORT_IT, blocking=True)
+FEW_FAULTY = Check(
+    "most_devices_are_healthy",
+    f"At most {FAULTY_SHARE:.0%} of the devices have a fault on one date: more tells of a wrong model or registry.",
+    "look at the ratings in the registry and at the irradiance sensor first",
+)
+KNOWN = Check(
+    "every_device_has_a_verdict",
+    "Every device had at least one window that could be judged.",
+    "look at their communication and sensors",
+)
+ONE_ORIGIN = Check(
+    "verdicts_are_of_what_is_there",
+    "The predictions are of the scalograms that the date has now, and these of the registry as it is now.",
+    "materialise `scalograms`, `predictions` and `device_days` of the date again",
+)
+ONE_NETWORK = Check(
+    "verdicts_are_of_the_network",
+    "The verdicts are of the network that PVFAULT_MODEL names now.",
+    "materialise `predictions` and `device_days` of the date again",
+)
+NO_DRIFT = Check(
+    "verdicts_are_like_those_before",
+    f"No class has {MOST_DRIFT:.0%} of the devices more or less than on the {WEEKS_DAYS} dates before, beyond chance.",
+    "if no weather explains it, look at what has changed: registry, irradiance sensor, network, gateway",
+)
+STEADY = Check(
+    "verdicts_stay",
+    f"At most {UNSTEADY_SHARE:.0%} of the devices had more than {MOST_CHANGES} changes of verdict in "
+    f"{LOOKED_AT_DAYS} dates: a fault does not come and go.",
+    "do not send anybody for these devices yet; look at their readings, and at what casts a shadow",
+)
+AUDITED = (ONE_EACH, FEW_FAULTY, KNOWN, ONE_ORIGIN)
+
+
+def judge_verdicts(*, rows: int, devices: int, predicted: int, verdicts: Mapping[str, int]) -> tuple[CheckResult, ...]:
+    """Whether each device has one verdict, and most of them are healthy.
+
+    Parameters
+    ----------
+    rows, devices : int
+        Of the date's `device_days`.
+    predicted : int
+        Devices in its `predictions`.
+    verdicts : mapping of str to int
+        Devices by fault.
+    """
+    known = sum(verdicts.get(fault, 0) for fault in FAULTS)
+    unknown, faulty = rows - known, known - verdicts.get(NONE, 0)
+    return (
+        ONE_EACH.judge(
+            rows == devices == predicted,
+            f"{rows} rows of {devices} devices, for {predicted} devices with predictions",
+            rows=rows,
+            devices=predicted,
+        ),
+        FEW_FAULTY.judge(
+            faulty <= FAULTY_SHARE * known,
+            f"{faulty} of {known} judged devices have a fault",
+            faulty=faulty,
+            judged=known,
+        ),
+        KNOWN.judge(
+            unknown == 0, f"{unknown} of {rows} devices have no window that could be judged", unknown=unknown
+        ),
+    )
+
+
+def judge_origin(*, apart: bool, registries: Sequence[str], registry: str) -> CheckResult:
+    """Whether predictions are of the scalograms beside them, and both of the registry as it is.
+
+    Parameters
+    ----------
+    apart : bool
+        Whether some predictions name another making of `readings` or another registry than the scalograms do.
+    registries : sequence of str
+        Versions that scalograms are held against.
+    registry : str
+        Version of the registry as it is.
+    """
+    others = sorted(set(registries) - {registry})
+    found = []
+    if apart:
+        found.append("predictions are of other scalograms than the date has now")
+    if others:
+        found.append(f"they were judged beside the registry {', '.join(others)}, and it is {registry} now")
+    return ONE_ORIGIN.judge(
+        not found, "; ".join(found) or "predictions, scalograms and registry belong together", registries=others
+    )
+
+
+def judge_network(versions: Sequence[str], network: str) -> CheckResult:
+    """Whether verdicts are of the network as it is; `versions` are those that the rows name."""
+    others = sorted(set(versions) - {network})
+    found = f"the verdicts are of the network {', '.join(others) or network}"
+    return ONE_NETWORK.judge(not others, found + (f", and it is {network} now" if others else ""), networks=others)
+
+
+def judge_drift(verdicts: Mapping[str, int], before: Mapping[str, int], dates: int) -> CheckResult:
+    """Whether classes are as frequent as they were.
+
+    Chance is that of a binomial test of the date's count beside the share before, after Bonferroni for the classes.
+
+    Parameters
+    ----------
+    verdicts, before : mapping of str to int
+        Devices by fault, of the date, and of the dates before all together.
+    dates : int
+        How many these are.
+    """
+    known, known_before = sum(verdicts.values()), sum(before.values())
+    if not known or not known_before:
+        return NO_DRIFT.judge(True, f"nothing to compare with: {dates} dates before have verdicts", dates=dates)
+    moved = {}
+    for fault in FAULTS:
+        # One more of each outcome: what was never seen before is rare, not impossible.
+        share = (before.get(fault, 0) + 1) / (known_before + 2)
+        now = verdicts.get(fault, 0)
+        is_chance = stats.binomtest(now, known, share).pvalue * len(FAULTS) >= CHANCE
+        if abs(now / known - share) > MOST_DRIFT and not is_chance:
+            moved[fault] = f"{fault} {now / known:.1%} instead of {share:.1%}"
+    shares = {fault: round(verdicts.get(fault, 0) / known, 4) for fault in FAULTS}
+    return NO_DRIFT.judge(
+        not moved,
+        f"{known} verdicts beside {known_before} of {dates} dates before: "
+        + ("; ".join(moved.values()) or "as frequent as they were"),
+        dates=dates, moved=list(moved), shares=shares,
+    )  # fmt: skip
+
+
+def judge_changes(verdicts: Mapping[str, Sequence[str]]) -> CheckResult:
+    """Whether verdicts stay.
+
+    Parameters
+    ----------
+    verdicts : mapping of str to sequence of str
+        Of each device, in the order of the dates.
+    """
+    changes = {
+        device: int(np.count_nonzero(np.array(each[1:]) != np.array(each[:-1]))) for device, each in verdicts.items()
+    }
+    unsteady = sorted((d for d in changes if changes[d] > MOST_CHANGES), key=lambda d: (-changes[d], d))
+    seen = Counter(changes[device] for device in unsteady)
+    return STEADY.judge(
+        len(unsteady) <= UNSTEADY_SHARE * len(verdicts),
+        f"{len(unsteady)} of {len(verdicts)} devices changed their verdict more than {MOST_CHANGES} times"
+        + named([f"{device} {changes[device]} times" for device in unsteady]),
+        devices=len(unsteady), changes={str(n): seen[n] for n in sorted(seen)},
+        sample={device: changes[device] for device in unsteady[:SAMPLE]},
+    )  # fmt: skip

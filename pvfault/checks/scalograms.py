@@ -1,0 +1,201 @@
+"""Checks of a date's `scalograms`: whether windows are whole, can be judged, tell of the array, and of the right hour."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from pvfault.checks.check import REPORT_IT, SAMPLE, Check, CheckResult, named
+from pvfault.readings import DEVICE_ID
+from pvfault.reference import HISTORY
+from pvfault.soundness import Doubt
+from pvfault.tables import INVALID, OK, SPARSE, WINDOW_START
+from pvfault.windows import DARK_BELOW, WINDOW_S, WINDOWS_PER_DAY
+
+JUDGED_SHARE = 0.8
+# Of a device's readings of a date: single values are spoilt on the way now and then, and cost a minute each.
+DOUBTED_SHARE = 0.01
+# Between the middle of a device's light and that of the others of its site: clouds move it by less. [h]
+CLOCK_APART_H = 0.75
+# Fewer lit hours have no middle, and among fewer devices there is none that most agree on.
+_LEAST_LIT_HOURS = 4
+_LEAST_DEVICES = 3
+
+WHOLE_DAYS = Check(
+    "every_device_has_24_windows", "Each device has each hour of the date once.", REPORT_IT, blocking=True
+)
+FINITE = Check(
+    "scalograms_are_whole_and_finite",
+    "As many windows have an image as can be judged, and none is blank. A value that is not finite would leave none.",
+    REPORT_IT,
+    blocking=True,
+)
+JUDGED = Check(
+    "lit_windows_can_be_judged",
+    f"At least {JUDGED_SHARE:.0%} of the windows in the light are neither `sparse` nor `invalid`.",
+    "look at the communication and the sensors of the devices",
+)
+BELIEVED = Check(
+    "readings_tell_of_the_array",
+    f"No device has more than {DOUBTED_SHARE:.0%} of its readings beyond what its ratings allow, or standing still "
+    "while the light moves. They count as gaps.",
+    "look at the meters and loggers of these devices; if the readings beyond are right, correct rated_voltage and "
+    "rated_current in the registry, which are of the whole array, and make the date's scalograms again",
+)
+CLOCKS = Check(
+    "clocks_go_right",
+    f"The middle of each device's light is at most {60 * CLOCK_APART_H:.0f} min from that of the others of its site.",
+    "look at the clocks and time zones of these devices' loggers: readings are in UTC",
+)
+HISTORY_THERE = Check(
+    "history_is_there",
+    f"Each of the {len(HISTORY)} dates before that are looked at has scalograms, if it has readings.",
+    "make `scalograms` of these dates, then of this date again: its verdicts depend on them",
+)
+AUDITED = (WHOLE_DAYS, FINITE, JUDGED, BELIEVED, HISTORY_THERE)
+
+
+class DeviceWindows(NamedTuple):
+    """How many devices have windows, and how many of these not each hour of the date once."""
+
+    devices: int
+    not_whole: int
+
+
+def count_windows(scalograms: pa.Table) -> DeviceWindows:
+    """Look at the hours of whole devices: `deviceID` and `window_start` of their rows."""
+    device = scalograms[DEVICE_ID].combine_chunks().dictionary_encode()
+    hour = scalograms[WINDOW_START].cast(pa.int64()).to_numpy() // (WINDOW_S * 1_000_000) % WINDOWS_PER_DAY
+    place = device.indices.to_numpy().astype(np.int64) * WINDOWS_PER_DAY + hour
+    times = np.bincount(place, minlength=len(device.dictionary) * WINDOWS_PER_DAY).reshape(-1, WINDOWS_PER_DAY)
+    return DeviceWindows(len(times), int(np.count_nonzero((times != 1).any(axis=1))))
+
+
+def judge_whole_days(windows: DeviceWindows, *, rows: int, devices: int) -> CheckResult:
+    """Whether each of the devices that are registered or sent something has 24 windows."""
+    made, not_whole = windows
+    return WHOLE_DAYS.judge(
+        not_whole == 0 and made == devices and rows == WINDOWS_PER_DAY * devices,
+        f"{not_whole} of {made} devices do not have each hour once, {rows} windows, "
+        f"{devices} devices are registered or sent something",
+        devices=made,
+        not_whole=not_whole,
+    )
+
+
+def judge_images(*, rows: int, judged: int, images: int, blank: int = 0) -> CheckResult:
+    """Whether each window that can be judged has an image, and no other one.
+
+    Parameters
+    ----------
+    rows, judged, images : int
+        Windows, those that are `ok`, and those that have an image.
+    blank : int
+        Images of zeros alone.
+    """
+    broken = abs(judged - images) + blank
+    return FINITE.judge(
+        broken == 0,
+        f"{broken} of {rows} windows have an image that is lost, blank or of no right",
+        windows=rows,
+        broken=broken,
+    )
+
+
+def judge_qualities(counts: Mapping[str, int]) -> CheckResult:
+    """Whether windows in the light can be judged; `counts` has the windows of each quality."""
+    n_ok, n_sparse, n_invalid = (counts.get(quality, 0) for quality in (OK, SPARSE, INVALID))
+    unjudged = n_sparse + n_invalid
+    lit = n_ok + unjudged
+    return JUDGED.judge(
+        n_ok >= JUDGED_SHARE * lit,
+        f"{unjudged} of {lit} lit windows cannot be judged ({n_sparse} sparse, {n_invalid} invalid)",
+        sparse=n_sparse,
+        invalid=n_invalid,
+        lit=lit,
+    )
+
+
+def judge_doubts(doubts: Sequence[Doubt]) -> CheckResult:
+    """Name the devices whose readings do not tell of the array, the worst ones first."""
+    many = [doubt for doubt in doubts if doubt.beyond + doubt.still > DOUBTED_SHARE * doubt.readings]
+    worst = sorted(many, key=lambda doubt: (-doubt.beyond - doubt.still, doubt.device))[:SAMPLE]
+    beyond, still = sum(doubt.beyond for doubt in doubts), sum(doubt.still for doubt in doubts)
+    each = "".join(f"; {d.device}: {d.beyond} beyond, {d.still} still of {d.readings}" for d in worst)
+    return BELIEVED.judge(
+        not many,
+        f"{beyond} readings are beyond what the ratings allow and {still} stand still while the light moves; "
+        f"{len(many)} devices have too many of them{each}",
+        beyond=beyond,
+        still=still,
+        devices=len(many),
+        worst=[doubt._asdict() for doubt in worst],
+    )
+
+
+def judge_history(used: int, not_made: Sequence[str], damaged: Mapping[str, str]) -> CheckResult:
+    """Whether the dates before are there.
+
+    Parameters
+    ----------
+    used : int
+        Dates before that have scalograms.
+    not_made : sequence of str
+        Those that have readings and no scalograms.
+    damaged : mapping of str to str
+        Those whose scalograms cannot be read, and why.
+    """
+    found = f"judged beside {used} of {len(HISTORY)} dates before"
+    if not_made:
+        found += f"; {', '.join(not_made)} have readings and no scalograms"
+    if damaged:
+        found += f"; without {len(damaged)} whose scalograms cannot be read: {'; '.join(damaged.values())}"
+    return HISTORY_THERE.judge(
+        not not_made and not damaged, found, used=used, not_made=list(not_made), damaged=list(damaged)
+    )
+
+
+def judge_clocks(irradiance: Mapping[str, np.ndarray], site: Mapping[str, str]) -> CheckResult:
+    """Whether the light of devices that stand together rises and sets together.
+
+    The middle of a device's light is the mean hour, weighted by irradiance; that of its site the median of its devices.
+
+    Parameters
+    ----------
+    irradiance : mapping of str to ndarray, shape (24,)
+        Hourly means by device, NaN where there is none. [W/m²]
+    site : mapping of str to str
+        By device. Devices that are not in it are taken to be of one site.
+    """
+    middles = {device: _middle(hours) for device, hours in irradiance.items() if _is_lit(hours)}
+    by_site: dict[str, list[str]] = {}
+    for device in middles:
+        by_site.setdefault(site.get(device, ""), []).append(device)
+    apart = {}
+    for devices in by_site.values():
+        if len(devices) >= _LEAST_DEVICES:
+            usual = np.median([middles[device] for device in devices])
+            apart |= {device: middles[device] - usual for device in devices}
+    wrong = sorted((device for device in apart if abs(apart[device]) > CLOCK_APART_H), key=lambda d: -abs(apart[d]))
+    return CLOCKS.judge(
+        not wrong,
+        f"{len(wrong)} of {len(apart)} devices have their light at another time than their site"
+        + named([f"{device} {apart[device]:+.1f} h" for device in wrong]),
+        compared=len(apart),
+        wrong=len(wrong),
+        sample={device: round(float(apart[device]), 2) for device in wrong[:SAMPLE]},
+    )
+
+
+def _is_lit(irradiance: np.ndarray) -> bool:
+    return np.count_nonzero(irradiance > DARK_BELOW) >= _LEAST_LIT_HOURS
+
+
+def _middle(irradiance: np.ndarray) -> float:
+    """The mean hour of the light, on the circle of the day: the light of some sites passes midnight UTC."""
+    light = np.where(irradiance > DARK_BELOW, irradiance, 0.0)
+    angle = 2 * np.pi * (np.arange(WINDOWS_PER_DAY) + 0.5) / WINDOWS_PER_DAY
+    return float(np.angle(np.sum(light * np.exp(1j * angle))) * WINDOWS_PER_DAY / (2 * np.pi))
+
+

@@ -1,0 +1,315 @@
+"""The checks of what is published: each table's, for one date, without Spark and without a run.
+
+Which check looks at which figures, and where these come from. What is judged, and how, is in `pvfault.checks`: a job
+asks the same of a date before it publishes it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pvfault.checks import device_days, predictions, readings, scalograms
+from pvfault.checks.check import Check, CheckResult
+from pvfault.dates import midnight_ms
+from pvfault.errors import PvfaultError
+from pvfault.faults import FAULTS
+from pvfault.ledger import Ledger
+from pvfault.locations import is_there
+from pvfault.readings import BEHIND_RECORD, DEVICE_ID
+from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
+from pvfault.rows.references import history_dates
+from pvfault.settings import Settings
+from pvfault.tables import DEVICE_DAYS, LEDGER, OK, PREDICTIONS, QUARANTINE, READINGS, SCALOGRAMS, WINDOW_START, Table
+from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
+from pvfault_api.published import count_values, dates_with_rows, read_batches
+from pvfault_api.reading_figures import ReadingFigures, count_readings
+
+ORIGIN = ("readings_making", "registry_version")
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """What a check of a table said of a date.
+
+    Attributes
+    ----------
+    table : str
+    day : date
+    result : CheckResult
+    """
+
+    table: str
+    day: date
+    result: CheckResult
+
+
+class PublishedDate:
+    """What is published of a date, read as it is asked for, and once.
+
+    Parameters
+    ----------
+    settings : Settings
+    day : date
+    """
+
+    def __init__(self, settings: Settings, day: date):
+        self._settings, self.day = settings, day
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registry as it is now; an empty one where there is no file."""
+        location = self._settings.registry
+        return read_registry(location) if is_there(location) else EMPTY_REGISTRY
+
+    @cached_property
+    def sites(self) -> dict[str, str]:
+        """Where its devices stand, as far as the registry says."""
+        return read_sites(self._settings.registry) if is_there(self._settings.registry) else {}
+
+    @cached_property
+    def network(self) -> str:
+        """Version of the network as it is now."""
+        return version_of_file(self._settings.model)
+
+    @cached_property
+    def readings(self) -> ReadingFigures:
+        """What its readings are like."""
+        return count_readings(self._settings, self.day, self.registry)
+
+    @cached_property
+    def ledger_rows(self) -> list[dict]:
+        """The rows of the ledger of the dates around it, as far as a late reading may come."""
+        far = BEHIND_RECORD.days + 1
+        around = [self.day + timedelta(days=n) for n in range(-far, far + 1)]
+        rows = self._table(LEDGER, LEDGER.schema.names, around).to_pylist()
+        newest = max(rows, key=lambda row: row["made_at"], default=None)
+        return [row for row in rows if row["topic_id"] == newest["topic_id"]] if newest else []
+
+    @cached_property
+    def making(self) -> list[dict]:
+        """The ledger's rows of its last making, one for each partition of the topic."""
+        own = [row for row in self.ledger_rows if row["date"] == self.day]
+        last = max((row["made_at"] for row in own), default=None)
+        return [row for row in own if row["made_at"] == last]
+
+    @cached_property
+    def quarantine(self) -> list[str]:
+        """Why its records are none, of each."""
+        return self._table(QUARANTINE, ["reason"])["reason"].to_pylist()
+
+    @cached_property
+    def late(self) -> dict[date, int]:
+        """Readings that wait to be read, by their dates."""
+        return Ledger(self.ledger_rows).dates_to_make_again()
+
+    @cached_property
+    def windows(self) -> pa.Table:
+        """Its scalograms, without their images."""
+        return self._table(SCALOGRAMS, [DEVICE_ID, WINDOW_START, "quality", "mean_irradiance", *ORIGIN])
+
+    @cached_property
+    def images(self) -> int:
+        """Windows that have an image, from the table's metadata."""
+        return count_values(self._settings, SCALOGRAMS, self.day, "scalogram")
+
+    @cached_property
+    def predictions(self) -> pa.Table:
+        """Its predictions."""
+        columns = [DEVICE_ID, WINDOW_START, "quality", "fault", "probabilities", *ORIGIN]
+        return self._table(PREDICTIONS, columns)
+
+    @cached_property
+    def verdicts(self) -> pa.Table:
+        """Its `device_days`, and those of the four weeks before."""
+        days = [self.day - timedelta(days=n) for n in range(device_days.WEEKS_DAYS + 1)]
+        return self._table(DEVICE_DAYS, [DEVICE_ID, "date", "fault", "model_version"], days)
+
+    @cached_property
+    def own_verdicts(self) -> pa.Table:
+        """Its `device_days` alone."""
+        return self.verdicts.filter(pc.equal(self.verdicts["date"], pa.scalar(self.day)))
+
+    @cached_property
+    def unmade_history(self) -> tuple[int, list[str]]:
+        """How many of the dates before have scalograms, and which have readings and none."""
+        before = history_dates(self.day)
+        made = dates_with_rows(self._settings, SCALOGRAMS, before)
+        unmade = dates_with_rows(self._settings, READINGS, [then for then in before if then not in made])
+        return len(made), [then.isoformat() for then in before if then in unmade]
+
+    def _table(self, table: Table, columns: Iterable[str], days: Iterable[date] = ()) -> pa.Table:
+        columns = list(columns)
+        schema = pa.schema([table.schema.field(name) for name in columns])
+        batches = read_batches(self._settings, table, list(days) or [self.day], columns)
+        parts = [pa.Table.from_batches([batch]).select(columns).cast(schema) for batch in batches]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def check_date(settings: Settings, day: date, tables: Sequence[str]) -> list[TableCheck]:
+    """Check what is published of a date.
+
+    Parameters
+    ----------
+    settings : Settings
+    day : date
+    tables : sequence of str
+        Some of `CHECKED`.
+
+    Raises
+    ------
+    PvfaultError
+        If something that has to be read cannot be: no tables yet, a damaged file, a registry that is none.
+    """
+    of = PublishedDate(settings, day)
+    return [TableCheck(table, day, result) for table in tables for result in _check_table(of, table)]
+
+
+def _check_table(of: PublishedDate, table: str) -> Iterator[CheckResult]:
+    if not of.is_made(table):
+        yield MADE.judge(False, f"`{table}` has no row of {of.day}")
+        return
+    yield MADE.judge(True, f"`{table}` has the date")
+    for judge in _JUDGES[table]:
+        results = judge(of)
+        yield from results if isinstance(results, tuple) else (results,)
+
+
+def _ends(of: PublishedDate) -> CheckResult:
+    own, elsewhere, bad, records = (
+        sum(row["readings"] for row in of.making),
+        sum(one["readings"] for row in of.making for one in row["elsewhere"] or ()),
+        sum(row["quarantined"] for row in of.making),
+        sum(row["records"] for row in of.making),
+    )
+    rows = of.readings.rows
+    duplicates = of.making[0]["date_duplicates"] if of.making else 0
+    return readings.judge_ends(
+        records=records, own=own, other=elsewhere, bad=bad, quarantined=len(of.quarantine), rows=rows,
+        kept=rows + duplicates,
+    )  # fmt: skip
+
+
+def _late(of: PublishedDate) -> CheckResult:
+    """Readings of earlier dates that stand in the date's own part of the topic and were not read since."""
+    mine = {one["date"] for row in of.making for one in row["elsewhere"] or () if one["unread"]}
+    return readings.judge_late({str(day): n for day, n in of.late.items() if day in mine and day < of.day})
+
+
+def _origin(of: PublishedDate) -> CheckResult:
+    keys = [DEVICE_ID, WINDOW_START]
+    sides = [of.predictions.select([*keys, *ORIGIN]), of.windows.select([*keys, *ORIGIN])]
+    both = sides[0].join(sides[1], keys, join_type="left outer", right_suffix="_of_scalogram")
+    apart = pc.any(
+        pc.or_(*(_differ(both[name], both[f"{name}_of_scalogram"]) for name in ORIGIN)), min_count=0
+    ).as_py()
+    registries = of.windows["registry_version"].drop_null().unique().to_pylist()
+    return device_days.judge_origin(apart=apart, registries=registries, registry=of.registry.version)
+
+
+def _differ(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.not_equal(one, other), pc.xor(one.is_null(), other.is_null()))
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    return {pair["values"]: pair["counts"] for pair in column.drop_null().value_counts().to_pylist()}
+
+
+def _verdicts(of: PublishedDate) -> tuple[CheckResult, ...]:
+    own = of.own_verdicts
+    return device_days.judge_verdicts(
+        rows=len(own),
+        devices=pc.count_distinct(own[DEVICE_ID]).as_py(),
+        predicted=pc.count_distinct(of.predictions[DEVICE_ID]).as_py(),
+        verdicts=_counts(own["fault"]),
+    )
+
+
+def _drift(of: PublishedDate) -> CheckResult:
+    before = of.verdicts.filter(pc.not_equal(of.verdicts["date"], pa.scalar(of.day)))
+    dates = pc.count_distinct(before["date"]).as_py()
+    return device_days.judge_drift(_counts(of.own_verdicts["fault"]), _counts(before["fault"]), dates)
+
+
+def _changes(of: PublishedDate) -> CheckResult:
+    since = of.day - timedelta(days=device_days.LOOKED_AT_DAYS - 1)
+    recent = of.verdicts.filter(pc.greater_equal(of.verdicts["date"], pa.scalar(since)))
+    by_device: dict[str, list[str]] = defaultdict(list)
+    for row in recent.filter(recent["fault"].is_valid()).sort_by("date").to_pylist():
+        by_device[row[DEVICE_ID]].append(row["fault"])
+    return device_days.judge_changes(by_device)
+
+
+def _windows(of: PublishedDate) -> CheckResult:
+    devices = len(of.readings.hours.keys() | set(of.registry.devices))
+    return scalograms.judge_whole_days(scalograms.count_windows(of.windows), rows=len(of.windows), devices=devices)
+
+
+def _images(of: PublishedDate) -> CheckResult:
+    return scalograms.judge_images(rows=len(of.windows), judged=_qualities(of).get(OK, 0), images=of.images)
+
+
+def _qualities(of: PublishedDate) -> dict[str, int]:
+    return _counts(of.windows["quality"])
+
+
+def _clocks(of: PublishedDate) -> CheckResult:
+    device = of.windows[DEVICE_ID].combine_chunks().dictionary_encode()
+    hour = (of.windows[WINDOW_START].cast(pa.int64()).to_numpy() // 1000 - midnight_ms(of.day)) // (WINDOW_S * 1000)
+    irradiance = np.full((len(device.dictionary), WINDOWS_PER_DAY), np.nan)
+    irradiance[device.indices.to_numpy(), hour] = of.windows["mean_irradiance"].to_numpy()
+    by_device = dict(zip(device.dictionary.to_pylist(), irradiance, strict=True))
+    return scalograms.judge_clocks(by_device, of.sites)
+
+
+def _history(of: PublishedDate) -> CheckResult:
+    used, not_made = of.unmade_history
+    return scalograms.judge_history(used, not_made, {})
+
+
+def _predictions(of: PublishedDate) -> tuple[CheckResult, ...]:
+    found = predictions.count_verdicts(of.predictions)
+    return predictions.judge_predictions(len(of.predictions), found, windows=len(of.windows))
+
+
+def _network(of: PublishedDate) -> CheckResult:
+    versions = of.own_verdicts["model_version"].drop_null().unique().to_pylist()
+    return device_days.judge_network(versions, of.network)
+
+
+# What looks at the same figures is judged together.
+_JUDGES: Mapping[str, tuple[Callable[[PublishedDate], CheckResult | tuple[CheckResult, ...]], ...]] = {
+    READINGS.name: (
+        lambda of: readings.judge_silence(of.readings.rows, len(of.registry.devices)),
+        _ends,
+        lambda of: readings.judge_once(
+            of.readings.rows, made=of.making[0]["date_rows"] if of.making else None, twice=of.readings.twice
+        ),
+        lambda of: readings.judge_quarantine(
+            len(of.quarantine), sum(row["records"] for row in of.making), readings.count_reasons(of.quarantine)
+        ),
+        lambda of: readings.judge_completeness(of.readings.hours),
+        lambda of: readings.judge_duplicates(of.making[0]["date_duplicates"] if of.making else 0),
+        lambda of: readings.judge_plausible(of.readings.implausible, of.readings.rows),
+        lambda of: readings.judge_missing(of.readings.hours, of.registry.devices),
+        lambda of: readings.judge_registered(of.readings.hours, of.registry.devices),
+        _late,
+        lambda of: readings.judge_waiting(of.late.get(of.day, 0)),
+    ),
+    SCALOGRAMS.name: (
+        _windows,
+        _images,
+        lambda of: scalograms.judge_qualities(_qualities(of)),
+        lambda of: scalograms.judge_doubts(of.readings.doubts),
+        _clocks,
+        _history,
+    ),
+    PREDICTIONS.name: (_predictions,),
+    DEVICE_DAYS.name: (_verdicts, _origin, _network, _drift, _changes),
+}
+CHECKED = tuple(_JUDGES)
