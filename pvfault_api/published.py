@@ -11,12 +11,15 @@ from functools import reduce
 import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import And, BooleanExpression, GreaterThanOrEqual, LessThan, Or
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, LessThan, Or
 from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.manifest import ManifestContent, ManifestFile
+from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
+from pyiceberg.schema import Schema
 from pyiceberg.table import DataScan
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.types import DateType
 
 from pvfault.catalog_file import BUSY_TIMEOUT_S, require_no_table_lost
 from pvfault.dates import midnight
@@ -25,6 +28,13 @@ from pvfault.iceberg_files import Manifest, require_whole_snapshot
 from pvfault.locations import uri_of
 from pvfault.settings import AWS, Settings
 from pvfault.tables import CATALOG, NAMESPACE, Table
+
+_EPOCH = date(1970, 1, 1)
+_DAY_US = 86_400_000_000
+
+
+class NoTableError(PvfaultError):
+    """There is no such table yet."""
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -76,7 +86,7 @@ def read_dates(settings: Settings, table: Table, dates: Sequence[date]) -> pa.Ta
     PvfaultError
         If there are no tables yet, or their files are not whole.
     """
-    with _scan_of(settings, table, dates) as scan:
+    with scan_dates(settings, table, dates) as scan:
         rows = scan.to_arrow()
     return rows.sort_by([(column, "ascending") for column in table.key]).cast(table.schema)
 
@@ -99,7 +109,7 @@ def read_batches(
     PvfaultError
         If there are no tables yet, or their files are not whole.
     """
-    with _scan_of(settings, table, dates, tuple(columns)) as scan:
+    with scan_dates(settings, table, dates, tuple(columns)) as scan:
         # PyIceberg's own reader of batches begins to read all files at once, and holds what it has read.
         reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
         for file in scan.plan_files():
@@ -130,17 +140,45 @@ def _as_listed(manifest: ManifestFile) -> Manifest:
 
 
 @contextmanager
-def _scan_of(
-    settings: Settings, table: Table, dates: Sequence[date], columns: tuple[str, ...] = ("*",)
-) -> Iterator[DataScan]:
-    """A scan of some dates of a table that is there and whole, for as long as the catalog is open."""
+def open_table(settings: Settings, table: Table) -> Iterator[IcebergTable]:
+    """A table that is there and whose list of files is whole, for as long as the catalog is open.
+
+    Raises
+    ------
+    PvfaultError
+        If there are no tables yet, or not this one.
+    DamagedTableError
+    """
     with open_catalog(settings) as catalog:
         try:
             iceberg = catalog.load_table(f"{NAMESPACE}.{table.name}")
         except NoSuchTableError as error:
-            raise PvfaultError(f"there is no table {table.name} yet; materialise a date first") from error
+            raise NoTableError(f"there is no table {table.name} yet; materialise a date first") from error
         require_whole(table.name, iceberg)
-        yield iceberg.scan(row_filter=_of_dates(table, dates), selected_fields=columns)
+        yield iceberg
+
+
+@contextmanager
+def scan_dates(
+    settings: Settings, table: Table, dates: Sequence[date], columns: tuple[str, ...] = ("*",)
+) -> Iterator[DataScan]:
+    """A scan of some dates of a table, or of all that it has if none are given, for as long as the catalog is open.
+
+    Raises
+    ------
+    PvfaultError
+        As from `open_table`.
+    """
+    with open_table(settings, table) as iceberg:
+        yield iceberg.scan(row_filter=_of_dates(table, dates) if dates else AlwaysTrue(), selected_fields=columns)
+
+
+def dates_of_file(table: Table, schema: Schema, file: DataFile) -> tuple[date, date]:
+    """The first and the last date that rows of a data file are of, from the table's metadata alone."""
+    field = schema.find_field(table.day_of)
+    edges = [from_bytes(field.field_type, bounds[field.field_id]) for bounds in (file.lower_bounds, file.upper_bounds)]
+    days = [edge if isinstance(field.field_type, DateType) else edge // _DAY_US for edge in edges]
+    return _EPOCH + timedelta(days=days[0]), _EPOCH + timedelta(days=days[1])
 
 
 def _of_dates(table: Table, dates: Sequence[date]) -> BooleanExpression:

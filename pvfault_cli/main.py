@@ -11,7 +11,21 @@ import typer
 from typer.core import TyperGroup
 
 from pvfault.errors import PvfaultError
-from pvfault_cli import bench, broker, catalog, classify, demo, deploy, derive, evaluate, replay, simulate, topic, train
+from pvfault_cli import (
+    bench,
+    broker,
+    catalog,
+    classify,
+    demo,
+    deploy,
+    derive,
+    evaluate,
+    replay,
+    simulate,
+    tables,
+    topic,
+    train,
+)
 from pvfault_cli.messages import print_error
 
 INTERRUPTED = 130
@@ -42,6 +56,7 @@ app = typer.Typer(
 app.add_typer(broker.app, name="broker")
 app.add_typer(topic.app, name="topic")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(tables.app, name="tables")
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)

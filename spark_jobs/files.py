@@ -1,14 +1,13 @@
 """The tables' Parquet files, as a task reads and writes them.
 
 Here: which rows of a file a task reads, and the one file that it writes. Rows that go through the virtual machine to
-be read or written take several times as long, so Spark plans and workers read and write. Not here: which files a
-table has, and how new ones become part of it (`publishing.py`).
+be read or written take several times as long, so Spark plans and workers read and write. Not here: what is said of a
+damaged file (`pvfault.data_files`), which files a table has, and how new ones become part of it (`publishing.py`).
 """
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -17,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pvfault.errors import PvfaultError
-from pvfault.locations import NotThereError, create, explain, is_of_s3, open_to_read
+from pvfault.data_files import FileError, opened
+from pvfault.locations import create
 
 # Where Parquet's Arrow schemas have the numbers by which Iceberg knows columns.
 FIELD_ID = b"PARQUET:field_id"
@@ -27,10 +26,6 @@ _ROW_GROUP = 8 * 2**20
 
 
 _MADE = re.compile(r"/([0-9a-f]{32})-[0-9a-f-]{36}\.parquet$")
-
-
-class FileError(PvfaultError):
-    """A table's file cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ def read(part: FileRange, schema: pa.Schema, rows_at_once: int) -> Iterator[pa.R
     TransientError
         If S3 does not answer now.
     """
-    with _opened(part.location) as file:
+    with opened(part.location) as file:
         by_id = {(field.metadata or {}).get(FIELD_ID): field.name for field in file.schema_arrow}
         names = [by_id.get(field.metadata[FIELD_ID]) for field in schema]
         absent = [field.name for field, name in zip(schema, names, strict=True) if name is None and not field.nullable]
@@ -129,38 +124,6 @@ def read(part: FileRange, schema: pa.Schema, rows_at_once: int) -> Iterator[pa.R
                     for field, name in zip(schema, names, strict=True)
                 ]
                 yield pa.record_batch(columns, schema=schema)
-
-
-def verify(location: str, names: Sequence[str]) -> None:
-    """Read columns of a file from its first row to its last, as far as it has them.
-
-    Raises
-    ------
-    FileError
-        If the file is not there or damaged.
-    TransientError
-        If S3 does not answer now.
-    """
-    with _opened(location) as file:
-        columns = [name for name in names if name in file.schema_arrow.names]
-        for _ in file.iter_batches(columns=columns, use_threads=False):
-            pass
-
-
-@contextmanager
-def _opened(location: str) -> Iterator[pq.ParquetFile]:
-    """A Parquet file to be read, whose damage is told as such."""
-    try:
-        # Noise inside a page may well decode, to wrong values; its checksum tells.
-        with open_to_read(location) as source, pq.ParquetFile(source, page_checksum_verification=True) as file:
-            yield file
-    except NotThereError as error:
-        raise FileError(f"the file {location} is not there") from error
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        if is_of_s3(error):
-            raise explain(location, error) from error
-        (reason, *_) = str(error).splitlines() or [type(error).__name__]
-        raise FileError(f"the file {location} is damaged ({reason})") from error
 
 
 def write(batches: Iterable[pa.RecordBatch], target: Target) -> Written | None:

@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from pvfault.data_files import FileError
 from pvfault.dates import DAY_MS, date_of_ms, midnight_ms
 from pvfault.readings import AVRO_LENGTH, DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE
 from pvfault.tables import QUARANTINE, READINGS
 from pvfault.versions import code_version
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, find_rejection_reasons
-from spark_jobs.files import FileError, Written
+from spark_jobs.files import Written
 from spark_jobs.job import (
     REPORT_IT,
     Audit,

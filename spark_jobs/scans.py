@@ -17,22 +17,16 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from pvfault.data_files import FileError, saying_what_to_do, verify
 from pvfault.dates import midnight_ms
 from pvfault.errors import TransientError
 from pvfault.iceberg_files import Manifest, require_whole_snapshot
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, Table
+from pvfault.tables import Table
 from spark_jobs import catalog, files
 from spark_jobs.tasks import ROWS_AT_ONCE, run_in_tasks
 
 # An error of Spark's own, or one that came through it from a task.
 SPARK_ERRORS = (PySparkException, Py4JError)
-# What a date of a table is made from, when it has to be made again.
-_MADE_FROM = {
-    READINGS.name: "the topic",
-    SCALOGRAMS.name: "`readings`",
-    PREDICTIONS.name: "`scalograms`",
-    DEVICE_DAYS.name: "`predictions`",
-}
 _NAME_MAPPING = "schema.name-mapping.default"
 _TRANSIENT = re.compile(r"pvfault\.errors\.TransientError: (.*)")
 
@@ -242,7 +236,7 @@ def naming_damage(spark: SparkSession, day: date, *tables: Table) -> Iterator[No
             for table in tables:
                 damaged = find_damage(spark, table, files_of(spark, table, day), table.schema.names)
                 if damaged:
-                    raise files.FileError(damaged[day]) from error
+                    raise FileError(damaged[day]) from error
         transient = _TRANSIENT.search(str(error))
         if transient:
             raise TransientError(transient[1]) from error
@@ -259,9 +253,9 @@ def find_damage(
         for number in _numbers(numbers):
             file = found[number]
             try:
-                with _saying_what_to_do(table, file.day):
-                    files.verify(file.location, columns)
-            except files.FileError as error:
+                with saying_what_to_do(table, file.day):
+                    verify(file.location, columns)
+            except FileError as error:
                 damaged[file.day] = str(error)
         return damaged
 
@@ -292,7 +286,7 @@ def _to_batches(
     def to_batches(numbers: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for number in _numbers(numbers):
             file, part = parts[number]
-            with _saying_what_to_do(table, file.day):
+            with saying_what_to_do(table, file.day):
                 yield from files.read(part, schema, rows_at_once)
 
     return to_batches
@@ -302,14 +296,3 @@ def _numbers(share: Iterator[pa.RecordBatch]) -> Iterator[int]:
     """A task's share of a range."""
     for batch in share:
         yield from batch.column(0).to_pylist()
-
-
-@contextmanager
-def _saying_what_to_do(table: Table, day: date) -> Iterator[None]:
-    """Say of which date a file is that cannot be used, and how it comes to another one."""
-    try:
-        yield
-    except files.FileError as error:
-        raise files.FileError(
-            f"`{table.name}` of {day}: {error}; make `{table.name}` of {day} again from {_MADE_FROM[table.name]}"
-        ) from error

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pvfault.data_files import FileError
 from pvfault.registry import EMPTY_REGISTRY
 from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import PREDICTIONS, READINGS, SCALOGRAMS, Table
@@ -20,7 +21,6 @@ from spark_jobs import (
     scans,
     summarise_device_days,
 )
-from spark_jobs.files import FileError
 from tests.spark_jobs.helpers import (
     DEVICES,
     config_of,

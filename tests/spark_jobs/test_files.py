@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pvfault.data_files import verify
 from pvfault.readings import READING_SCHEMA
 from spark_jobs import files
 from tests.spark_jobs.helpers import DEVICES, make_readings, midnight
@@ -133,7 +134,7 @@ def test_a_file_that_was_cut_off_is_named(target, tmp_path, size):
     os.truncate(path, size)
     for look in (
         lambda: list(files.read(whole(written), NUMBERED, 10**6)),
-        lambda: files.verify(written.location, ["voltage"]),
+        lambda: verify(written.location, ["voltage"]),
     ):
         with pytest.raises(files.FileError, match=rf"{path.name} is damaged \(") as raised:
             look()

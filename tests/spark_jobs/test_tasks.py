@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from pvfault.data_files import FileError
 from pvfault.errors import PvfaultError, TransientError
-from spark_jobs.files import FileError
 from spark_jobs.tasks import run_in_tasks
 
 pytestmark = pytest.mark.spark
