@@ -31,8 +31,15 @@ class FileError(PvfaultError):
 
 
 @contextmanager
-def opened(location: str) -> Iterator[pq.ParquetFile]:
+def opened(location: str, **options) -> Iterator[pq.ParquetFile]:
     """A Parquet file to be read, whose damage is told as such.
+
+    Parameters
+    ----------
+    location : str
+        As Iceberg names it.
+    **options
+        Of `pyarrow.parquet.ParquetFile`.
 
     Raises
     ------
@@ -41,11 +48,21 @@ def opened(location: str) -> Iterator[pq.ParquetFile]:
     TransientError
         If S3 does not answer now.
     """
-    try:
+    with (
+        telling_damage(location),
+        open_to_read(location) as source,
         # Noise inside a page may well decode, to wrong values; its checksum tells.
-        with open_to_read(location) as source, pq.ParquetFile(source, page_checksum_verification=True) as file:
-            yield file
-    except NotThereError as error:
+        pq.ParquetFile(source, page_checksum_verification=True, **options) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def telling_damage(location: str) -> Iterator[None]:
+    """Tell of what reading a file meets as `opened` does."""
+    try:
+        yield
+    except (NotThereError, FileNotFoundError) as error:
         raise FileError(f"the file {location} is not there") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         if is_of_s3(error):

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from pvfault.errors import PvfaultError, TransientError
@@ -52,6 +53,28 @@ def is_there(location: Location) -> bool:
     with _explained(location):
         system, path = _store_of(location)
         return system.get_file_info(path).type == fs.FileType.File
+
+
+def written_at(location: Location) -> datetime:
+    """When a file was written last (UTC).
+
+    Raises
+    ------
+    NotThereError
+        If there is no such file.
+    LocationError
+        If S3 cannot be asked.
+    TransientError
+        If S3 does not answer now.
+    """
+    from pyarrow import fs
+
+    with _explained(str(location)):
+        system, path = _store_of(str(location))
+        found = system.get_file_info(path)
+        if found.type != fs.FileType.File:
+            raise FileNotFoundError(path)
+        return found.mtime.astimezone(UTC)
 
 
 @contextmanager

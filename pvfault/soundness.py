@@ -120,12 +120,16 @@ def doubts_of(devices, device, unsound) -> list[Doubt]:
     return [doubt for doubt in found if doubt.beyond or doubt.still]
 
 
-def may_be_unsound(device, measurements, ratings):
+def may_be_unsound(counts, voltage, current, ratings):
     """Which devices `find_unsound` has to be asked about: it finds nothing at any other. Takes a fraction of its time.
 
     Parameters
     ----------
-    device, measurements, ratings
+    counts : ndarray of int, shape (n_devices,)
+        Readings of each device, which stand one device after the other, sorted by time.
+    voltage, current : ndarray of float32, shape (n,)
+        [V] and [A].
+    ratings : ndarray, shape (n_devices, 2)
         As `find_unsound` takes them.
 
     Returns
@@ -133,16 +137,16 @@ def may_be_unsound(device, measurements, ratings):
     ndarray of int
         Positions of devices.
     """
-    voltage, current = measurements[:, 0], measurements[:, 1]
-    limits = ratings * (MOST_VOLTAGE, MOST_CURRENT)
-    # Without ratings (NaN) there is no limit to stay within.
-    within = (voltage <= limits[device, 0]) & (current <= limits[device, 1])
+    first = np.cumsum(counts) - counts
+    most = np.column_stack([np.maximum.reduceat(voltage, first), np.maximum.reduceat(current, first)])
+    # NaN, of readings as of ratings, is within nothing.
+    within = (most <= ratings * (MOST_VOLTAGE, MOST_CURRENT)).all(axis=1)
     same = (voltage[1:] == voltage[:-1]) & (current[1:] == current[:-1]) & (voltage[1:] > 0) & (current[1:] > 0)
-    stretch = same.copy()
+    stretch = same[: len(same) - STILL_READINGS + 2].copy()
     for step in range(1, STILL_READINGS - 1):
-        stretch[: len(same) - step] &= same[step:]
-        stretch[max(len(same) - step, 0) :] = False
-    return np.union1d(device[~within], device[:-1][stretch])
+        stretch &= same[step : step + len(stretch)]
+    holds = np.searchsorted(first, np.flatnonzero(stretch), side="right") - 1
+    return np.union1d(np.flatnonzero(~within), holds)
 
 
 def _usual(measurements):

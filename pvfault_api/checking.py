@@ -5,7 +5,7 @@ asks the same of a date before it publishes it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -14,18 +14,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault.checks import device_days, predictions, readings, scalograms
-from pvfault.checks.check import Check, CheckResult
+from pvfault.checks import device_days, predictions, readings, scalograms, sources
+from pvfault.checks.check import MADE, CheckResult
 from pvfault.dates import midnight_ms
-from pvfault.errors import PvfaultError
-from pvfault.faults import FAULTS
-from pvfault.ledger import Ledger
-from pvfault.locations import is_there
+from pvfault.ledger import Makings
+from pvfault.lenet import read_scores
+from pvfault.locations import is_there, local_file, written_at
+from pvfault.places import Place, read_places
 from pvfault.readings import BEHIND_RECORD, DEVICE_ID
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.rows.references import history_dates
 from pvfault.settings import Settings
-from pvfault.tables import DEVICE_DAYS, LEDGER, OK, PREDICTIONS, QUARANTINE, READINGS, SCALOGRAMS, WINDOW_START, Table
+from pvfault.tables import (
+    DEVICE_DAYS,
+    LEDGER,
+    OK,
+    PREDICTIONS,
+    QUARANTINE,
+    READINGS,
+    SCALOGRAMS,
+    TABLES,
+    WINDOW_START,
+    Table,
+)
+from pvfault.versions import version_of
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from pvfault_api.published import count_values, dates_with_rows, read_batches
 from pvfault_api.reading_figures import ReadingFigures, count_readings
@@ -34,18 +46,20 @@ ORIGIN = ("readings_making", "registry_version")
 
 
 @dataclass(frozen=True)
-class TableCheck:
-    """What a check of a table said of a date.
+class Checked:
+    """What a check said.
 
     Attributes
     ----------
-    table : str
-    day : date
+    asset : str
+        A table, or what dates are made with.
+    day : date or None
+        None for what is of no date.
     result : CheckResult
     """
 
-    table: str
-    day: date
+    asset: str
+    day: date | None
     result: CheckResult
 
 
@@ -68,14 +82,15 @@ class PublishedDate:
         return read_registry(location) if is_there(location) else EMPTY_REGISTRY
 
     @cached_property
-    def sites(self) -> dict[str, str]:
+    def places(self) -> dict[str, Place]:
         """Where its devices stand, as far as the registry says."""
-        return read_sites(self._settings.registry) if is_there(self._settings.registry) else {}
+        return read_places(self._settings.registry) if is_there(self._settings.registry) else {}
 
     @cached_property
     def network(self) -> str:
         """Version of the network as it is now."""
-        return version_of_file(self._settings.model)
+        with local_file(self._settings.model) as weights:
+            return version_of(weights.read_bytes())
 
     @cached_property
     def readings(self) -> ReadingFigures:
@@ -83,20 +98,18 @@ class PublishedDate:
         return count_readings(self._settings, self.day, self.registry)
 
     @cached_property
-    def ledger_rows(self) -> list[dict]:
-        """The rows of the ledger of the dates around it, as far as a late reading may come."""
+    def _makings(self) -> Makings:
+        """What the ledger says of the dates around it, as far as a late reading may come."""
         far = BEHIND_RECORD.days + 1
         around = [self.day + timedelta(days=n) for n in range(-far, far + 1)]
         rows = self._table(LEDGER, LEDGER.schema.names, around).to_pylist()
         newest = max(rows, key=lambda row: row["made_at"], default=None)
-        return [row for row in rows if row["topic_id"] == newest["topic_id"]] if newest else []
+        return Makings(row for row in rows if row["topic_id"] == newest["topic_id"])
 
     @cached_property
     def making(self) -> list[dict]:
         """The ledger's rows of its last making, one for each partition of the topic."""
-        own = [row for row in self.ledger_rows if row["date"] == self.day]
-        last = max((row["made_at"] for row in own), default=None)
-        return [row for row in own if row["made_at"] == last]
+        return list(self._makings.last.get(self.day, {}).values())
 
     @cached_property
     def quarantine(self) -> list[str]:
@@ -106,7 +119,7 @@ class PublishedDate:
     @cached_property
     def late(self) -> dict[date, int]:
         """Readings that wait to be read, by their dates."""
-        return Ledger(self.ledger_rows).dates_to_make_again()
+        return self._makings.dates_to_make_again()
 
     @cached_property
     def windows(self) -> pa.Table:
@@ -135,6 +148,12 @@ class PublishedDate:
         """Its `device_days` alone."""
         return self.verdicts.filter(pc.equal(self.verdicts["date"], pa.scalar(self.day)))
 
+    def is_made(self, table: str) -> bool:
+        """Whether a table has the date; `readings` may have it without a row."""
+        (known,) = (one for one in TABLES if one.name == table)
+        is_there = bool(dates_with_rows(self._settings, known, [self.day]))
+        return is_there or (known is READINGS and bool(self.making))
+
     @cached_property
     def unmade_history(self) -> tuple[int, list[str]]:
         """How many of the dates before have scalograms, and which have readings and none."""
@@ -151,15 +170,15 @@ class PublishedDate:
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
-def check_date(settings: Settings, day: date, tables: Sequence[str]) -> list[TableCheck]:
+def check_date(settings: Settings, day: date, assets: Sequence[str]) -> list[Checked]:
     """Check what is published of a date.
 
     Parameters
     ----------
     settings : Settings
     day : date
-    tables : sequence of str
-        Some of `CHECKED`.
+    assets : sequence of str
+        Some of `CHECKED`; what is no table has no dates.
 
     Raises
     ------
@@ -167,7 +186,37 @@ def check_date(settings: Settings, day: date, tables: Sequence[str]) -> list[Tab
         If something that has to be read cannot be: no tables yet, a damaged file, a registry that is none.
     """
     of = PublishedDate(settings, day)
-    return [TableCheck(table, day, result) for table in tables for result in _check_table(of, table)]
+    return [Checked(table, day, result) for table in assets if table in _JUDGES for result in _check_table(of, table)]
+
+
+def check_sources(
+    settings: Settings, assets: Sequence[str], accepted: Callable[[], Mapping[str, float]]
+) -> list[Checked]:
+    """Check what dates are made with, as it is now.
+
+    Parameters
+    ----------
+    settings : Settings
+    assets : sequence of str
+        Some of `CHECKED`; the tables are left to `check_date`.
+    accepted : callable
+        Gives the scores of the last network that was accepted; empty if there is none.
+
+    Raises
+    ------
+    PvfaultError
+        If the registry or the weights cannot be read.
+    """
+    judges = {REGISTRY: lambda: check_registry(settings), NETWORK: lambda: check_network(settings, accepted())}
+    return [Checked(asset, None, result) for asset in assets if asset in judges for result in judges[asset]()]
+
+
+def check_registry(settings: Settings) -> tuple[CheckResult, ...]:
+    """Check the registry."""
+    location = settings.registry
+    if not is_there(location):
+        return sources.judge_registry(str(location), None, None)
+    return sources.judge_registry(str(location), len(read_registry(location).devices), written_at(location))
 
 
 def _check_table(of: PublishedDate, table: str) -> Iterator[CheckResult]:
@@ -178,6 +227,14 @@ def _check_table(of: PublishedDate, table: str) -> Iterator[CheckResult]:
     for judge in _JUDGES[table]:
         results = judge(of)
         yield from results if isinstance(results, tuple) else (results,)
+
+
+def check_network(settings: Settings, accepted: Mapping[str, float]) -> tuple[CheckResult, ...]:
+    """Check the network, beside the scores of the last one that was accepted."""
+    location = settings.model
+    with local_file(location) as weights:
+        scores = read_scores(weights)
+    return sources.judge_network(str(location), written_at(location), scores, accepted)
 
 
 def _ends(of: PublishedDate) -> CheckResult:
@@ -203,11 +260,9 @@ def _late(of: PublishedDate) -> CheckResult:
 
 def _origin(of: PublishedDate) -> CheckResult:
     keys = [DEVICE_ID, WINDOW_START]
-    sides = [of.predictions.select([*keys, *ORIGIN]), of.windows.select([*keys, *ORIGIN])]
-    both = sides[0].join(sides[1], keys, join_type="left outer", right_suffix="_of_scalogram")
-    apart = pc.any(
-        pc.or_(*(_differ(both[name], both[f"{name}_of_scalogram"]) for name in ORIGIN)), min_count=0
-    ).as_py()
+    ours, theirs = of.predictions.select([*keys, *ORIGIN]), of.windows.select([*keys, *ORIGIN])
+    both = ours.join(theirs, keys, join_type="left outer", right_suffix="_of_scalogram")
+    apart = any(pc.any(_differ(both[name], both[f"{name}_of_scalogram"])).as_py() for name in ORIGIN)
     registries = of.windows["registry_version"].drop_null().unique().to_pylist()
     return device_days.judge_origin(apart=apart, registries=registries, registry=of.registry.version)
 
@@ -264,7 +319,7 @@ def _clocks(of: PublishedDate) -> CheckResult:
     irradiance = np.full((len(device.dictionary), WINDOWS_PER_DAY), np.nan)
     irradiance[device.indices.to_numpy(), hour] = of.windows["mean_irradiance"].to_numpy()
     by_device = dict(zip(device.dictionary.to_pylist(), irradiance, strict=True))
-    return scalograms.judge_clocks(by_device, of.sites)
+    return scalograms.judge_clocks(by_device, of.places, of.day)
 
 
 def _history(of: PublishedDate) -> CheckResult:
@@ -312,4 +367,5 @@ _JUDGES: Mapping[str, tuple[Callable[[PublishedDate], CheckResult | tuple[CheckR
     PREDICTIONS.name: (_predictions,),
     DEVICE_DAYS.name: (_verdicts, _origin, _network, _drift, _changes),
 }
-CHECKED = tuple(_JUDGES)
+REGISTRY, NETWORK = "device_registry", "lenet_model"
+CHECKED = (REGISTRY, NETWORK, *_JUDGES)

@@ -22,6 +22,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.types import DateType
 
 from pvfault.catalog_file import BUSY_TIMEOUT_S, require_no_table_lost
+from pvfault.data_files import telling_damage
 from pvfault.dates import midnight
 from pvfault.errors import PvfaultError
 from pvfault.iceberg_files import Manifest, require_whole_snapshot
@@ -113,7 +114,41 @@ def read_batches(
         # PyIceberg's own reader of batches begins to read all files at once, and holds what it has read.
         reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
         for file in scan.plan_files():
-            yield from reader.to_record_batches([file])
+            with telling_damage(file.file.file_path):
+                yield from reader.to_record_batches([file])
+
+
+def dates_with_rows(settings: Settings, table: Table, dates: Sequence[date]) -> set[date]:
+    """Those of some dates of which a table has rows, from its metadata alone; none where there is no such table.
+
+    Raises
+    ------
+    PvfaultError
+        If there are no tables yet, or the table's list of files is not whole.
+    """
+    if not dates:
+        return set()
+    try:
+        with scan_dates(settings, table, dates) as scan:
+            schema = scan.table_metadata.schema()
+            found = [dates_of_file(table, schema, task.file) for task in scan.plan_files()]
+    except NoTableError:
+        return set()
+    return {day for day in dates if any(first <= day <= last for first, last in found)}
+
+
+def count_values(settings: Settings, table: Table, day: date, column: str) -> int:
+    """How many rows of a date have a value in a column, from the table's metadata alone.
+
+    Raises
+    ------
+    PvfaultError
+        If there are no tables yet, or the table's list of files is not whole.
+    """
+    with scan_dates(settings, table, [day]) as scan:
+        number = scan.table_metadata.schema().find_field(column).field_id
+        files = [task.file for task in scan.plan_files()]
+    return sum(file.value_counts[number] - file.null_value_counts[number] for file in files)
 
 
 def require_whole(name: str, table: IcebergTable) -> None:

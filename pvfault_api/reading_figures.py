@@ -16,10 +16,10 @@ from pyiceberg.table import FileScanTask
 
 from pvfault.data_files import opened, saying_what_to_do
 from pvfault.dates import midnight_ms
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, READING_SCHEMA, TIMESTAMP
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry
-from pvfault.soundness import Doubt, doubts_of, find_unsound, may_be_unsound
 from pvfault.settings import Settings
+from pvfault.soundness import Doubt, doubts_of, find_unsound, may_be_unsound
 from pvfault.tables import READINGS
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from pvfault_api.published import read_dates, scan_dates
@@ -108,28 +108,35 @@ def _whole_devices(groups: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _count(readings: pa.Table, day: date, registry: Registry) -> ReadingFigures:
-    devices, device = _codes(readings[DEVICE_ID])
-    second = _seconds(readings[TIMESTAMP], day)
-    measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
-    is_same, later = np.diff(device) == 0, np.diff(second)
+    devices, counts = _devices(readings[DEVICE_ID])
+    device = np.repeat(np.arange(len(devices)), counts)
+    time_us = readings[TIMESTAMP].cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy() - midnight_ms(day) * 1000
+    columns = [readings[name].to_numpy() for name in MEASUREMENTS]
+    is_same, later = device[1:] == device[:-1], np.diff(time_us)
     if (is_same & (later < 0)).any():
         raise _NotInOrderError
-    place = device * WINDOWS_PER_DAY + (second // WINDOW_S).astype(np.int64)
+    place = device * WINDOWS_PER_DAY + time_us // (WINDOW_S * 1_000_000)
     hours = np.bincount(place, minlength=len(devices) * WINDOWS_PER_DAY).reshape(-1, WINDOWS_PER_DAY)
     twice = np.bincount(device[1:][is_same & (later == 0)], minlength=len(devices))
-    low, high = np.array([PLAUSIBLE[name] for name in MEASUREMENTS], np.float32).T
     return ReadingFigures(
         rows=len(device),
         hours=dict(zip(devices, hours, strict=True)),
-        # NaN compares false, so a value that is not finite is refused by its limits.
-        implausible=np.count_nonzero(~((measurements >= low) & (measurements <= high)), axis=0),
+        implausible=np.array([_implausible(*each) for each in zip(columns, MEASUREMENTS, strict=True)]),
         twice={devices[place]: int(twice[place]) for place in np.flatnonzero(twice)},
-        doubts=_doubts(devices, device, second, measurements, registry),
+        doubts=_doubts(devices, counts, device, time_us / 1e6, columns, registry),
     )
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
-    """The devices in the order in which they come, and for each row the position of its device."""
+def _implausible(values: np.ndarray, measurement: str) -> int:
+    low, high = np.array(PLAUSIBLE[measurement], np.float32)
+    # Nearly always all are; a value that is not finite makes its extremes so.
+    if low <= values.min() and values.max() <= high:
+        return 0
+    return int(np.count_nonzero(~((values >= low) & (values <= high))))
+
+
+def _devices(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+    """The devices in the order in which they come, and how many rows each has."""
     encoded = column.combine_chunks()
     if not pa.types.is_dictionary(encoded.type):
         encoded = encoded.dictionary_encode()
@@ -138,24 +145,19 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
     devices = encoded.dictionary.take(pa.array(codes[begins])).to_pylist()
     if len(set(devices)) < len(devices):
         raise _NotInOrderError
-    return devices, np.repeat(np.arange(len(begins)), np.diff(begins, append=len(codes)))
+    return devices, np.diff(begins, append=len(codes))
 
 
-def _seconds(column: pa.ChunkedArray, day: date) -> np.ndarray:
-    """Seconds of the date, of which all rows are: Iceberg has found them under it."""
-    return (column.cast(READING_SCHEMA.field(TIMESTAMP).type).cast(pa.int64()).to_numpy() - midnight_ms(day) * 1000) / 1e6
-
-
-def _doubts(devices, device, second, measurements, registry) -> list[Doubt]:
-    suspects = may_be_unsound(device, measurements, registry.ratings(devices))
-    found = []
-    for suspect in suspects:
-        first, end = np.searchsorted(device, [suspect, suspect + 1])
-        zeros = np.zeros(end - first, np.int64)
-        own = measurements[first:end]
-        unsound = find_unsound(zeros, second[first:end], own, registry.ratings([devices[suspect]]))
-        found += doubts_of([devices[suspect]], zeros, unsound)
-    return found
+def _doubts(devices, counts, device, second, columns, registry) -> list[Doubt]:
+    ratings = registry.ratings(devices)
+    suspects = may_be_unsound(counts, *columns[:2], ratings)
+    if not len(suspects):
+        return []
+    rows = np.isin(device, suspects)
+    own = np.searchsorted(suspects, device[rows])
+    measurements = np.column_stack([values[rows] for values in columns])
+    unsound = find_unsound(own, second[rows], measurements, ratings[suspects])
+    return doubts_of([devices[suspect] for suspect in suspects], own, unsound)
 
 
 def _sum_up(parts: Iterable[ReadingFigures]) -> ReadingFigures:

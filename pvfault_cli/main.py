@@ -15,6 +15,7 @@ from pvfault_cli import (
     bench,
     broker,
     catalog,
+    check,
     classify,
     demo,
     deploy,
@@ -58,6 +59,7 @@ app.add_typer(topic.app, name="topic")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(tables.app, name="tables")
 app.command("demo")(demo.demo)
+app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
 app.command("classify")(classify.classify)

@@ -8,29 +8,17 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import date
 from functools import cache, partial
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
-from pvfault.faults import FAULTS, NONE
+from pvfault.checks import predictions as checks
+from pvfault.faults import FAULTS
 from pvfault.locations import local_file
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.predictions import prediction_rows
-from pvfault.tables import OK, PREDICTIONS, SCALOGRAMS, WINDOW_START
+from pvfault.tables import PREDICTIONS, SCALOGRAMS, WINDOW_START
 from spark_jobs import catalog, publishing, scans
-from spark_jobs.job import (
-    REPORT_IT,
-    Audit,
-    AuditResult,
-    DateReport,
-    JobConfig,
-    JobReport,
-    OnDate,
-    main,
-    run_dates,
-    to_nobody,
-)
+from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.lineage import INHERITED, lineage_of, marked
 
 NAME = "classify_faults"
@@ -40,29 +28,7 @@ IMAGES_AT_ONCE = 1024
 # Of a large file of images, so that a fleet's few files keep all cores busy. [B]
 BYTES_PER_TASK = 64 * 2**20
 _COLUMNS = (DEVICE_ID, WINDOW_START, "quality", "scalogram", *INHERITED)
-# More than this share of the judged windows of a whole plant with one and the same fault tells of a wrong registry, a
-# shaded irradiance sensor or a wrong model sooner than of the plant.
-COMMON_FAULT = 0.3
-SUM_TOLERANCE = 1e-3
-
-ALL_JUDGED = Audit(
-    "every_ok_window_has_a_prediction",
-    "Each window has a row, and exactly the windows that can be judged have a fault.",
-    REPORT_IT,
-    blocking=True,
-)
-PROBABILITIES = Audit(
-    "probabilities_are_probabilities",
-    "The six probabilities of a window lie in 0 to 1 and sum to 1.",
-    "the weights are damaged: write them anew with `pvfault train`, or point PVFAULT_MODEL at others",
-    blocking=True,
-)
-BALANCED = Audit(
-    "no_fault_is_everywhere",
-    f"No one fault is found in more than {COMMON_FAULT:.0%} of the windows of the plant.",
-    "look at the ratings in the registry and at the irradiance sensor first",
-)
-AUDITS = (ALL_JUDGED, PROBABILITIES, BALANCED)
+AUDITS = checks.AUDITED
 
 
 def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
@@ -95,7 +61,7 @@ def _predict(model: str) -> Callable:
             if not batch.num_rows:
                 continue
             rows = prediction_rows(pa.Table.from_batches([batch]), _classifier(model))
-            found.update(count_verdicts(rows))
+            found.update(checks.count_verdicts(rows))
             yield from marked(rows, lineage_of(batch, *INHERITED)).to_batches()
         return found
 
@@ -112,55 +78,9 @@ def _make_date(spark: SparkSession, model: str, version: str, day: date) -> Date
     if not staged.rows:
         return publishing.publish_audited(spark, staged, (), {"model_version": version})
     found = sum(tallies, Counter())
-    audits = _audit(staged.rows, found, windows=scans.count_rows(spark, SCALOGRAMS, day))
+    audits = checks.judge_predictions(staged.rows, found, windows=scans.count_rows(spark, SCALOGRAMS, day))
     figures = {f"windows_{fault}": found[fault] for fault in FAULTS} | {"model_version": version}
     return publishing.publish_audited(spark, staged, audits, figures)
-
-
-def count_verdicts(predictions: pa.Table) -> dict[str, int]:
-    """What is audited of some predictions.
-
-    Returns
-    -------
-    dict
-        `judged`, windows that are `ok`; `mismatched`, windows with a fault where none can be told or without where one
-        can; `unsound`, judged windows whose probabilities are none; and by the name of each fault, its windows.
-    """
-    is_ok = np.asarray(pc.equal(predictions["quality"], OK))
-    has_fault = np.asarray(predictions["fault"].is_valid())
-    each = np.column_stack([pc.struct_field(predictions["probabilities"], fault).to_numpy() for fault in FAULTS])
-    # NaN, which stands for no value too, compares false.
-    is_sound = ((each >= 0) & (each <= 1)).all(axis=1) & (np.abs(each.sum(axis=1) - 1) <= SUM_TOLERANCE)
-    by_fault = {pair["values"]: pair["counts"] for pair in predictions["fault"].drop_null().value_counts().to_pylist()}
-    return {
-        "judged": int(np.count_nonzero(is_ok)),
-        "mismatched": int(np.count_nonzero(is_ok != has_fault)),
-        "unsound": int(np.count_nonzero(is_ok & ~is_sound)),
-        **by_fault,
-    }
-
-
-def _audit(rows: int, found: Counter, windows: int) -> tuple[AuditResult, ...]:
-    judged = found["judged"]
-    shares = {fault: round(found[fault] / judged, 4) if judged else 0.0 for fault in FAULTS}
-    common = [fault for fault in FAULTS if fault != NONE and shares[fault] > COMMON_FAULT]
-    return (
-        ALL_JUDGED.judge(
-            rows == windows and found["mismatched"] == 0,
-            f"{rows} predictions for {windows} windows, {found['mismatched']} with a fault where none can be "
-            "told, or without where one can",
-            windows=windows,
-            mismatched=found["mismatched"],
-        ),
-        PROBABILITIES.judge(
-            found["unsound"] == 0, f"{found['unsound']} of {judged} windows have no sound probabilities", judged=judged
-        ),
-        BALANCED.judge(
-            not common,
-            f"{', '.join(common) or 'no fault'} in more than {COMMON_FAULT:.0%} of {judged} judged windows",
-            **shares,
-        ),
-    )
 
 
 if __name__ == "__main__":

@@ -15,27 +15,17 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from pvfault import scalogram
+from pvfault.checks import scalograms as checks
+from pvfault.checks.check import CheckResult
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP
-from pvfault.reference import HISTORY
 from pvfault.registry import Registry
 from pvfault.rows.columns import whole_devices
-from pvfault.rows.scalograms import Doubt, missing_rows, scalograms_and_doubts
-from pvfault.tables import INVALID, OK, QUALITIES, READINGS, SCALOGRAMS, SPARSE, WINDOW_START
-from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
+from pvfault.rows.scalograms import missing_rows, scalograms_and_doubts
+from pvfault.soundness import Doubt
+from pvfault.tables import OK, QUALITIES, READINGS, SCALOGRAMS
 from spark_jobs import catalog, publishing, references, scans
 from spark_jobs.files import Written
-from spark_jobs.job import (
-    REPORT_IT,
-    Audit,
-    AuditResult,
-    DateReport,
-    JobConfig,
-    JobReport,
-    OnDate,
-    main,
-    run_dates,
-    to_nobody,
-)
+from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.lineage import marked
 from spark_jobs.tasks import ROWS_AT_ONCE
 
@@ -48,38 +38,7 @@ SILENT_AT_ONCE = 10_000
 # Readings of a task where they have to be brought together by a shuffle.
 READINGS_PER_TASK = 2_000_000
 
-JUDGED_SHARE = 0.8
-# Of a device's readings of a date: single values are spoilt on the way now and then, and cost a minute each.
-DOUBTED_SHARE = 0.01
-WORST = 5  # devices that an audit names
-
-WHOLE_DAYS = Audit(
-    "every_device_has_24_windows", "Each device has each hour of the date once.", REPORT_IT, blocking=True
-)
-FINITE = Audit(
-    "scalograms_are_whole_and_finite",
-    "As many windows have an image as can be judged, and none is blank. A value that is not finite would leave none.",
-    REPORT_IT,
-    blocking=True,
-)
-JUDGED = Audit(
-    "lit_windows_can_be_judged",
-    f"At least {JUDGED_SHARE:.0%} of the windows in the light are neither `sparse` nor `invalid`.",
-    "look at the communication and the sensors of the devices",
-)
-BELIEVED = Audit(
-    "readings_tell_of_the_array",
-    f"No device has more than {DOUBTED_SHARE:.0%} of its readings beyond what its ratings allow, or standing still "
-    "while the light moves. They count as gaps.",
-    "look at the meters and loggers of these devices; if the readings beyond are right, correct rated_voltage and "
-    "rated_current in the registry, which are of the whole array, and make the date's scalograms again",
-)
-HISTORY_THERE = Audit(
-    "history_is_there",
-    f"Each of the {len(HISTORY)} dates before that are looked at has scalograms, if it has readings.",
-    "make `scalograms` of these dates, then of this date again: its verdicts depend on them",
-)
-AUDITS = (WHOLE_DAYS, FINITE, JUDGED, BELIEVED, HISTORY_THERE)
+AUDITS = checks.AUDITED
 
 
 def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
@@ -119,12 +78,9 @@ class Tally:
 
     def add(self, scalograms: pa.Table) -> None:
         """Count rows of `SCALOGRAMS` of devices that were not there before."""
-        device = scalograms[DEVICE_ID].combine_chunks().dictionary_encode()
-        hour = scalograms[WINDOW_START].cast(pa.int64()).to_numpy() // (WINDOW_S * 1_000_000) % WINDOWS_PER_DAY
-        place = device.indices.to_numpy().astype(np.int64) * WINDOWS_PER_DAY + hour
-        times = np.bincount(place, minlength=len(device.dictionary) * WINDOWS_PER_DAY).reshape(-1, WINDOWS_PER_DAY)
-        self.counts["made"] += len(times)
-        self.counts["not_whole"] += int(np.count_nonzero((times != 1).any(axis=1)))
+        windows = checks.count_windows(scalograms)
+        self.counts["made"] += windows.devices
+        self.counts["not_whole"] += windows.not_whole
         for found in scalograms["quality"].value_counts().to_pylist():
             self.counts[found["values"]] += found["counts"]
         self.counts["blank"] += pc.sum(pc.equal(scalograms["scalogram"], bytes(scalogram.BYTES))).as_py() or 0
@@ -209,7 +165,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     images = publishing.count_values(spark, staged, day, "scalogram")
     audits = (
         *_audit(staged, counts, images, devices=len(seen) + len(silent)),
-        _judge_doubts([doubt for tally in tallies for doubt in tally.doubts]),
+        checks.judge_doubts([doubt for tally in tallies for doubt in tally.doubts]),
         _judge_history(history),
     )
     figures = {name: counts[name] for name in QUALITIES} | {"devices": counts["made"]} | figures
@@ -260,68 +216,19 @@ def _are_whole(tallies: list[Tally]) -> bool:
     return len(devices) == sum(len(tally.devices) for tally in tallies) and not any(tally.apart for tally in tallies)
 
 
-def _audit(staged: publishing.Staged, counts: Counter, images: int, devices: int) -> tuple[AuditResult, ...]:
-    n_ok, n_sparse, n_invalid, made, not_whole = (counts[name] for name in (OK, SPARSE, INVALID, "made", "not_whole"))
-    unjudged = n_sparse + n_invalid
-    lit = n_ok + unjudged
-    broken = abs(n_ok - images) + counts["blank"]
+def _audit(staged: publishing.Staged, counts: Counter, images: int, devices: int) -> tuple[CheckResult, ...]:
+    windows = checks.DeviceWindows(counts["made"], counts["not_whole"])
     return (
-        WHOLE_DAYS.judge(
-            not_whole == 0 and made == devices and staged.rows == WINDOWS_PER_DAY * devices,
-            f"{not_whole} of {made} devices do not have each hour once, {staged.rows} windows, "
-            f"{devices} devices are registered or sent something",
-            devices=made,
-            not_whole=not_whole,
-        ),
-        FINITE.judge(
-            broken == 0,
-            f"{broken} of {staged.rows} windows have an image that is lost, blank or of no right",
-            windows=staged.rows,
-            broken=broken,
-        ),
-        JUDGED.judge(
-            n_ok >= JUDGED_SHARE * lit,
-            f"{unjudged} of {lit} lit windows cannot be judged ({n_sparse} sparse, {n_invalid} invalid)",
-            sparse=n_sparse,
-            invalid=n_invalid,
-            lit=lit,
-        ),
+        checks.judge_whole_days(windows, rows=staged.rows, devices=devices),
+        checks.judge_images(rows=staged.rows, judged=counts[OK], images=images, blank=counts["blank"]),
+        checks.judge_qualities(counts),
     )
 
 
-def _judge_doubts(doubts: list[Doubt]) -> AuditResult:
-    """Name the devices whose readings do not tell of the array, the worst ones first."""
-    many = [doubt for doubt in doubts if doubt.beyond + doubt.still > DOUBTED_SHARE * doubt.readings]
-    worst = sorted(many, key=lambda doubt: (-doubt.beyond - doubt.still, doubt.device))[:WORST]
-    beyond, still = sum(doubt.beyond for doubt in doubts), sum(doubt.still for doubt in doubts)
-    named = "".join(f"; {d.device}: {d.beyond} beyond, {d.still} still of {d.readings}" for d in worst)
-    return BELIEVED.judge(
-        not many,
-        f"{beyond} readings are beyond what the ratings allow and {still} stand still while the light moves; "
-        f"{len(many)} devices have too many of them{named}",
-        beyond=beyond,
-        still=still,
-        devices=len(many),
-        worst=[doubt._asdict() for doubt in worst],
-    )
-
-
-def _judge_history(history: references.History) -> AuditResult:
+def _judge_history(history: references.History) -> CheckResult:
     not_made = [then.isoformat() for then in history.not_made]
-    found = f"judged beside {len(history.used)} of {len(HISTORY)} dates before"
-    if not_made:
-        found += f"; {', '.join(not_made)} have readings and no scalograms"
-    if history.damaged:
-        found += (
-            f"; without {len(history.damaged)} whose scalograms cannot be read: {'; '.join(history.damaged.values())}"
-        )
-    return HISTORY_THERE.judge(
-        not not_made and not history.damaged,
-        found,
-        used=len(history.used),
-        not_made=not_made,
-        damaged=[then.isoformat() for then in history.damaged],
-    )
+    damaged = {then.isoformat(): found for then, found in history.damaged.items()}
+    return checks.judge_history(len(history.used), not_made, damaged)
 
 
 if __name__ == "__main__":

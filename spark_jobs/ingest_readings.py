@@ -17,6 +17,9 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from pvfault.checks import check
+from pvfault.checks import readings as checks
+from pvfault.checks.check import CheckResult
 from pvfault.data_files import FileError
 from pvfault.dates import DAY_MS, date_of_ms, midnight_ms
 from pvfault.readings import AVRO_LENGTH, DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE
@@ -25,18 +28,7 @@ from pvfault.versions import code_version
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.decode import BEHIND_RECORD, Readings, Span, decode, find_rejection_reasons
 from spark_jobs.files import Written
-from spark_jobs.job import (
-    REPORT_IT,
-    Audit,
-    AuditResult,
-    DateReport,
-    JobConfig,
-    JobReport,
-    OnDate,
-    main,
-    run_dates,
-    to_nobody,
-)
+from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.ledger import Ledger
 from spark_jobs.offsets import DateOffsets, resolve
 from spark_jobs.sorting import ReadingSorter
@@ -44,75 +36,7 @@ from spark_jobs.topic import OffsetRange, Topic
 
 NAME = "ingest_readings"
 
-COMPLETE = 0.9  # share of a device's readings, at its own cadence, below which it is named
-IMPLAUSIBLE_SHARE = 0.01
-SAMPLE = 5
-
-EVERY_END = Audit(
-    "every_record_has_one_end",
-    "Each record of the date's part of the topic is a reading of this date or of another one, or is in `quarantine`.",
-    REPORT_IT,
-    blocking=True,
-)
-HEARD = Audit(
-    "fleet_is_heard",
-    "Something came. The silence of a whole fleet is no night and no fault: nothing reaches the topic.",
-    "look at the gateway and at PVFAULT_TOPIC; set allow_fewer if the date is to be without readings",
-    blocking=True,
-)
-NOT_FEWER = Audit(
-    "not_fewer_readings_than_before",
-    "A run never replaces a device's readings by fewer: a topic past its retention must not erase history.",
-    "the date is as it was. The topic may be past its retention; set allow_fewer to replace the date all the same",
-    blocking=True,
-)
-DECODES = Audit(
-    "every_record_is_a_reading",
-    "Records that are no readings are in `quarantine`, with offset and reason.",
-    "read `quarantine`, then mend who sent them",
-)
-COMPLETE_DEVICES = Audit(
-    "devices_are_complete",
-    f"Every device sent at least {COMPLETE:.0%} of its readings, at the cadence it keeps.",
-    "look at the communication of these devices",
-)
-NO_DUPLICATES = Audit(
-    "no_reading_came_twice",
-    "Duplicates by deviceID and timestamp are removed.",
-    "nothing is lost; many of them tell of a gateway that sends everything again",
-)
-PLAUSIBLE_VALUES = Audit(
-    "values_are_plausible",
-    f"At most {IMPLAUSIBLE_SHARE:.0%} of readings have a value that cannot have been measured.",
-    "look at these sensors; hours made mostly of such readings are `invalid`",
-)
-ALL_DEVICES = Audit(
-    "no_device_is_missing",
-    "Every registered device sent something. Silence is no outage: it is no data.",
-    "look at their communication, or take them off the registry",
-)
-ALL_REGISTERED = Audit(
-    "every_device_is_registered",
-    "Devices outside the registry are scored with ratings estimated from their own readings.",
-    "register them: an estimate hides a fault that is there all day",
-)
-NONE_LATE = Audit(
-    "no_reading_came_too_late",
-    "Readings of earlier dates that came after those dates were made.",
-    "materialise these dates again, they will be read",
-)
-AUDITS = (
-    NOT_FEWER,
-    EVERY_END,
-    HEARD,
-    DECODES,
-    COMPLETE_DEVICES,
-    NO_DUPLICATES,
-    PLAUSIBLE_VALUES,
-    ALL_DEVICES,
-    ALL_REGISTERED,
-    NONE_LATE,
-)
+AUDITS = checks.AUDITED
 
 
 def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
@@ -302,11 +226,11 @@ def _make_date(making: _Making, day: date) -> DateReport:
     late = _late(counts, read, day)
     audits = [
         _every_end(counts, staged, quarantine),
-        _heard(staged.rows, making.devices, allowed=config.allow_fewer),
+        checks.judge_silence(staged.rows, len(making.devices), allowed=config.allow_fewer),
         _not_fewer(spark, counts.hours, day, allowed=config.allow_fewer),
-        _every_record(counts.quarantined, _sample(spark, quarantine, day)),
+        checks.judge_quarantine(counts.quarantined, _records(counts), _sample(spark, quarantine, day)),
         *_audit(counts, staged.rows, making.devices),
-        _none_late(late),
+        checks.judge_late(late),
     ]
     figures = {"making": name} | _figures(counts, offsets, staged.rows)
     report = publishing.publish_audited(spark, staged, audits, figures, ahead=[quarantine])
@@ -425,7 +349,7 @@ def _sample(spark: SparkSession, quarantine: publishing.Staged, day: date) -> li
     if not quarantine.rows:
         return []
     rows = publishing.read_staged(spark, quarantine, day).select("partition", "offset", "reason")
-    return [row.asDict() for row in rows.limit(SAMPLE).collect()]
+    return [row.asDict() for row in rows.limit(check.SAMPLE).collect()]
 
 
 def _late(counts: Tally, read: Mapping[date, object], day: date) -> dict[str, int]:
@@ -438,48 +362,35 @@ def _late(counts: Tally, read: Mapping[date, object], day: date) -> dict[str, in
     return dict(sorted(late.items()))
 
 
-def _every_end(counts: Tally, staged: publishing.Staged, quarantine: publishing.Staged) -> AuditResult:
+def _every_end(counts: Tally, staged: publishing.Staged, quarantine: publishing.Staged) -> CheckResult:
     ends = counts.ends.values()
-    records = sum(each.records for each in ends)
-    own, bad = sum(each.readings for each in ends), counts.quarantined
-    other = sum(noted[0] for each in ends for noted in each.elsewhere.values())
-    return EVERY_END.judge(
-        records == own + other + bad and quarantine.rows == bad and staged.rows <= counts.on_date,
-        f"{records} records of the date's part of the topic: {own} are readings of the date, {other} of other dates, "
-        f"{bad} are none and {quarantine.rows} of these in `quarantine`; {staged.rows} readings and "
-        f"{counts.on_date - staged.rows} duplicates from all that was read",
-        records=records,
-        readings=own,
-        of_other_dates=other,
-        quarantined=bad,
+    return checks.judge_ends(
+        records=_records(counts),
+        own=sum(each.readings for each in ends),
+        other=sum(noted[0] for each in ends for noted in each.elsewhere.values()),
+        bad=counts.quarantined,
+        quarantined=quarantine.rows,
+        rows=staged.rows,
+        kept=counts.on_date,
     )
 
 
-def _heard(rows: int, devices: Sequence[str], *, allowed: bool) -> AuditResult:
-    found = f"{rows} readings of {len(devices)} registered devices"
-    if allowed and not rows:
-        found += ", taken all the same, as told"
-    return HEARD.judge(rows > 0 or allowed, found, readings=rows)
+def _records(counts: Tally) -> int:
+    """Records of the date's own part of the topic."""
+    return sum(each.records for each in counts.ends.values())
 
 
-def _not_fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date, *, allowed: bool) -> AuditResult:
+def _not_fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date, *, allowed: bool) -> CheckResult:
     """Whether each device has at least as many readings as the table has of it."""
-    rows = int(sum(counts.sum() for counts in hours.values()))
     held = scans.count_rows(spark, READINGS, day)
-    found = f"{rows} readings in the topic, {held} in the table"
+    fewer, without = {}, ""
     try:
         fewer = {} if allowed or not held else _fewer(spark, hours, day)
     except FileError as error:
         # They are what this run is to replace: their number is in the metadata, whose they were is not.
-        found += f", which cannot be compared device by device ({error})"
-        return NOT_FEWER.judge(rows >= held, found, in_topic=rows, in_table=held)
-    if fewer:
-        found += f"; {len(fewer)} devices have fewer than before" + _named(list(fewer))
-    if allowed and rows < held:
-        found += ", replaced all the same, as told"
-    return NOT_FEWER.judge(
-        not fewer, found, in_topic=rows, in_table=held, devices=len(fewer), sample=dict(list(fewer.items())[:SAMPLE])
-    )
+        without = str(error)
+    in_topic = int(sum(counts.sum() for counts in hours.values()))
+    return checks.judge_fewer(in_topic=in_topic, in_table=held, fewer=fewer, allowed=allowed, without=without)
 
 
 def _fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date) -> dict[str, int]:
@@ -491,58 +402,15 @@ def _fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date) -> d
     return dict(sorted(((name, n) for name, n in lost.items() if n > 0), key=lambda each: (-each[1], each[0])))
 
 
-def _every_record(not_readings: int, sample: list[dict]) -> AuditResult:
-    found = f"{not_readings} records are no readings"
-    return DECODES.judge(not_readings == 0, found, quarantined=not_readings, sample=sample)
-
-
-def _none_late(late: dict[str, int]) -> AuditResult:
-    found = f"{sum(late.values())} late readings" + (f" of {', '.join(late)}" if late else "")
-    return NONE_LATE.judge(not late, found, late=late)
-
-
-def _audit(counts: Tally, rows: int, devices: tuple[str, ...]) -> list[AuditResult]:
+def _audit(counts: Tally, rows: int, registered: Sequence[str]) -> list[CheckResult]:
     """Audits of what is staged, device by device."""
-    # For each device its share of the readings that its fullest hour promises.
-    share = {device: hours.sum() / (hours.max() * len(hours)) for device, hours in counts.hours.items()}
-    incomplete = sorted((device for device in share if share[device] < COMPLETE), key=share.get)
-    missing = sorted(set(devices) - set(share))
-    unregistered = sorted(set(share) - set(devices))
-    duplicates = counts.on_date - rows
-    implausible = dict(zip(MEASUREMENTS, counts.implausible.tolist(), strict=True))
     return [
-        COMPLETE_DEVICES.judge(
-            bool(share) and not incomplete,
-            f"{len(incomplete)} of {len(share)} devices are incomplete"
-            if share
-            else "the topic has no reading of this date",
-            devices=len(share),
-            incomplete=len(incomplete),
-            sample={device: round(float(share[device]), 3) for device in incomplete[:SAMPLE]},
-        ),
-        NO_DUPLICATES.judge(duplicates == 0, f"{duplicates} duplicates were removed", duplicates=duplicates),
-        PLAUSIBLE_VALUES.judge(
-            max(implausible.values()) <= IMPLAUSIBLE_SHARE * rows,
-            f"implausible values: {', '.join(f'{name} {n}' for name, n in implausible.items())} of {rows} readings",
-            **implausible,
-        ),
-        ALL_DEVICES.judge(
-            not missing,
-            f"{len(missing)} of {len(devices)} registered devices sent nothing" + _named(missing),
-            missing=len(missing),
-            sample=missing[:SAMPLE],
-        ),
-        ALL_REGISTERED.judge(
-            not unregistered,
-            f"{len(unregistered)} devices are not in the registry" + _named(unregistered),
-            unregistered=len(unregistered),
-            sample=unregistered[:SAMPLE],
-        ),
+        checks.judge_completeness(counts.hours),
+        checks.judge_duplicates(counts.on_date - rows),
+        checks.judge_plausible(counts.implausible, rows),
+        checks.judge_missing(counts.hours, registered),
+        checks.judge_registered(counts.hours, registered),
     ]
-
-
-def _named(devices: list[str]) -> str:
-    return f": {', '.join(devices[:SAMPLE])}{' …' if len(devices) > SAMPLE else ''}" if devices else ""
 
 
 if __name__ == "__main__":

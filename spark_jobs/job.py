@@ -9,7 +9,6 @@ import argparse
 import importlib
 import json
 import logging
-import math
 import os
 import sys
 import time
@@ -19,6 +18,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pvfault.broker_access import BrokerAccess
+from pvfault.checks.check import CheckResult, require_plain
 from pvfault.errors import PvfaultError, TransientError
 from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
@@ -92,67 +92,6 @@ class JobConfig:
 
 
 @dataclass(frozen=True)
-class Audit:
-    """A sentence about a staged date that can be false.
-
-    Attributes
-    ----------
-    name : str
-        The sentence, as an identifier.
-    description : str
-        What it means for the operator.
-    remedy : str
-        What to do if it is false.
-    blocking : bool
-        Whether a date that fails it stays unpublished.
-    """
-
-    name: str
-    description: str
-    remedy: str
-    blocking: bool = False
-
-    def judge(self, passed: bool, found: str, **figures) -> "AuditResult":
-        """The result for one date: what was found and, if that is wrong, what to do."""
-        return AuditResult(
-            self.name, bool(passed), self.blocking, found if passed else f"{found}; {self.remedy}", figures
-        )
-
-
-# The remedy of an audit that only a mistake of our own can fail.
-REPORT_IT = "nothing was published. This is a mistake of pvfault: report it with the run's log"
-
-
-@dataclass(frozen=True)
-class AuditResult:
-    """Whether a date passed an audit.
-
-    Attributes
-    ----------
-    name : str
-    passed, blocking : bool
-    summary : str
-        What was found and, if it did not pass, what to do.
-    figures : dict
-        Counts and a capped sample; values that JSON can hold.
-
-    Raises
-    ------
-    TypeError
-        If a figure is anything else, such as an integer of NumPy: before its date is published.
-    """
-
-    name: str
-    passed: bool
-    blocking: bool
-    summary: str
-    figures: dict = field(default_factory=dict)
-
-    def __post_init__(self):
-        _require_plain(self.figures, f"the audit {self.name}")
-
-
-@dataclass(frozen=True)
 class DateReport:
     """What a job did for one date.
 
@@ -169,7 +108,8 @@ class DateReport:
         Wall time. [s]
     figures : dict
         Counts and sizes by name; values that JSON can hold.
-    audits : tuple of AuditResult
+    audits : tuple of CheckResult
+        What its checks said before it was to be published.
     failure : str
         What a PvfaultError said that stopped it before it was audited; empty if none did.
 
@@ -185,15 +125,15 @@ class DateReport:
     published: bool
     seconds: float = 0.0
     figures: dict = field(default_factory=dict)
-    audits: tuple[AuditResult, ...] = ()
+    audits: tuple[CheckResult, ...] = ()
     failure: str = ""
 
     def __post_init__(self):
         own = {"rows": self.rows, "snapshot_id": self.snapshot_id, "published": self.published, "seconds": self.seconds}
-        _require_plain(own | {"figures": self.figures}, f"the report of {self.day}")
+        require_plain(own | {"figures": self.figures}, f"the report of {self.day}")
 
     @property
-    def refusals(self) -> tuple[AuditResult, ...]:
+    def refusals(self) -> tuple[CheckResult, ...]:
         """The blocking audits that it failed."""
         return tuple(audit for audit in self.audits if audit.blocking and not audit.passed)
 
@@ -209,7 +149,7 @@ class DateReport:
     @classmethod
     def from_values(cls, values: dict) -> "DateReport":
         """The report of which `to_values` has made these."""
-        audits = tuple(AuditResult(**audit) for audit in values["audits"])
+        audits = tuple(CheckResult(**audit) for audit in values["audits"])
         return cls(**values | {"day": date.fromisoformat(values["day"]), "audits": audits})
 
 
@@ -279,23 +219,6 @@ def run_dates(
         on_date(report)
         days.append(report)
     return JobReport(job, tuple(days))
-
-
-def _require_plain(value: object, where: str) -> None:
-    """Refuse what JSON would not give back as it was; a mistake of ours, found before anything is published."""
-    if type(value) is dict:
-        for name, inner in value.items():
-            if type(name) is not str:
-                raise TypeError(f"{where}: the name {name!r} is a {type(name).__name__}, expected text")
-            _require_plain(inner, f"{where}, {name}")
-    elif type(value) is list:
-        for inner in value:
-            _require_plain(inner, where)
-    elif not (value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))):
-        raise TypeError(
-            f"{where}: {value!r} is a {type(value).__module__}.{type(value).__name__}, expected what JSON can hold; "
-            "make a plain number or text of it where it is counted"
-        )
 
 
 def main(job: str) -> None:

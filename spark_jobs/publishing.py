@@ -12,10 +12,11 @@ from datetime import date, timedelta
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from pvfault.checks.check import CheckResult
 from pvfault.dates import midnight
 from pvfault.tables import CATALOG, NAMESPACE, Table
 from spark_jobs import catalog, files, scans, tasks
-from spark_jobs.job import AuditResult, DateReport
+from spark_jobs.job import DateReport
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def append(spark: SparkSession, table: Table, day: date, rows: pa.Table) -> None
 
 
 def publish_audited(
-    spark: SparkSession, staged: Staged, audits: Sequence[AuditResult], figures: dict, *, ahead: Sequence[Staged] = ()
+    spark: SparkSession, staged: Staged, audits: Sequence[CheckResult], figures: dict, *, ahead: Sequence[Staged] = ()
 ) -> DateReport:
     """Publish what is staged of a date unless it fails a blocking audit, and report the date.
 

@@ -11,24 +11,15 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from pvfault.faults import FAULTS, NONE
+from pvfault.checks import device_days as checks
+from pvfault.checks.check import CheckResult
+from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START, Table
 from spark_jobs import catalog, publishing, scans
-from spark_jobs.job import (
-    REPORT_IT,
-    Audit,
-    AuditResult,
-    DateReport,
-    JobConfig,
-    JobReport,
-    OnDate,
-    main,
-    run_dates,
-    to_nobody,
-)
+from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.lineage import INHERITED, lineage_of, marked
 
 NAME = "summarise_device_days"
@@ -40,25 +31,8 @@ Origin = tuple[tuple[str | None, ...], tuple[str | None, ...]]
 
 # Devices of a task are taken as one Arrow table; with their 24 rows each they take about 25 MB.
 DEVICES_PER_TASK = 50_000
-FAULTY_SHARE = 0.5
 
-ONE_EACH = Audit("one_verdict_for_each_device", "Each device with predictions has one row.", REPORT_IT, blocking=True)
-FEW_FAULTY = Audit(
-    "most_devices_are_healthy",
-    f"At most {FAULTY_SHARE:.0%} of the devices have a fault on one date: more tells of a wrong model or registry.",
-    "look at the ratings in the registry and at the irradiance sensor first",
-)
-KNOWN = Audit(
-    "every_device_has_a_verdict",
-    "Every device had at least one window that could be judged.",
-    "look at their communication and sensors",
-)
-ONE_ORIGIN = Audit(
-    "verdicts_are_of_what_is_there",
-    "The predictions are of the scalograms that the date has now, and these of the registry as it is now.",
-    "materialise `scalograms`, `predictions` and `device_days` of the date again",
-)
-AUDITS = (ONE_EACH, FEW_FAULTY, KNOWN, ONE_ORIGIN)
+AUDITS = checks.AUDITED
 
 
 def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:
@@ -117,7 +91,12 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         return publishing.publish_audited(spark, staged, (), {})
     found = _sum_up(spark, staged, day)
     audits = (
-        *_audit(found, scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count()),
+        *checks.judge_verdicts(
+            rows=found["rows"],
+            devices=found["devices"],
+            predicted=scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count(),
+            verdicts=found,
+        ),
         _judge_origins(set().union(*origins), registry),
     )
     figures = {
@@ -142,42 +121,10 @@ def _sum_up(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:
     return sums.first().asDict()
 
 
-def _audit(found: dict, devices: int) -> tuple[AuditResult, ...]:
-    known = found["rows"] - found["unknown"]
-    faulty = known - found[NONE]
-    return (
-        ONE_EACH.judge(
-            found["rows"] == found["devices"] == devices,
-            f"{found['rows']} rows of {found['devices']} devices, for {devices} devices with predictions",
-            rows=found["rows"],
-            devices=devices,
-        ),
-        FEW_FAULTY.judge(
-            faulty <= FAULTY_SHARE * known,
-            f"{faulty} of {known} judged devices have a fault",
-            faulty=faulty,
-            judged=known,
-        ),
-        KNOWN.judge(
-            found["unknown"] == 0,
-            f"{found['unknown']} of {found['rows']} devices have no window that could be judged",
-            unknown=found["unknown"],
-        ),
-    )
-
-
-def _judge_origins(origins: set[Origin], registry: Registry) -> AuditResult:
-    """Whether predictions are of the scalograms beside them, and both of the registry as it is."""
-    apart = sum(of_predictions != of_scalograms for of_predictions, of_scalograms in origins)
-    others = sorted({version for (_, version), _ in origins if version not in (None, registry.version)})
-    found = []
-    if apart:
-        found.append("predictions are of other scalograms than the date has now")
-    if others:
-        found.append(f"they were judged beside the registry {', '.join(others)}, and it is {registry.version} now")
-    return ONE_ORIGIN.judge(
-        not found, "; ".join(found) or "predictions, scalograms and registry belong together", registries=others
-    )
+def _judge_origins(origins: set[Origin], registry: Registry) -> CheckResult:
+    apart = any(of_predictions != of_scalograms for of_predictions, of_scalograms in origins)
+    registries = [version for (_, version), _ in origins if version is not None]
+    return checks.judge_origin(apart=apart, registries=registries, registry=registry.version)
 
 
 if __name__ == "__main__":

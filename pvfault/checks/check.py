@@ -67,6 +67,14 @@ class CheckResult:
         require_plain(self.figures, f"the check {self.name}")
 
 
+MADE = Check(
+    "date_is_made",
+    "The table has the date.",
+    "materialise it for this date",
+    blocking=True,
+)
+
+
 def require_plain(value: object, where: str) -> None:
     """Refuse what JSON would not give back as it was; a mistake of ours, found before anything is published.
 

@@ -1,10 +1,10 @@
-"""Checks of a date's `device_days`: whether each device has a verdict, of what is there, and like those of other dates."""
+"""Checks of a date's `device_days`: each device has a verdict, of what is there, and like those of other dates."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import bdtr, bdtrc
 
 from pvfault.checks.check import REPORT_IT, SAMPLE, Check, CheckResult, named
 from pvfault.faults import FAULTS, NONE
@@ -82,9 +82,7 @@ def judge_verdicts(*, rows: int, devices: int, predicted: int, verdicts: Mapping
             faulty=faulty,
             judged=known,
         ),
-        KNOWN.judge(
-            unknown == 0, f"{unknown} of {rows} devices have no window that could be judged", unknown=unknown
-        ),
+        KNOWN.judge(unknown == 0, f"{unknown} of {rows} devices have no window that could be judged", unknown=unknown),
     )
 
 
@@ -138,8 +136,7 @@ def judge_drift(verdicts: Mapping[str, int], before: Mapping[str, int], dates: i
         # One more of each outcome: what was never seen before is rare, not impossible.
         share = (before.get(fault, 0) + 1) / (known_before + 2)
         now = verdicts.get(fault, 0)
-        is_chance = stats.binomtest(now, known, share).pvalue * len(FAULTS) >= CHANCE
-        if abs(now / known - share) > MOST_DRIFT and not is_chance:
+        if abs(now / known - share) > MOST_DRIFT and _chance(now, known, share) * len(FAULTS) < CHANCE:
             moved[fault] = f"{fault} {now / known:.1%} instead of {share:.1%}"
     shares = {fault: round(verdicts.get(fault, 0) / known, 4) for fault in FAULTS}
     return NO_DRIFT.judge(
@@ -148,6 +145,12 @@ def judge_drift(verdicts: Mapping[str, int], before: Mapping[str, int], dates: i
         + ("; ".join(moved.values()) or "as frequent as they were"),
         dates=dates, moved=list(moved), shares=shares,
     )  # fmt: skip
+
+
+def _chance(successes: int, trials: int, share: float) -> float:
+    """How probable it is that a binomial count is as far out as this one, on either side."""
+    as_many = 1.0 if successes == 0 else bdtrc(successes - 1, trials, share)
+    return min(1.0, 2 * min(bdtr(successes, trials, share), as_many))
 
 
 def judge_changes(verdicts: Mapping[str, Sequence[str]]) -> CheckResult:

@@ -1,4 +1,4 @@
-"""Checks of a date's `predictions`: whether each window that can be judged has sound probabilities, and how many faults."""
+"""Checks of a date's `predictions`: each window that can be judged has sound probabilities, and faults are few."""
 
 from collections.abc import Mapping
 
@@ -80,9 +80,7 @@ def judge_predictions(rows: int, found: Mapping[str, int], windows: int) -> tupl
             windows=windows,
             mismatched=mismatched,
         ),
-        PROBABILITIES.judge(
-            unsound == 0, f"{unsound} of {judged} windows have no sound probabilities", judged=judged
-        ),
+        PROBABILITIES.judge(unsound == 0, f"{unsound} of {judged} windows have no sound probabilities", judged=judged),
         BALANCED.judge(
             not common,
             f"{', '.join(common) or 'no fault'} in more than {COMMON_FAULT:.0%} of {judged} judged windows",

@@ -192,7 +192,7 @@ def judge_registered(seen: Collection[str], registered: Collection[str]) -> Chec
 
 
 def judge_late(late: Mapping[str, int]) -> CheckResult:
-    """Whether readings of earlier dates came behind the date's own, that nobody has read; `late` counts them by date."""
+    """Whether readings of earlier dates came behind the date's own and nobody has read them; counted by their date."""
     found = f"{sum(late.values())} late readings" + (f" of {', '.join(late)}" if late else "")
     return NONE_LATE.judge(not late, found, late=dict(late))
 

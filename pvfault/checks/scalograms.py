@@ -1,12 +1,15 @@
-"""Checks of a date's `scalograms`: whether windows are whole, can be judged, tell of the array, and of the right hour."""
+"""Checks of a date's `scalograms`: windows are whole, can be judged, tell of the array, and of the right hour."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from pvfault.checks.check import REPORT_IT, SAMPLE, Check, CheckResult, named
+from pvfault.places import Place
 from pvfault.readings import DEVICE_ID
 from pvfault.reference import HISTORY
 from pvfault.soundness import Doubt
@@ -16,11 +19,8 @@ from pvfault.windows import DARK_BELOW, WINDOW_S, WINDOWS_PER_DAY
 JUDGED_SHARE = 0.8
 # Of a device's readings of a date: single values are spoilt on the way now and then, and cost a minute each.
 DOUBTED_SHARE = 0.01
-# Between the middle of a device's light and that of the others of its site: clouds move it by less. [h]
-CLOCK_APART_H = 0.75
-# Fewer lit hours have no middle, and among fewer devices there is none that most agree on.
-_LEAST_LIT_HOURS = 4
-_LEAST_DEVICES = 3
+# The sun's elevation below which the sky gives less than a window counts as dark, with room for refraction. [°]
+DOWN_BELOW = -2.0
 
 WHOLE_DAYS = Check(
     "every_device_has_24_windows", "Each device has each hour of the date once.", REPORT_IT, blocking=True
@@ -45,8 +45,8 @@ BELIEVED = Check(
 )
 CLOCKS = Check(
     "clocks_go_right",
-    f"The middle of each device's light is at most {60 * CLOCK_APART_H:.0f} min from that of the others of its site.",
-    "look at the clocks and time zones of these devices' loggers: readings are in UTC",
+    f"No device has more than {DARK_BELOW:g} W/m² in an hour in which the sun is down where it stands.",
+    "look at the clocks of these loggers, whose readings are to be in UTC, and at the devices' places in the registry",
 )
 HISTORY_THERE = Check(
     "history_is_there",
@@ -156,46 +156,38 @@ def judge_history(used: int, not_made: Sequence[str], damaged: Mapping[str, str]
     )
 
 
-def judge_clocks(irradiance: Mapping[str, np.ndarray], site: Mapping[str, str]) -> CheckResult:
-    """Whether the light of devices that stand together rises and sets together.
-
-    The middle of a device's light is the mean hour, weighted by irradiance; that of its site the median of its devices.
+def judge_clocks(irradiance: Mapping[str, np.ndarray], places: Mapping[str, Place], day: date) -> CheckResult:
+    """Whether devices see light while the sun is up alone, which their orientation does not change.
 
     Parameters
     ----------
     irradiance : mapping of str to ndarray, shape (24,)
         Hourly means by device, NaN where there is none. [W/m²]
-    site : mapping of str to str
-        By device. Devices that are not in it are taken to be of one site.
+    places : mapping of str to Place
+        By device. Nothing is said of devices that are not in it.
+    day : date
     """
-    middles = {device: _middle(hours) for device, hours in irradiance.items() if _is_lit(hours)}
-    by_site: dict[str, list[str]] = {}
-    for device in middles:
-        by_site.setdefault(site.get(device, ""), []).append(device)
-    apart = {}
-    for devices in by_site.values():
-        if len(devices) >= _LEAST_DEVICES:
-            usual = np.median([middles[device] for device in devices])
-            apart |= {device: middles[device] - usual for device in devices}
-    wrong = sorted((device for device in apart if abs(apart[device]) > CLOCK_APART_H), key=lambda d: -abs(apart[d]))
+    known = [device for device in irradiance if device in places]
+    lit_nights = {device: _lit_at_night(irradiance[device], places[device], day) for device in known}
+    wrong = sorted((device for device in known if lit_nights[device]), key=lambda device: (-lit_nights[device], device))
     return CLOCKS.judge(
         not wrong,
-        f"{len(wrong)} of {len(apart)} devices have their light at another time than their site"
-        + named([f"{device} {apart[device]:+.1f} h" for device in wrong]),
-        compared=len(apart),
+        f"{len(wrong)} of {len(known)} devices have light while the sun is down"
+        + named([f"{device} in {lit_nights[device]} h" for device in wrong])
+        + (f"; of {len(irradiance) - len(known)} the registry does not say where they are" if not wrong else ""),
+        compared=len(known),
         wrong=len(wrong),
-        sample={device: round(float(apart[device]), 2) for device in wrong[:SAMPLE]},
+        sample={device: lit_nights[device] for device in wrong[:SAMPLE]},
     )
 
 
-def _is_lit(irradiance: np.ndarray) -> bool:
-    return np.count_nonzero(irradiance > DARK_BELOW) >= _LEAST_LIT_HOURS
+def _lit_at_night(irradiance: np.ndarray, place: Place, day: date) -> int:
+    return int(np.count_nonzero(_is_night(place, day) & (irradiance > DARK_BELOW)))
 
 
-def _middle(irradiance: np.ndarray) -> float:
-    """The mean hour of the light, on the circle of the day: the light of some sites passes midnight UTC."""
-    light = np.where(irradiance > DARK_BELOW, irradiance, 0.0)
-    angle = 2 * np.pi * (np.arange(WINDOWS_PER_DAY) + 0.5) / WINDOWS_PER_DAY
-    return float(np.angle(np.sum(light * np.exp(1j * angle))) * WINDOWS_PER_DAY / (2 * np.pi))
-
-
+@lru_cache(maxsize=10_000)  # a site has many devices
+def _is_night(place: Place, day: date) -> np.ndarray:
+    """The hours in which the sun is down from the first minute to the last, shape (24,)."""
+    ends = place.sun_elevation(day, np.arange(WINDOWS_PER_DAY + 1))
+    # The sun turns once a day at its lowest and its highest: between, the higher end is the highest.
+    return np.maximum(ends[:-1], ends[1:]) < DOWN_BELOW

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from spark_jobs.job import Audit, DateReport
+from pvfault.checks.check import Check
+from spark_jobs.job import DateReport
 
 
-def audit_checks(asset: str, audits: Sequence[Audit], days: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
+def audit_checks(asset: str, audits: Sequence[Check], days: dg.PartitionsDefinition) -> list[dg.AssetCheckSpec]:
     """The checks that a job's audits are."""
     return [
         dg.AssetCheckSpec(

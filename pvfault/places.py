@@ -1,0 +1,60 @@
+"""Where devices stand, as far as the registry says, and when the sun is up there."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from pvfault.locations import Location, local_file
+from pvfault.readings import DEVICE_ID
+from pvfault.registry import REGISTRY_SCHEMA
+
+_COLUMNS = ("latitude", "longitude")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place on earth.
+
+    Attributes
+    ----------
+    latitude, longitude : float
+        [°], north and east.
+    """
+
+    latitude: float
+    longitude: float
+
+    def sun_elevation(self, day: date, hour) -> np.ndarray:
+        """The sun's elevation above the horizon, without refraction, in degrees and right to about half of one.
+
+        Declination and equation of time by Spencer (1971), as in Duffie and Beckman, Solar Engineering of Thermal
+        Processes, section 1.
+
+        Parameters
+        ----------
+        day : date
+        hour : array_like of float
+            Of the day, UTC. [h]
+        """
+        turn = 2 * np.pi * (day.timetuple().tm_yday - 1) / 365
+        sin, cos = np.sin(np.arange(4) * turn), np.cos(np.arange(4) * turn)
+        declination = cos @ (0.006918, -0.399912, -0.006758, -0.002697) + sin @ (0, 0.070257, 0.000907, 0.00148)
+        equation_min = 229.2 * (cos @ (0.000075, 0.001868, -0.014615, 0) + sin @ (0, -0.032077, -0.04089, 0))
+        solar_hour = np.asarray(hour) + self.longitude / 15 + equation_min / 60
+        angle, latitude = np.radians(15 * (solar_hour - 12)), np.radians(self.latitude)
+        up = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(angle)
+        return np.degrees(np.arcsin(np.clip(up, -1, 1)))
+
+
+def read_places(path: Location) -> dict[str, Place]:
+    """The place of each device of a registry that `read_registry` takes, where it is known."""
+    convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
+    with local_file(path) as file:
+        table = pa_csv.read_csv(pa.BufferReader(file.read_bytes()), convert_options=convert)
+    if not set(_COLUMNS) <= set(table.column_names):
+        return {}
+    rows = zip(table[DEVICE_ID].to_pylist(), *(table[name].to_pylist() for name in _COLUMNS), strict=True)
+    return {device: Place(north, east) for device, north, east in rows if north is not None and east is not None}
