@@ -5,7 +5,7 @@ asks the same of a date before it publishes it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.checks import device_days, predictions, readings, scalograms, sources
-from pvfault.checks.check import MADE, CheckResult
+from pvfault.checks.check import MADE, Check, CheckResult
 from pvfault.dates import midnight_ms
 from pvfault.ledger import Makings
 from pvfault.lenet import read_scores
@@ -148,6 +148,11 @@ class PublishedDate:
         """Its `device_days` alone."""
         return self.verdicts.filter(pc.equal(self.verdicts["date"], pa.scalar(self.day)))
 
+    @property
+    def duplicates(self) -> int:
+        """How many readings were dropped when it was made, because they came before."""
+        return self.making[0]["date_duplicates"] if self.making else 0
+
     def is_made(self, table: str) -> bool:
         """Whether a table has the date; `readings` may have it without a row."""
         (known,) = (one for one in TABLES if one.name == table)
@@ -155,7 +160,7 @@ class PublishedDate:
         return is_there or (known is READINGS and bool(self.making))
 
     @cached_property
-    def unmade_history(self) -> tuple[int, list[str]]:
+    def history(self) -> tuple[int, list[str]]:
         """How many of the dates before have scalograms, and which have readings and none."""
         before = history_dates(self.day)
         made = dates_with_rows(self._settings, SCALOGRAMS, before)
@@ -178,7 +183,7 @@ def check_date(settings: Settings, day: date, assets: Sequence[str]) -> list[Che
     settings : Settings
     day : date
     assets : sequence of str
-        Some of `CHECKED`; what is no table has no dates.
+        Some of `CHECKS`; what is no table has no dates.
 
     Raises
     ------
@@ -186,7 +191,7 @@ def check_date(settings: Settings, day: date, assets: Sequence[str]) -> list[Che
         If something that has to be read cannot be: no tables yet, a damaged file, a registry that is none.
     """
     of = PublishedDate(settings, day)
-    return [Checked(table, day, result) for table in assets if table in _JUDGES for result in _check_table(of, table)]
+    return [Checked(table, day, result) for table in assets if table in _JUDGES for result in check_table(of, table)]
 
 
 def check_sources(
@@ -198,7 +203,7 @@ def check_sources(
     ----------
     settings : Settings
     assets : sequence of str
-        Some of `CHECKED`; the tables are left to `check_date`.
+        Some of `CHECKS`; the tables are left to `check_date`.
     accepted : callable
         Gives the scores of the last network that was accepted; empty if there is none.
 
@@ -219,14 +224,31 @@ def check_registry(settings: Settings) -> tuple[CheckResult, ...]:
     return sources.judge_registry(str(location), len(read_registry(location).devices), written_at(location))
 
 
-def _check_table(of: PublishedDate, table: str) -> Iterator[CheckResult]:
+def check_table(of: PublishedDate, table: str, names: Collection[str] | None = None) -> Iterator[CheckResult]:
+    """Check a date of a table.
+
+    Parameters
+    ----------
+    of : PublishedDate
+    table : str
+    names : collection of str, optional
+        Of the checks that are asked; all of `CHECKS` by default. Where the table has not the date, that is all that
+        is said.
+
+    Raises
+    ------
+    PvfaultError
+        As from `check_date`.
+    """
     if not of.is_made(table):
         yield MADE.judge(False, f"`{table}` has no row of {of.day}")
         return
-    yield MADE.judge(True, f"`{table}` has the date")
-    for judge in _JUDGES[table]:
-        results = judge(of)
-        yield from results if isinstance(results, tuple) else (results,)
+    asked = {check.name for check in CHECKS[table]} if names is None else set(names)
+    if MADE.name in asked:
+        yield MADE.judge(True, f"`{table}` has the date")
+    for checks, judge in _JUDGES[table]:
+        if not asked.isdisjoint(check.name for check in checks):
+            yield from (result for result in judge(of) if result.name in asked)
 
 
 def check_network(settings: Settings, accepted: Mapping[str, float]) -> tuple[CheckResult, ...]:
@@ -237,7 +259,7 @@ def check_network(settings: Settings, accepted: Mapping[str, float]) -> tuple[Ch
     return sources.judge_network(str(location), written_at(location), scores, accepted)
 
 
-def _ends(of: PublishedDate) -> CheckResult:
+def _ends(of: PublishedDate) -> tuple[CheckResult, ...]:
     own, elsewhere, bad, records = (
         sum(row["readings"] for row in of.making),
         sum(one["readings"] for row in of.making for one in row["elsewhere"] or ()),
@@ -245,26 +267,35 @@ def _ends(of: PublishedDate) -> CheckResult:
         sum(row["records"] for row in of.making),
     )
     rows = of.readings.rows
-    duplicates = of.making[0]["date_duplicates"] if of.making else 0
-    return readings.judge_ends(
+    return (readings.judge_ends(
         records=records, own=own, other=elsewhere, bad=bad, quarantined=len(of.quarantine), rows=rows,
-        kept=rows + duplicates,
-    )  # fmt: skip
+        kept=rows + of.duplicates,
+    ),)  # fmt: skip
 
 
-def _late(of: PublishedDate) -> CheckResult:
+def _once(of: PublishedDate) -> tuple[CheckResult, ...]:
+    made = of.making[0]["date_rows"] if of.making else None
+    return (readings.judge_once(of.readings.rows, made=made, twice=of.readings.twice),)
+
+
+def _quarantine(of: PublishedDate) -> tuple[CheckResult, ...]:
+    records = sum(row["records"] for row in of.making)
+    return (readings.judge_quarantine(len(of.quarantine), records, readings.count_reasons(of.quarantine)),)
+
+
+def _late(of: PublishedDate) -> tuple[CheckResult, ...]:
     """Readings of earlier dates that stand in the date's own part of the topic and were not read since."""
     mine = {one["date"] for row in of.making for one in row["elsewhere"] or () if one["unread"]}
-    return readings.judge_late({str(day): n for day, n in of.late.items() if day in mine and day < of.day})
+    return (readings.judge_late({str(day): n for day, n in of.late.items() if day in mine and day < of.day}),)
 
 
-def _origin(of: PublishedDate) -> CheckResult:
+def _origin(of: PublishedDate) -> tuple[CheckResult, ...]:
     keys = [DEVICE_ID, WINDOW_START]
     ours, theirs = of.predictions.select([*keys, *ORIGIN]), of.windows.select([*keys, *ORIGIN])
     both = ours.join(theirs, keys, join_type="left outer", right_suffix="_of_scalogram")
     apart = any(pc.any(_differ(both[name], both[f"{name}_of_scalogram"])).as_py() for name in ORIGIN)
     registries = of.windows["registry_version"].drop_null().unique().to_pylist()
-    return device_days.judge_origin(apart=apart, registries=registries, registry=of.registry.version)
+    return (device_days.judge_origin(apart=apart, registries=registries, registry=of.registry.version),)
 
 
 def _differ(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -285,46 +316,41 @@ def _verdicts(of: PublishedDate) -> tuple[CheckResult, ...]:
     )
 
 
-def _drift(of: PublishedDate) -> CheckResult:
+def _drift(of: PublishedDate) -> tuple[CheckResult, ...]:
     before = of.verdicts.filter(pc.not_equal(of.verdicts["date"], pa.scalar(of.day)))
     dates = pc.count_distinct(before["date"]).as_py()
-    return device_days.judge_drift(_counts(of.own_verdicts["fault"]), _counts(before["fault"]), dates)
+    return (device_days.judge_drift(_counts(of.own_verdicts["fault"]), _counts(before["fault"]), dates),)
 
 
-def _changes(of: PublishedDate) -> CheckResult:
+def _changes(of: PublishedDate) -> tuple[CheckResult, ...]:
     since = of.day - timedelta(days=device_days.LOOKED_AT_DAYS - 1)
     recent = of.verdicts.filter(pc.greater_equal(of.verdicts["date"], pa.scalar(since)))
     by_device: dict[str, list[str]] = defaultdict(list)
     for row in recent.filter(recent["fault"].is_valid()).sort_by("date").to_pylist():
         by_device[row[DEVICE_ID]].append(row["fault"])
-    return device_days.judge_changes(by_device)
+    return (device_days.judge_changes(by_device),)
 
 
-def _windows(of: PublishedDate) -> CheckResult:
+def _windows(of: PublishedDate) -> tuple[CheckResult, ...]:
     devices = len(of.readings.hours.keys() | set(of.registry.devices))
-    return scalograms.judge_whole_days(scalograms.count_windows(of.windows), rows=len(of.windows), devices=devices)
+    return (scalograms.judge_whole_days(scalograms.count_windows(of.windows), rows=len(of.windows), devices=devices),)
 
 
-def _images(of: PublishedDate) -> CheckResult:
-    return scalograms.judge_images(rows=len(of.windows), judged=_qualities(of).get(OK, 0), images=of.images)
+def _images(of: PublishedDate) -> tuple[CheckResult, ...]:
+    return (
+        scalograms.judge_images(
+            rows=len(of.windows), judged=_counts(of.windows["quality"]).get(OK, 0), images=of.images
+        ),
+    )
 
 
-def _qualities(of: PublishedDate) -> dict[str, int]:
-    return _counts(of.windows["quality"])
-
-
-def _clocks(of: PublishedDate) -> CheckResult:
+def _clocks(of: PublishedDate) -> tuple[CheckResult, ...]:
     device = of.windows[DEVICE_ID].combine_chunks().dictionary_encode()
     hour = (of.windows[WINDOW_START].cast(pa.int64()).to_numpy() // 1000 - midnight_ms(of.day)) // (WINDOW_S * 1000)
     irradiance = np.full((len(device.dictionary), WINDOWS_PER_DAY), np.nan)
     irradiance[device.indices.to_numpy(), hour] = of.windows["mean_irradiance"].to_numpy()
     by_device = dict(zip(device.dictionary.to_pylist(), irradiance, strict=True))
-    return scalograms.judge_clocks(by_device, of.places, of.day)
-
-
-def _history(of: PublishedDate) -> CheckResult:
-    used, not_made = of.unmade_history
-    return scalograms.judge_history(used, not_made, {})
+    return (scalograms.judge_clocks(by_device, of.places, of.day),)
 
 
 def _predictions(of: PublishedDate) -> tuple[CheckResult, ...]:
@@ -332,40 +358,50 @@ def _predictions(of: PublishedDate) -> tuple[CheckResult, ...]:
     return predictions.judge_predictions(len(of.predictions), found, windows=len(of.windows))
 
 
-def _network(of: PublishedDate) -> CheckResult:
+def _network(of: PublishedDate) -> tuple[CheckResult, ...]:
     versions = of.own_verdicts["model_version"].drop_null().unique().to_pylist()
-    return device_days.judge_network(versions, of.network)
+    return (device_days.judge_network(versions, of.network),)
 
 
-# What looks at the same figures is judged together.
-_JUDGES: Mapping[str, tuple[Callable[[PublishedDate], CheckResult | tuple[CheckResult, ...]], ...]] = {
+# By table: which checks a function says something of. What looks at the same figures is judged together.
+_JUDGES: Mapping[str, Sequence[tuple[tuple[Check, ...], Callable[[PublishedDate], tuple[CheckResult, ...]]]]] = {
     READINGS.name: (
-        lambda of: readings.judge_silence(of.readings.rows, len(of.registry.devices)),
-        _ends,
-        lambda of: readings.judge_once(
-            of.readings.rows, made=of.making[0]["date_rows"] if of.making else None, twice=of.readings.twice
+        ((readings.HEARD,), lambda of: (readings.judge_silence(of.readings.rows, len(of.registry.devices)),)),
+        ((readings.EVERY_END,), _ends),
+        ((readings.ONCE,), _once),
+        ((readings.DECODES,), _quarantine),
+        ((readings.COMPLETE_DEVICES,), lambda of: (readings.judge_completeness(of.readings.hours),)),
+        ((readings.NO_DUPLICATES,), lambda of: (readings.judge_duplicates(of.duplicates),)),
+        (
+            (readings.PLAUSIBLE_VALUES,),
+            lambda of: (readings.judge_plausible(of.readings.implausible, of.readings.rows),),
         ),
-        lambda of: readings.judge_quarantine(
-            len(of.quarantine), sum(row["records"] for row in of.making), readings.count_reasons(of.quarantine)
-        ),
-        lambda of: readings.judge_completeness(of.readings.hours),
-        lambda of: readings.judge_duplicates(of.making[0]["date_duplicates"] if of.making else 0),
-        lambda of: readings.judge_plausible(of.readings.implausible, of.readings.rows),
-        lambda of: readings.judge_missing(of.readings.hours, of.registry.devices),
-        lambda of: readings.judge_registered(of.readings.hours, of.registry.devices),
-        _late,
-        lambda of: readings.judge_waiting(of.late.get(of.day, 0)),
+        ((readings.ALL_DEVICES,), lambda of: (readings.judge_missing(of.readings.hours, of.registry.devices),)),
+        ((readings.ALL_REGISTERED,), lambda of: (readings.judge_registered(of.readings.hours, of.registry.devices),)),
+        ((readings.NONE_LATE,), _late),
+        ((readings.NONE_WAITS,), lambda of: (readings.judge_waiting(of.late.get(of.day, 0)),)),
     ),
     SCALOGRAMS.name: (
-        _windows,
-        _images,
-        lambda of: scalograms.judge_qualities(_qualities(of)),
-        lambda of: scalograms.judge_doubts(of.readings.doubts),
-        _clocks,
-        _history,
+        ((scalograms.WHOLE_DAYS,), _windows),
+        ((scalograms.FINITE,), _images),
+        ((scalograms.JUDGED,), lambda of: (scalograms.judge_qualities(_counts(of.windows["quality"])),)),
+        ((scalograms.BELIEVED,), lambda of: (scalograms.judge_doubts(of.readings.doubts),)),
+        ((scalograms.CLOCKS,), _clocks),
+        ((scalograms.HISTORY_THERE,), lambda of: (scalograms.judge_history(*of.history, {}),)),
     ),
-    PREDICTIONS.name: (_predictions,),
-    DEVICE_DAYS.name: (_verdicts, _origin, _network, _drift, _changes),
+    PREDICTIONS.name: ((predictions.AUDITED, _predictions),),
+    DEVICE_DAYS.name: (
+        ((device_days.ONE_EACH, device_days.FEW_FAULTY, device_days.KNOWN), _verdicts),
+        ((device_days.ONE_ORIGIN,), _origin),
+        ((device_days.ONE_NETWORK,), _network),
+        ((device_days.NO_DRIFT,), _drift),
+        ((device_days.STEADY,), _changes),
+    ),
 }
 REGISTRY, NETWORK = "device_registry", "lenet_model"
-CHECKED = (REGISTRY, NETWORK, *_JUDGES)
+# By asset, all that is asked of it.
+CHECKS: Mapping[str, tuple[Check, ...]] = {
+    REGISTRY: sources.OF_REGISTRY,
+    NETWORK: sources.OF_NETWORK,
+    **{table: (MADE, *(check for checks, _ in judges for check in checks)) for table, judges in _JUDGES.items()},
+}

@@ -30,8 +30,8 @@ NO_WORSE = Check(
     f"No score of the network is lower by more than {MOST_WORSE:g} than that of the last network that was accepted.",
     "point PVFAULT_MODEL at the one before, or train another one",
 )
-AUDITED_REGISTRY = (REGISTRY_THERE, REGISTRY_YOUNG)
-AUDITED_NETWORK = (NETWORK_YOUNG, NO_WORSE)
+OF_REGISTRY = (REGISTRY_THERE, REGISTRY_YOUNG)
+OF_NETWORK = (NETWORK_YOUNG, NO_WORSE)
 
 # Of the scores that a weights file tells, those of which more is better.
 SCORES = ("faulty_f1_windows", "grouped_macro_f1_windows", "grouped_macro_f1_days")
