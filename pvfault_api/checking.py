@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.checks import device_days, predictions, readings, scalograms, sources
+from pvfault.checks.assets import CHECKS, NETWORK, REGISTRY
 from pvfault.checks.check import MADE, Check, CheckResult
 from pvfault.dates import midnight_ms
 from pvfault.ledger import Makings
@@ -397,11 +398,4 @@ _JUDGES: Mapping[str, Sequence[tuple[tuple[Check, ...], Callable[[PublishedDate]
         ((device_days.NO_DRIFT,), _drift),
         ((device_days.STEADY,), _changes),
     ),
-}
-REGISTRY, NETWORK = "device_registry", "lenet_model"
-# By asset, all that is asked of it.
-CHECKS: Mapping[str, tuple[Check, ...]] = {
-    REGISTRY: sources.OF_REGISTRY,
-    NETWORK: sources.OF_NETWORK,
-    **{table: (MADE, *(check for checks, _ in judges for check in checks)) for table, judges in _JUDGES.items()},
 }

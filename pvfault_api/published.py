@@ -137,6 +137,22 @@ def dates_with_rows(settings: Settings, table: Table, dates: Sequence[date]) -> 
     return {day for day in dates if any(first <= day <= last for first, last in found)}
 
 
+def newest_date(settings: Settings, table: Table) -> date | None:
+    """The newest date that a table has rows of, from its metadata alone; None if it has none.
+
+    Raises
+    ------
+    PvfaultError
+        If there are no tables yet, or the table's list of files is not whole.
+    """
+    try:
+        with scan_dates(settings, table, []) as scan:
+            schema = scan.table_metadata.schema()
+            return max((dates_of_file(table, schema, task.file)[1] for task in scan.plan_files()), default=None)
+    except NoTableError:
+        return None
+
+
 def count_values(settings: Settings, table: Table, day: date, column: str) -> int:
     """How many rows of a date have a value in a column, from the table's metadata alone.
 

@@ -14,6 +14,7 @@ from pvfault.settings import AWS, Settings
 from pvfault_assets.assets.daily_tables import table_assets
 from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.training import training_assets
+from pvfault_assets.checks.published import published_checks
 from pvfault_assets.failures import RETRIES
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
@@ -44,6 +45,7 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
             assets=[*training_assets(settings), *source_assets(settings, retries), *table_assets(days, retries)],
+            asset_checks=published_checks(settings, days, retries),
             jobs=[materialise_day],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
             sensors=notifications(settings),

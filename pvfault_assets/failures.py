@@ -19,12 +19,14 @@ RETRIES = dg.RetryPolicy(max_retries=6, delay=10, backoff=dg.Backoff.EXPONENTIAL
 
 
 @contextmanager
-def raised_for_dagster(context: dg.AssetExecutionContext, retries: dg.RetryPolicy) -> Iterator[None]:
+def raised_for_dagster(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, retries: dg.RetryPolicy
+) -> Iterator[None]:
     """Turn what a user can mend into a failure that says only how, and have tried again what may pass by itself.
 
     Parameters
     ----------
-    context : AssetExecutionContext
+    context : AssetExecutionContext or OpExecutionContext
         Of the step that the block is in.
     retries : RetryPolicy
         How often and after how long; a `dg.Failure` of the block is one of these too if it allows retries.

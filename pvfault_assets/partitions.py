@@ -3,13 +3,15 @@
 How late a day's readings may come is one of the `Settings`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 import dagster as dg
 
 from pvfault.errors import PvfaultError
 
+DATE = "dagster/partition"
+"""Dagster's tag of a run of one date."""
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Dagster's tags of a run of a range of dates."""
 
@@ -27,6 +29,13 @@ def dates_of(keys: Iterable[str]) -> list[date]:
 def days_between(first: date, last: date) -> list[date]:
     """The days from the first to the last, both of them included."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def dates_of_tags(tags: Mapping[str, str]) -> list[date]:
+    """The dates that a run is for by its tags; none where it was started without one."""
+    if RANGE_START in tags:
+        return days_between(date.fromisoformat(tags[RANGE_START]), date.fromisoformat(tags[RANGE_END]))
+    return [date.fromisoformat(tags[DATE])] if DATE in tags else []
 
 
 def dates_of_step(context: dg.AssetExecutionContext) -> list[date]:

@@ -71,6 +71,13 @@ def record_date(context: dg.AssetExecutionContext, report: DateReport) -> None:
         context.log_event(materialisation)
 
 
+def checked_in_run(context: dg.AssetCheckExecutionContext, table: str, day: date) -> set[str]:
+    """The checks of a table that this run has recorded of a date already."""
+    entries = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = (entry.dagster_event.asset_check_evaluation_data for entry in entries)
+    return {one.check_name for one in found if (one.asset_key, one.partition) == (dg.AssetKey(table), str(day))}
+
+
 def note_date(context: dg.AssetExecutionContext, day: date, metadata: dict) -> None:
     """Add something to what is known of a date of the asset."""
     context.log_event(dg.AssetObservation(context.asset_key, partition=str(day), metadata=metadata))
@@ -121,5 +128,11 @@ def pass_on(context: dg.AssetExecutionContext) -> Iterator[dg.Output | DagsterEv
     # A Pipes session makes Dagster wait for results of its own kind, of which each would record all dates of the run.
     step._requires_typed_event_stream = False
     yield DagsterEvent.step_output_event(step, StepOutputData(StepOutputHandle(step.step.key, output)))
-    for check in context.selected_asset_check_keys:
-        yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
+
+
+def pass_on_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.Output]:
+    """Say that checks are done whose results are recorded already."""
+    step = context.op_execution_context.get_step_execution_context()
+    for output in step.step.step_outputs:
+        if output.properties.asset_check_key in context.selected_asset_check_keys:
+            yield dg.Output(None, output_name=output.name)

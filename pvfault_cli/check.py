@@ -37,7 +37,8 @@ def check(
 
     Example: `pvfault check --date 2024-06-01..2024-06-07 --fail-on warn --junit checks.xml`
     """
-    from pvfault_api.checking import CHECKS, check_date, check_sources
+    from pvfault.checks.assets import CHECKS
+    from pvfault_api.checking import check_date, check_sources
 
     if unknown := [asset for asset in assets or () if asset not in CHECKS]:
         raise PvfaultError(f"--asset is {unknown[0]!r}; expected one of {', '.join(CHECKS)}.")

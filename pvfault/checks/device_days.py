@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.special import bdtr, bdtrc
 
 from pvfault.checks.check import REPORT_IT, SAMPLE, Check, CheckResult, named
 from pvfault.faults import FAULTS, NONE
@@ -149,6 +148,9 @@ def judge_drift(verdicts: Mapping[str, int], before: Mapping[str, int], dates: i
 
 def _chance(successes: int, trials: int, share: float) -> float:
     """How probable it is that a binomial count is as far out as this one, on either side."""
+    # SciPy takes as long to import as everything else here, and checks are listed more often than this one is asked.
+    from scipy.special import bdtr, bdtrc
+
     as_many = 1.0 if successes == 0 else bdtrc(successes - 1, trials, share)
     return min(1.0, 2 * min(bdtr(successes, trials, share), as_many))
 

@@ -7,29 +7,17 @@ from itertools import islice
 
 import dagster as dg
 
+from pvfault.checks.sources import SCORES
 from pvfault.locations import is_there, local_file
 from pvfault.registry import Registry, read_registry
 from pvfault.settings import Settings
-from pvfault_assets.assets.training import (
-    MODEL,
-    SCORE_CHECKS,
-    TRAINING_WINDOWS,
-    ModelConfig,
-    score_results,
-    train_model,
-)
+from pvfault_assets.assets.training import MODEL, TRAINING_WINDOWS, ModelConfig, train_model
 from pvfault_assets.failures import raised_for_dagster
 
 TOPIC = dg.AssetKey("readings_topic")
 REGISTRY = dg.AssetKey("device_registry")
 
 SAMPLE = 5
-
-REGISTRY_IS_THERE = dg.AssetCheckSpec(
-    "registry_is_there",
-    asset=REGISTRY,
-    description="There is a registry file. Without one, ratings are estimated from each device's own readings.",
-)
 
 
 def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetSpec | dg.AssetsDefinition]:
@@ -42,7 +30,7 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetS
         metadata={"topic": settings.topic, "broker": settings.broker or settings.msk_cluster_arn},
     )
 
-    @dg.asset(key=REGISTRY, group_name="raw", kinds={"csv"}, check_specs=[REGISTRY_IS_THERE])
+    @dg.asset(key=REGISTRY, group_name="raw", kinds={"csv"})
     def device_registry(context: dg.AssetExecutionContext):
         """One row per device: its ratings at standard test conditions and, where known, its site.
 
@@ -62,10 +50,9 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetS
                 "version": registry.version,
                 "sample": _first_devices(registry),
             },
-            check_results=[dg.AssetCheckResult(passed=True, metadata={"devices": len(registry.devices)})],
         )
 
-    @dg.asset(key=MODEL, group_name="model", kinds={"tensorflow"}, deps=[TRAINING_WINDOWS], check_specs=SCORE_CHECKS)
+    @dg.asset(key=MODEL, group_name="model", kinds={"tensorflow"}, deps=[TRAINING_WINDOWS])
     def lenet_model(context: dg.AssetExecutionContext, config: ModelConfig):
         """One network: the LeNet-5 that takes a scalogram for a fault or for none.
 
@@ -90,9 +77,9 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetS
                 "path": dg.MetadataValue.path(str(settings.model)),
                 "bytes": size,
                 "training_windows": scores.get("training_windows", ""),
+                **{name: scores[name] for name in SCORES if name in scores},
                 "card": dg.MetadataValue.md(card),
             },
-            check_results=score_results(scores),
         )
 
     return [topic, device_registry, lenet_model]
@@ -122,9 +109,4 @@ def _no_registry(location):
     return dg.MaterializeResult(
         data_version=dg.DataVersion("none"),
         metadata={"dagster/row_count": 0, "path": dg.MetadataValue.path(str(location)), "found": found},
-        check_results=[
-            dg.AssetCheckResult(
-                passed=False, severity=dg.AssetCheckSeverity.WARN, description=found, metadata={"found": found}
-            )
-        ],
     )

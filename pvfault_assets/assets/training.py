@@ -1,7 +1,7 @@
-"""What the network is made of, and how right it is.
+"""What the network is made of.
 
-The simulated windows as an asset, training from them, and the network's scores as checks. The weights that days are
-classified with are the asset in `sources.py`.
+The simulated windows as an asset, and training from them. The weights that days are classified with are the asset in
+`sources.py`.
 """
 
 from pathlib import Path
@@ -10,31 +10,10 @@ import dagster as dg
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
-from pvfault_workshop.evaluation.scores import (
-    LEAST_FAULTY_F1,
-    LEAST_GROUPED_F1,
-    MOST_CALIBRATION_ERROR,
-    MOST_FALSE_ALARMS,
-)
 from pvfault_workshop.recipe import Recipe
 
 TRAINING_WINDOWS = dg.AssetKey("training_windows")
 MODEL = dg.AssetKey("lenet_model")
-
-# check: what it says, the score that it looks at, its limit, and whether that is the least or the most
-SCORES = {
-    "faulty_are_told_from_healthy": (
-        "F1 of faulty against healthy windows", "faulty_f1_windows", LEAST_FAULTY_F1, "least",
-    ),
-    "faulty_windows_are_named": (
-        "Macro-F1 of windows, shorts as one", "grouped_macro_f1_windows", LEAST_GROUPED_F1["windows"], "least",
-    ),
-    "faulty_days_are_named": (
-        "Macro-F1 of device-days, shorts as one", "grouped_macro_f1_days", LEAST_GROUPED_F1["device-days"], "least",
-    ),
-    "healthy_devices_stay_quiet": ("False alarms a device-year", "false_alarms_a_year", MOST_FALSE_ALARMS, "most"),
-    "probabilities_come_true": ("Expected calibration error", "calibration_error", MOST_CALIBRATION_ERROR, "most"),
-}  # fmt: skip
 
 
 class WindowsConfig(dg.Config):
@@ -81,42 +60,6 @@ def training_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         )
 
     return [training_windows]
-
-
-SCORE_CHECKS = [
-    dg.AssetCheckSpec(
-        name,
-        asset=MODEL,
-        description=f"{what} on devices, sites and days that the network was not trained on: at {which} {limit:g}.",
-    )
-    for name, (what, _, limit, which) in SCORES.items()
-]
-
-
-def score_results(scores: dict) -> list[dg.AssetCheckResult]:
-    """The scores that a weights file tells of itself (`read_scores`), held against what is to be reached.
-
-    A network below it is a warning: days are classified all the same, and whoever acts on a verdict should know.
-    """
-    results = []
-    for name, (what, key, limit, which) in SCORES.items():
-        score = scores.get(key)
-        passed = score is not None and (score >= limit if which == "least" else score <= limit)
-        if score is None:
-            found, advice = "the file of weights tells no scores", "; weights that `pvfault train` has made do"
-        else:
-            found = f"{what}: {score:.3f}, {which} {limit:g}"
-            advice = "" if passed else "; the model card says where it fails, and `pvfault evaluate` against what"
-        results.append(
-            dg.AssetCheckResult(
-                check_name=name,
-                passed=passed,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=found + advice,
-                metadata={"found": found},
-            )
-        )
-    return results
 
 
 def train_model(settings: Settings, config: ModelConfig) -> None:
