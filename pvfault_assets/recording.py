@@ -128,6 +128,8 @@ def pass_on(context: dg.AssetExecutionContext) -> Iterator[dg.Output | DagsterEv
     # A Pipes session makes Dagster wait for results of its own kind, of which each would record all dates of the run.
     step._requires_typed_event_stream = False
     yield DagsterEvent.step_output_event(step, StepOutputData(StepOutputHandle(step.step.key, output)))
+    for check in context.selected_asset_check_keys:
+        yield dg.Output(None, output_name=context.assets_def.get_output_name_for_asset_check_key(check))
 
 
 def pass_on_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.Output]:

@@ -36,7 +36,7 @@ from spark_jobs.topic import OffsetRange, Topic
 
 NAME = "ingest_readings"
 
-AUDITS = checks.AUDITED
+AUDITS = (checks.NOT_FEWER, *checks.AUDITED)
 
 
 def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> JobReport:

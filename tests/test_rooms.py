@@ -32,7 +32,7 @@ ROOMS = {
         "dagster", "dagster_pyspark", "boto3", "botocore", "pyarrow", "tenacity", "spark_jobs", "pvfault_api",
         "pvfault_gateway", "pvfault_workshop", "pvfault",
     },
-    "pvfault_api": {"fastapi", "pyiceberg", "pyarrow", "pvfault"},
+    "pvfault_api": {"fastapi", "pyiceberg", "numpy", "pyarrow", "pvfault"},
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
         "pyiceberg", "pvfault", "pvfault_api", "pvfault_gateway", "pvfault_workshop", "spark_jobs",

@@ -8,6 +8,7 @@ from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS
 
 REGISTRY, NETWORK = "device_registry", "lenet_model"
 
+# What can be asked of published rows at any time.
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     REGISTRY: sources.OF_REGISTRY,
     NETWORK: sources.OF_NETWORK,
@@ -18,3 +19,6 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         MADE, *device_days.AUDITED, device_days.ONE_NETWORK, device_days.NO_DRIFT, device_days.STEADY,
     ),
 }  # fmt: skip
+
+# What only the run can ask that makes a date.
+OF_RUNS: Mapping[str, tuple[Check, ...]] = {READINGS.name: (readings.NOT_FEWER,)}

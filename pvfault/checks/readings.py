@@ -237,8 +237,8 @@ def count_reasons(reasons: Sequence[str]) -> list[dict]:
     return [{"reason": reason, "records": n} for reason, n in Counter(reasons).most_common(SAMPLE)]
 
 
+# What a job audits, beside NOT_FEWER: that is about what a run would replace, so nobody can ask it afterwards.
 AUDITED = (
-    NOT_FEWER,
     EVERY_END,
     HEARD,
     DECODES,

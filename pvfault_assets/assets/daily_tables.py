@@ -17,8 +17,10 @@ from types import ModuleType
 
 import dagster as dg
 
+from pvfault.checks.assets import OF_RUNS
 from pvfault.tables import DEVICE_DAYS, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
+from pvfault_assets.checks.specs import check_specs
 from pvfault_assets.failures import raised_for_dagster, refused_dates
 from pvfault_assets.partitions import dates_of_step
 from pvfault_assets.recording import Recorded, note_date, pass_on, read_recorded, record_date, tables_of_run
@@ -111,6 +113,7 @@ def _made_by(job: ModuleType, table: Table, days: dg.DailyPartitionsDefinition) 
         "output_required": False,
         # How many jobs may run at once, over all runs, is set where Dagster is deployed.
         "pool": POOL,
+        "check_specs": check_specs(table.name, OF_RUNS.get(table.name, ()), days),
         "metadata": {
             "dagster/table_name": f"{NAMESPACE}.{table.name}",
             "dagster/column_schema": dg.TableSchema(columns=columns),

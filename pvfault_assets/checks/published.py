@@ -5,18 +5,21 @@ They run without a job and without Spark. In a run that makes a date, the job ha
 table has, or of the run's own (tag `dagster/partition`).
 """
 
+from collections.abc import Collection
 from datetime import date
 
 import dagster as dg
 
 from pvfault.checks.assets import CHECKS, NETWORK, REGISTRY
-from pvfault.errors import PvfaultError
+from pvfault.checks.check import MADE, CheckResult
+from pvfault.errors import PvfaultError, TransientError
 from pvfault.settings import Settings
 from pvfault.tables import TABLES
 from pvfault_api.checking import PublishedDate, check_network, check_registry, check_table
 from pvfault_api.published import newest_date
 from pvfault_assets.checks.audits import evaluation_of
 from pvfault_assets.checks.network import accepted_scores
+from pvfault_assets.checks.specs import check_specs
 from pvfault_assets.failures import raised_for_dagster
 from pvfault_assets.partitions import dates_of_tags
 from pvfault_assets.recording import checked_in_run, pass_on_checks
@@ -30,29 +33,30 @@ def published_checks(
     return [_checks_of_registry(settings, retries), _checks_of_network(settings, retries), *tables]
 
 
-def _specs(asset: str, days: dg.PartitionsDefinition | None = None) -> list[dg.AssetCheckSpec]:
-    return [
-        dg.AssetCheckSpec(
-            check.name, asset=asset, description=check.description, blocking=check.blocking, partitions_def=days
-        )
-        for check in CHECKS[asset]
-    ]
-
-
 def _checks_of_table(
     settings: Settings, table: str, days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy
 ) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"check_{table}", specs=_specs(table, days), can_subset=True)
+    @dg.multi_asset_check(name=f"check_{table}", specs=check_specs(table, CHECKS[table], days), can_subset=True)
     def check(context: dg.AssetCheckExecutionContext):
         names = {key.name for key in context.selected_asset_check_keys}
         with raised_for_dagster(context.op_execution_context, retries):
             for day in dates_of_tags(context.run.tags) or _newest(settings, table):
                 asked = names - checked_in_run(context, table, day)
-                for result in check_table(PublishedDate(settings, day), table, asked) if asked else ():
+                for result in _check(settings, day, table, asked) if asked else ():
                     context.op_execution_context.log_event(evaluation_of(dg.AssetKey(table), result, day))
         yield from pass_on_checks(context)
 
     return check
+
+
+def _check(settings: Settings, day: date, table: str, asked: Collection[str]) -> list[CheckResult]:
+    """What checks say of a date; what cannot be evaluated is no reason to end a run that has made other dates."""
+    try:
+        return list(check_table(PublishedDate(settings, day), table, asked))
+    except TransientError:
+        raise
+    except PvfaultError as error:
+        return [MADE.judge(False, f"`{table}` of {day} cannot be checked: {error}")]
 
 
 def _newest(settings: Settings, table: str) -> list[date]:
@@ -64,7 +68,7 @@ def _newest(settings: Settings, table: str) -> list[date]:
 
 
 def _checks_of_registry(settings: Settings, retries: dg.RetryPolicy) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"check_{REGISTRY}", specs=_specs(REGISTRY), can_subset=True)
+    @dg.multi_asset_check(name=f"check_{REGISTRY}", specs=check_specs(REGISTRY, CHECKS[REGISTRY]), can_subset=True)
     def check(context: dg.AssetCheckExecutionContext):
         with raised_for_dagster(context.op_execution_context, retries):
             for result in check_registry(settings):
@@ -75,7 +79,7 @@ def _checks_of_registry(settings: Settings, retries: dg.RetryPolicy) -> dg.Asset
 
 
 def _checks_of_network(settings: Settings, retries: dg.RetryPolicy) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"check_{NETWORK}", specs=_specs(NETWORK), can_subset=True)
+    @dg.multi_asset_check(name=f"check_{NETWORK}", specs=check_specs(NETWORK, CHECKS[NETWORK]), can_subset=True)
     def check(context: dg.AssetCheckExecutionContext):
         with raised_for_dagster(context.op_execution_context, retries):
             for result in check_network(settings, accepted_scores(context.instance)):

@@ -12,6 +12,7 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from pvfault_assets.definitions import build_definitions
 from pvfault_assets.partitions import daily
+from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from tests.conftest import PROJECT
 
 GRAPH = {
@@ -27,16 +28,16 @@ GRAPH = {
 }
 TABLES = {"readings", "scalograms", "predictions", "device_days"}
 CHECKS = {
-    # (asset, check): whether it blocks
+    # (asset, check): whether it is an error
     ("device_registry", "registry_is_there"): False,
-    ("lenet_model", "faulty_are_told_from_healthy"): False,
-    ("lenet_model", "faulty_windows_are_named"): False,
-    ("lenet_model", "faulty_days_are_named"): False,
-    ("lenet_model", "healthy_devices_stay_quiet"): False,
-    ("lenet_model", "probabilities_come_true"): False,
+    ("device_registry", "registry_is_up_to_date"): False,
+    ("lenet_model", "network_is_up_to_date"): False,
+    ("lenet_model", "network_is_not_worse_than_before"): False,
+    ("readings", "date_is_made"): True,
     ("readings", "every_record_has_one_end"): True,
     ("readings", "fleet_is_heard"): True,
     ("readings", "not_fewer_readings_than_before"): True,
+    ("readings", "every_reading_is_there_once"): True,
     ("readings", "every_record_is_a_reading"): False,
     ("readings", "devices_are_complete"): False,
     ("readings", "no_reading_came_twice"): False,
@@ -44,18 +45,26 @@ CHECKS = {
     ("readings", "no_device_is_missing"): False,
     ("readings", "every_device_is_registered"): False,
     ("readings", "no_reading_came_too_late"): False,
+    ("readings", "no_late_reading_waits"): False,
+    ("scalograms", "date_is_made"): True,
     ("scalograms", "every_device_has_24_windows"): True,
     ("scalograms", "scalograms_are_whole_and_finite"): True,
     ("scalograms", "lit_windows_can_be_judged"): False,
     ("scalograms", "readings_tell_of_the_array"): False,
+    ("scalograms", "clocks_go_right"): False,
     ("scalograms", "history_is_there"): False,
+    ("predictions", "date_is_made"): True,
     ("predictions", "every_ok_window_has_a_prediction"): True,
     ("predictions", "probabilities_are_probabilities"): True,
     ("predictions", "no_fault_is_everywhere"): False,
+    ("device_days", "date_is_made"): True,
     ("device_days", "one_verdict_for_each_device"): True,
     ("device_days", "most_devices_are_healthy"): False,
     ("device_days", "every_device_has_a_verdict"): False,
     ("device_days", "verdicts_are_of_what_is_there"): False,
+    ("device_days", "verdicts_are_of_the_network"): False,
+    ("device_days", "verdicts_are_like_those_before"): False,
+    ("device_days", "verdicts_stay"): False,
 }
 
 
@@ -96,10 +105,22 @@ def test_every_table_is_made_in_the_pool_that_limits_jobs(definitions):
     assert [graph.get(dg.AssetKey(name)).pools for name in sorted(TABLES)] == [{"spark"}] * len(TABLES)
 
 
-def test_every_audit_is_a_check_of_its_table(definitions):
+def test_every_check_is_one_of_its_asset_and_stops_no_other_date(definitions):
     graph = definitions.resolve_asset_graph()
-    found = {(key.asset_key.to_user_string(), key.name): graph.get(key).blocking for key in graph.asset_check_keys}
-    assert found == CHECKS
+    checks = {(key.asset_key.to_user_string(), key.name): graph.get(key) for key in graph.asset_check_keys}
+    assert {name: "An error:" in check.description for name, check in checks.items()} == CHECKS
+    assert not any(check.blocking for check in checks.values())
+
+
+def test_what_jobs_audit_are_checks_of_their_tables():
+    """What a job refuses a date for has its place in the page."""
+    for name, job in {
+        "readings": ingest_readings,
+        "scalograms": compute_scalograms,
+        "predictions": classify_faults,
+        "device_days": summarise_device_days,
+    }.items():
+        assert {(name, audit.name): audit.blocking for audit in job.AUDITS}.items() <= CHECKS.items()
 
 
 def test_every_asset_and_check_is_described_for_the_operator(definitions):

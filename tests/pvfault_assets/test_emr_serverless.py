@@ -35,7 +35,8 @@ PREAMBLE = """\
 import os, sys, time
 from pathlib import Path
 from pvfault.settings import Settings
-from spark_jobs.job import Audit, DateReport, parse_arguments
+from pvfault.checks.check import Check
+from spark_jobs.job import DateReport, parse_arguments
 from spark_jobs.messages import connected_to_dagster
 
 config = parse_arguments("job", Settings.from_environment(os.environ, Path.cwd()), sys.argv[1:])
@@ -336,7 +337,7 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(run, program, emr,
 def test_the_report_of_a_failed_job_is_used(run, program, emr):
     """A refused date ends the job with an error code; which date it was and why stands in its report."""
     program("""
-        whole = Audit("days_are_whole", "", "send the rest", blocking=True)
+        whole = Check("days_are_whole", "", "send the rest", blocking=True)
         with connected_to_dagster() as send:
             report(send, published=False, audits=(whole.judge(False, "3 hours"),))
         sys.exit(1)

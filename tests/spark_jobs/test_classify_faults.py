@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from pvfault.checks.predictions import count_verdicts
 from pvfault.classify import classify_readings
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
@@ -82,7 +83,5 @@ def test_probabilities_that_are_none_and_faults_of_no_right_are_counted():
     rows = [("ok", "none", sound), ("ok", "none", above), ("ok", "arc_fault", dict.fromkeys(FAULTS, float("nan"))),
             ("ok", None, None), ("dark", "none", sound), ("dark", None, None)]  # fmt: skip
     schema = pa.schema([PREDICTIONS.schema.field(name) for name in ("quality", "fault", "probabilities")])
-    found = classify_faults.count_verdicts(
-        pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
-    )
+    found = count_verdicts(pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema))
     assert found == {"judged": 4, "mismatched": 2, "unsound": 3, "none": 3, "arc_fault": 1}

@@ -11,10 +11,11 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from pvfault.checks.check import Check
 from pvfault.errors import PvfaultError, TransientError
 from pvfault.settings import Settings
 from spark_jobs import job
-from spark_jobs.job import Audit, DateReport, JobConfig, JobReport
+from spark_jobs.job import DateReport, JobConfig, JobReport
 from spark_jobs.messages import from_message, to_message
 from tests.spark_jobs.helpers import DEVICES, make_readings, send_readings
 
@@ -25,7 +26,7 @@ A_REPORT = JobReport(
     "job",
     (
         DateReport(DAY, 5, 7_000_000_000_000_000_001, published=True, seconds=1.5, figures={"bytes": 3}),
-        DateReport(DAY, 0, None, published=False, audits=(Audit("a", "b", "c", blocking=True).judge(False, "c", n=1),)),
+        DateReport(DAY, 0, None, published=False, audits=(Check("a", "b", "c", blocking=True).judge(False, "c", n=1),)),
     ),
 )
 
@@ -61,7 +62,7 @@ def test_what_a_job_says_survives_its_way_as_a_message(said):
 def test_a_figure_that_json_would_not_give_back_is_refused_before_its_date_is_published(value):
     """NumPy's integers come of counting; Dagster refused them when the date was published already."""
     with pytest.raises(TypeError, match=r"late, count: .*expected"):
-        Audit("late", "", "").judge(True, "", count=value)
+        Check("late", "", "").judge(True, "", count=value)
     with pytest.raises(TypeError, match=f"{DAY}.*expected"):
         DateReport(DAY, 1, 1, published=False, figures={"found": value})
 
@@ -107,9 +108,9 @@ def test_what_may_pass_by_itself_ends_the_range():
 
 def test_only_failed_blocking_audits_are_refusals():
     audits = (
-        Audit("a", "", "", blocking=True).judge(True, ""),
-        Audit("b", "", "", blocking=True).judge(False, ""),
-        Audit("c", "", "").judge(False, ""),
+        Check("a", "", "", blocking=True).judge(True, ""),
+        Check("b", "", "", blocking=True).judge(False, ""),
+        Check("c", "", "").judge(False, ""),
     )
     assert [result.name for result in DateReport(DAY, 1, 1, published=False, audits=audits).refusals] == ["b"]
 
@@ -147,7 +148,7 @@ def test_a_range_that_is_written_backwards_is_refused_with_what_to_do(tmp_path, 
 
 
 def test_the_remedy_is_told_only_when_it_is_needed():
-    audit = Audit("a", "", "mend it")
+    audit = Check("a", "", "mend it")
     assert audit.judge(True, "0 found").summary == "0 found"
     assert audit.judge(False, "3 found").summary == "3 found; mend it"
 
