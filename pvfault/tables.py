@@ -200,3 +200,26 @@ DEVICE_DAYS = Table(
 )
 
 TABLES = (READINGS, QUARANTINE, LEDGER, SCALOGRAMS, PREDICTIONS, DEVICE_DAYS)
+
+MADE_OF = {
+    READINGS.name: (),
+    SCALOGRAMS.name: (READINGS.name,),
+    PREDICTIONS.name: (SCALOGRAMS.name,),
+    DEVICE_DAYS.name: (PREDICTIONS.name, SCALOGRAMS.name),
+}
+"""The tables that a date is made in, in this order, and for each of them the tables that it is made of."""
+
+
+def tables_from(name: str) -> list[str]:
+    """A table and all that is made of it, in the order in which they are made.
+
+    Examples
+    --------
+    >>> tables_from("scalograms")
+    ['scalograms', 'predictions', 'device_days']
+    """
+    made = [name]
+    for table, sources in MADE_OF.items():
+        if not set(made).isdisjoint(sources):
+            made.append(table)
+    return made

@@ -5,7 +5,6 @@ be read or written take several times as long, so Spark plans and workers read a
 damaged file (`pvfault.data_files`), which files a table has, and how new ones become part of it (`publishing.py`).
 """
 
-import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,9 +22,6 @@ from pvfault.locations import create
 FIELD_ID = b"PARQUET:field_id"
 # A row group is closed at this size, before compression: what a task holds to write, and a reader to read. [B]
 _ROW_GROUP = 8 * 2**20
-
-
-_MADE = re.compile(r"/([0-9a-f]{32})-[0-9a-f-]{36}\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -155,12 +151,6 @@ def write(batches: Iterable[pa.RecordBatch], target: Target) -> Written | None:
     metadata = writer.writer.metadata
     starts = tuple(_start(metadata.row_group(group)) for group in range(metadata.num_row_groups))
     return Written(location, size, metadata.num_rows, starts)
-
-
-def making_of(location: str) -> str | None:
-    """The making of the date that a file is of; None if its name says none: another tool has written it."""
-    found = _MADE.search(location)
-    return found[1] if found else None
 
 
 def _grouped(batches: Iterable[pa.RecordBatch], target: Target) -> Iterator[pa.Table]:

@@ -1,6 +1,7 @@
 """The ingest ledger: what was read of the topic for which date, and what became of it.
 
-Its rows are read here as the next ingest needs them; offsets are looked up in the topic by `offsets.py`.
+Its rows are read here as the next ingest needs them; offsets are looked up in the topic by `offsets.py`. What the rows
+say without Spark is in `pvfault/ledger.py`.
 
 The ledger is written behind the readings that it tells of. So a run that dies in between leaves a ledger that knows
 less than the table, and what it does not know is read once more: nothing is lost by that.
@@ -13,6 +14,7 @@ from datetime import date
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from pvfault.ledger import Makings
 from pvfault.tables import LEDGER
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.topic import OffsetRange
@@ -29,8 +31,7 @@ class Ledger:
 
     def __init__(self, rows: Iterable[Mapping]):
         self._noted: dict[tuple[date, int], list[OffsetRange]] = defaultdict(list)
-        self._last: dict[date, dict[int, Mapping]] = {}
-        self._made_at: dict = {}
+        self._makings = Makings()
         for row in sorted(rows, key=lambda row: row["made_at"]):
             self._take(row)
 
@@ -51,7 +52,7 @@ class Ledger:
         """The part of each date that was made, in one partition."""
         return {
             day: OffsetRange(partition, by_partition[partition]["first_offset"], by_partition[partition]["end_offset"])
-            for day, by_partition in self._last.items()
+            for day, by_partition in self._makings.last.items()
             if partition in by_partition
         }
 
@@ -66,38 +67,16 @@ class Ledger:
                 partition: [(one["first_offset"], one["end_offset"]) for one in row["scanned"]]
                 for partition, row in by_partition.items()
             }
-            for day, by_partition in self._last.items()
+            for day, by_partition in self._makings.last.items()
             if first <= day <= last
         }
 
     def dates_to_make_again(self) -> dict[date, int]:
-        """Dates that were made and have readings which stand where nobody has read for them, with how many these are.
-
-        Making each of them once more reads them all; then it is not in the answer any more.
-        """
-        waiting: dict[date, int] = defaultdict(int)
-        for by_partition in self._last.values():
-            for partition, row in by_partition.items():
-                for one in row["elsewhere"] or ():
-                    if one["unread"] and not self._has_read(one, partition):
-                        waiting[one["date"]] += one["unread"]
-        return dict(sorted(waiting.items()))
-
-    def _has_read(self, one: Mapping, partition: int) -> bool:
-        """Whether the date has read these offsets, or was not made at all, so that it will."""
-        row = self._last.get(one["date"], {}).get(partition)
-        made = one["date"] in self._last
-        return not made or any(
-            each["first_offset"] <= one["first_offset"] and one["end_offset"] <= each["end_offset"]
-            for each in (row["scanned"] if row else ())
-        )
+        """As `pvfault.ledger.Makings` has them."""
+        return self._makings.dates_to_make_again()
 
     def _take(self, row: Mapping) -> None:
-        day = row["date"]
-        if self._made_at.get(day) != row["made_at"]:
-            self._made_at[day] = row["made_at"]
-            self._last[day] = {}
-        self._last[day][row["partition"]] = row
+        self._makings.take(row)
         for one in row["elsewhere"] or ():
             if one["unread"]:
                 noted = OffsetRange(row["partition"], one["first_offset"], one["end_offset"])

@@ -21,6 +21,7 @@ from pvfault.data_files import FileError, saying_what_to_do, verify
 from pvfault.dates import midnight_ms
 from pvfault.errors import TransientError
 from pvfault.iceberg_files import Manifest, require_whole_snapshot
+from pvfault.ledger import making_of_file
 from pvfault.tables import Table
 from spark_jobs import catalog, files
 from spark_jobs.tasks import ROWS_AT_ONCE, run_in_tasks
@@ -169,7 +170,7 @@ def files_of(spark: SparkSession, table: Table, *days: date) -> list[DataFile]:
 
 def making_of(spark: SparkSession, table: Table, day: date) -> str | None:
     """The making of a date, by the names of its files; None if they are not of one."""
-    makings = {files.making_of(file.location) for file in files_of(spark, table, day)}
+    makings = {making_of_file(file.location) for file in files_of(spark, table, day)}
     return makings.pop() if len(makings) == 1 else None
 
 
