@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import And, BooleanExpression, GreaterThanOrEqual, LessThan, Or
+from pyiceberg.expressions import And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan, Or
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.manifest import ManifestContent, ManifestFile
 from pyiceberg.table import DataScan
@@ -23,6 +23,7 @@ from pvfault.dates import midnight
 from pvfault.errors import PvfaultError
 from pvfault.iceberg_files import Manifest, require_whole_snapshot
 from pvfault.locations import uri_of
+from pvfault.readings import DEVICE_ID
 from pvfault.settings import AWS, Settings
 from pvfault.tables import CATALOG, NAMESPACE, Table
 
@@ -82,7 +83,7 @@ def read_dates(settings: Settings, table: Table, dates: Sequence[date]) -> pa.Ta
 
 
 def read_batches(
-    settings: Settings, table: Table, dates: Sequence[date], columns: Sequence[str]
+    settings: Settings, table: Table, dates: Sequence[date], columns: Sequence[str], *, device: str | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Columns of some dates' rows, one file after the other, so that no more than one is held at a time.
 
@@ -93,6 +94,8 @@ def read_batches(
     dates : sequence of date
         At least one.
     columns : sequence of str
+    device : str, optional
+        Whose rows alone are read; parts of a file without any are skipped.
 
     Raises
     ------
@@ -100,6 +103,8 @@ def read_batches(
         If there are no tables yet, or their files are not whole.
     """
     with _scan_of(settings, table, dates, tuple(columns)) as scan:
+        if device is not None:
+            scan = scan.filter(EqualTo(DEVICE_ID, device))
         # PyIceberg's own reader of batches begins to read all files at once, and holds what it has read.
         reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
         for file in scan.plan_files():

@@ -18,6 +18,7 @@ from pvfault_assets.failures import RETRIES
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
+from pvfault_assets.resources.plant import Plant
 from pvfault_assets.resources.spark_runner import LocalSparkRunner, SparkRunner
 from pvfault_assets.schedules import every_day, materialise_day
 
@@ -43,11 +44,15 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
-            assets=[*training_assets(settings), *source_assets(settings, retries), *table_assets(days, retries)],
+            assets=[
+                *training_assets(settings),
+                *source_assets(settings, retries),
+                *table_assets(settings, days, retries),
+            ],
             jobs=[materialise_day],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
             sensors=notifications(settings),
-            resources={"spark": _runner(settings)} | resources,
+            resources={"spark": _runner(settings), "plant": Plant.from_settings(settings)} | resources,
             # One process, so one Java virtual machine, for all steps of a run.
             executor=dg.in_process_executor,
         )

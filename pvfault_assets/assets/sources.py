@@ -8,8 +8,9 @@ from itertools import islice
 import dagster as dg
 
 from pvfault.locations import is_there, local_file
-from pvfault.registry import Registry, read_registry
+from pvfault.registry import REGISTRY_SCHEMA, Registry, read_registry
 from pvfault.settings import Settings
+from pvfault.tables import READINGS
 from pvfault_assets.assets.training import (
     MODEL,
     SCORE_CHECKS,
@@ -18,12 +19,25 @@ from pvfault_assets.assets.training import (
     score_results,
     train_model,
 )
+from pvfault_assets.columns import column_schema
 from pvfault_assets.failures import raised_for_dagster
 
 TOPIC = dg.AssetKey("readings_topic")
 REGISTRY = dg.AssetKey("device_registry")
 
 SAMPLE = 5
+
+_REGISTRY_COLUMNS = {
+    "deviceID": "The device: ten letters and digits.",
+    "rated_voltage": "Voltage of the whole array at its maximum power, at standard test conditions. [V]",
+    "rated_current": "Current of the whole array at its maximum power, at standard test conditions. [A]",
+    "site": "Name of its site.",
+    "latitude": "Of its site, north is positive. [°]",
+    "longitude": "Of its site, east is positive. [°]",
+    "timezone": "Of its site, as in the IANA database.",
+    "modules_in_series": "Modules of a string.",
+    "strings_in_parallel": "Strings of the array.",
+}
 
 REGISTRY_IS_THERE = dg.AssetCheckSpec(
     "registry_is_there",
@@ -39,10 +53,21 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetS
         description="One record per reading: Avro, keyed by device, stamped with the reading's time. Gateways fill it.",
         group_name="raw",
         kinds={"kafka"},
-        metadata={"topic": settings.topic, "broker": settings.broker or settings.msk_cluster_arn},
+        metadata={
+            "topic": settings.topic,
+            "broker": settings.broker or settings.msk_cluster_arn,
+            # A record's value has the columns of the table.
+            "dagster/column_schema": column_schema(READINGS.schema, READINGS.descriptions),
+        },
     )
 
-    @dg.asset(key=REGISTRY, group_name="raw", kinds={"csv"}, check_specs=[REGISTRY_IS_THERE])
+    @dg.asset(
+        key=REGISTRY,
+        group_name="raw",
+        kinds={"csv"},
+        check_specs=[REGISTRY_IS_THERE],
+        metadata={"dagster/column_schema": column_schema(REGISTRY_SCHEMA, _REGISTRY_COLUMNS)},
+    )
     def device_registry(context: dg.AssetExecutionContext):
         """One row per device: its ratings at standard test conditions and, where known, its site.
 
