@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 44, 28  # around the axes
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 44, 28  # around the axes
 _GREY, _LIGHT = "#6b7280", "#e5e7eb"
 _LETTER = 6.5  # mean width at a size of 12
 

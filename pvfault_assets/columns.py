@@ -5,7 +5,9 @@ that do not tell of the array are left out, by all four measurements), the dates
 against, the network's weights, which are no column.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import dagster as dg
 import pyarrow as pa
@@ -19,6 +21,8 @@ _RATINGS = tuple((_REGISTRY, name) for name in ("rated_voltage", "rated_current"
 _LAYOUT = tuple((_REGISTRY, name) for name in LAYOUT_COLUMNS)
 _MEASURED = tuple((READINGS.name, name) for name in MEASUREMENTS)
 _PROBABILITIES = (PREDICTIONS.name, "probabilities")
+
+_NO_SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({})
 
 
 def _of(table: Table, *columns: str) -> tuple[tuple[str, str], ...]:
@@ -62,8 +66,13 @@ SOURCES = {
 }
 
 
-def column_schema(schema: pa.Schema, descriptions: Mapping[str, str]) -> dg.TableSchema:
-    """Columns with their types and what they mean."""
+def column_schema(
+    schema: pa.Schema, descriptions: Mapping[str, str], sources: Mapping[str, tuple[tuple[str, str], ...]] = _NO_SOURCES
+) -> dg.TableSchema:
+    """Columns with their types, what they mean, and what they come from.
+
+    The last as tags, by asset: Dagster has column lineage as metadata too, and its open page does not show that.
+    """
     return dg.TableSchema(
         [
             dg.TableColumn(
@@ -71,10 +80,18 @@ def column_schema(schema: pa.Schema, descriptions: Mapping[str, str]) -> dg.Tabl
                 str(field.type),
                 descriptions[field.name],
                 constraints=dg.TableColumnConstraints(nullable=field.nullable),
+                tags=_by_asset(sources.get(field.name, ())),
             )
             for field in schema
         ]
     )
+
+
+def _by_asset(sources: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    columns = defaultdict(list)
+    for asset, column in sources:
+        columns[asset].append(column)
+    return {f"from {asset}": ", ".join(names) for asset, names in columns.items()}
 
 
 def column_lineage(table: Table) -> dg.TableColumnLineage:

@@ -63,7 +63,7 @@ class DatePage:
         parts = [f"## {day}", _headline(fleet)]
         if worst:
             parts.append(self._table(worst))
-        parts.append(self._weeks(day))
+        parts.append(self._weeks(day, fleet))
         if worst:
             parts.append(self._day_of(worst[0], day))
         return "\n\n".join(parts)
@@ -85,13 +85,14 @@ class DatePage:
         more = f"\n\nand {len(worst) - DEVICES} more, which lose less." if len(worst) > DEVICES else ""
         return "\n".join(lines) + more
 
-    def _weeks(self, day: date) -> str:
+    def _weeks(self, day: date, fleet: Fleet) -> str:
         """Faulty devices by fault, date by date up to this one."""
         days = [day - timedelta(days=back) for back in range(DAYS_BACK - 1, -1, -1)]
-        # What an earlier date of the step has read is known, but this one has just been made.
-        unread = [each for each in days if each == day or each not in self._counts]
-        read = count_faults(self._settings, unread)
-        self._counts |= {each: read.get(each) for each in unread}
+        found = Counter(each.fault for each in fleet.faulty) + Counter({UNKNOWN: fleet.unjudged})
+        self._counts[day] = found if fleet.devices else None
+        if unread := [each for each in days if each not in self._counts]:
+            read = count_faults(self._settings, unread)
+            self._counts |= {each: read.get(each) for each in unread}
         kinds = [fault for fault in (*FAULTS, UNKNOWN) if fault != NONE]
         counts = [self._counts[each] for each in days]
         series = {kind: [None if found is None else found[kind] for found in counts] for kind in kinds}

@@ -25,7 +25,7 @@ from pvfault.tables import DEVICE_DAYS, NAMESPACE, PREDICTIONS, READINGS, SCALOG
 from pvfault.versions import code_version
 from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
 from pvfault_assets.checks.audits import audit_checks
-from pvfault_assets.columns import column_lineage, column_schema
+from pvfault_assets.columns import SOURCES, column_lineage, column_schema
 from pvfault_assets.date_page import DatePage
 from pvfault_assets.failures import raised_for_dagster, refused_dates
 from pvfault_assets.partitions import dates_of_step
@@ -131,7 +131,7 @@ def _made_by(job: ModuleType, table: Table, grain: str, days: dg.DailyPartitions
         "check_specs": audit_checks(table.name, job.AUDITS, days),
         "metadata": {
             "dagster/table_name": f"{NAMESPACE}.{table.name}",
-            "dagster/column_schema": column_schema(table.schema, table.descriptions),
+            "dagster/column_schema": column_schema(table.schema, table.descriptions, SOURCES[table.name]),
             "dagster/column_lineage": column_lineage(table),
             "dagster/uri": place_of(settings, table),
             "dagster/code_references": _code_of(job),

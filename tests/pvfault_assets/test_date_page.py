@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import dagster as dg
 import pytest
 
-from pvfault_assets.charts import curves, stacked_bars, ticks_up_to
+from pvfault_assets.charts import WIDTH, curves, stacked_bars, ticks_up_to
 from pvfault_assets.definitions import build_definitions
 from tests.pvfault_api.helpers import day_of, hour_of, make_scalograms, make_table
 from tests.standins.spark import SparkStandIn
@@ -125,7 +125,7 @@ def test_the_picture_of_the_weeks_counts_each_date_up_to_its_own(settings, make)
             for row in rows
         )
         colours = colours_of(picture)
-        step = 692 / 56
+        step = (WIDTH - 56 - 24) / 56
         found = {
             (round((x - 57) / step) - 55, name): value
             for name, colour in colours.items()

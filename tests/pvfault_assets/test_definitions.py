@@ -133,6 +133,17 @@ def test_a_column_s_sources_are_of_the_assets_that_its_table_is_made_of(definiti
         node = graph.get(dg.AssetKey(name))
         lineage = node.metadata["dagster/column_lineage"].deps_by_column
         assert {dep.asset_key for deps in lineage.values() for dep in deps} <= node.parent_keys
+        shown = {
+            column.name: {
+                (tag.removeprefix("from "), source)
+                for tag, sources in column.tags.items()
+                for source in sources.split(", ")
+            }
+            for column in node.metadata["dagster/column_schema"].columns
+        }
+        assert {name: sources for name, sources in shown.items() if sources} == {
+            name: {(dep.asset_key.to_user_string(), dep.column_name) for dep in deps} for name, deps in lineage.items()
+        }
 
 
 def test_every_table_names_the_code_that_makes_it_and_where_its_files_are(definitions, settings):
