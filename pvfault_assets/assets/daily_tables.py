@@ -23,7 +23,8 @@ import dagster as dg
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from pvfault.versions import code_version
-from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
+from pvfault_assets.assets.sources import MODEL, REGISTRY
+from pvfault_assets.assets.topic import TOPIC
 from pvfault_assets.checks.audits import audit_checks
 from pvfault_assets.columns import SOURCES, column_lineage, column_schema
 from pvfault_assets.date_page import DatePage

@@ -1,4 +1,4 @@
-"""What the tables are made of: the topic, the registry and the network.
+"""What the tables are made of beside the topic (`topic.py`): the registry and the network.
 
 They are checked here rather than made.
 """
@@ -10,7 +10,6 @@ import dagster as dg
 from pvfault.locations import is_there, local_file
 from pvfault.registry import REGISTRY_SCHEMA, Registry, read_registry
 from pvfault.settings import Settings
-from pvfault.tables import READINGS
 from pvfault_assets.assets.training import (
     MODEL,
     SCORE_CHECKS,
@@ -22,7 +21,6 @@ from pvfault_assets.assets.training import (
 from pvfault_assets.columns import column_schema
 from pvfault_assets.failures import raised_for_dagster
 
-TOPIC = dg.AssetKey("readings_topic")
 REGISTRY = dg.AssetKey("device_registry")
 
 SAMPLE = 5
@@ -46,20 +44,8 @@ REGISTRY_IS_THERE = dg.AssetCheckSpec(
 )
 
 
-def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetsDefinition]:
     """The assets without days, as the settings name them; a step is tried again as the policy says."""
-    topic = dg.AssetSpec(
-        TOPIC,
-        description="One record per reading: Avro, keyed by device, stamped with the reading's time. Gateways fill it.",
-        group_name="raw",
-        kinds={"kafka"},
-        metadata={
-            "topic": settings.topic,
-            "broker": settings.broker or settings.msk_cluster_arn,
-            # A record's value has the columns of the table.
-            "dagster/column_schema": column_schema(READINGS.schema, READINGS.descriptions),
-        },
-    )
 
     @dg.asset(
         key=REGISTRY,
@@ -120,7 +106,7 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetS
             check_results=score_results(scores),
         )
 
-    return [topic, device_registry, lenet_model]
+    return [device_registry, lenet_model]
 
 
 def _first_devices(registry: Registry) -> dg.TableMetadataValue:

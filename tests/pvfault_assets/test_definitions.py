@@ -60,6 +60,7 @@ CHECKS = {
     ("device_days", "most_devices_are_healthy"): False,
     ("device_days", "every_device_has_a_verdict"): False,
     ("device_days", "verdicts_are_of_what_is_there"): False,
+    ("device_days", "newest_date_that_is_due_is_made"): False,
 }
 
 
