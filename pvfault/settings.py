@@ -7,7 +7,7 @@ one. Not here: what is given by a command's own options; credentials and region,
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +19,7 @@ LOCAL, AWS = "local", "aws"
 
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,50}")  # what is left of a bucket's 63 characters beside "-bootstrap"
 _S3_FOLDER = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)+")
+_WEB = re.compile(r"https?://[^/\s]+\S*")
 _APPLICATION = re.compile(r"[0-9a-z]{1,64}")
 
 
@@ -62,6 +63,8 @@ class Settings:
         The role that jobs run as (`PVFAULT_EMR_JOB_ROLE_ARN`).
     sns_topic_arn : str or None
         Where notifications go (`PVFAULT_SNS_TOPIC_ARN`).
+    webhook_url : str or None
+        Where they go instead: what takes `{"text": ...}` by POST (`PVFAULT_WEBHOOK_URL`).
 
     Raises
     ------
@@ -85,8 +88,14 @@ class Settings:
     emr_application_id: str | None
     emr_job_role_arn: str | None
     sns_topic_arn: str | None
+    webhook_url: str | None = field(repr=False)  # whoever knows it can write there
 
     def __post_init__(self):
+        if self.sns_topic_arn and self.webhook_url:
+            raise PvfaultError(
+                "PVFAULT_SNS_TOPIC_ARN and PVFAULT_WEBHOOK_URL are both set, and a run is told of once; unset one of "
+                "them"
+            )
         on_aws = {
             "PVFAULT_BUCKETS": self.buckets,
             "PVFAULT_RELEASE": self.release,
@@ -166,6 +175,9 @@ class Settings:
             ),
             emr_job_role_arn=read("PVFAULT_EMR_JOB_ROLE_ARN", _arn_of("iam"), None, "the ARN of a role"),
             sns_topic_arn=read("PVFAULT_SNS_TOPIC_ARN", _arn_of("sns"), None, "the ARN of an SNS topic"),
+            webhook_url=read(
+                "PVFAULT_WEBHOOK_URL", _like(_WEB), None, "an address that begins with https:// or http://"
+            ),
         )
 
     @property

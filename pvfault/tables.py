@@ -1,14 +1,16 @@
 """The tables and their columns.
 
-Each table has an Arrow schema, the columns of it that the science fills, a key, and a column by whose day it
-is partitioned. The Spark and Iceberg forms are derived from these in `spark_jobs/catalog.py`.
+Each table has an Arrow schema, the columns of it that the science fills, a key, a column by whose day it is
+partitioned, and what each column means. The Spark and Iceberg forms are derived from these in `spark_jobs/catalog.py`;
+the texts are Iceberg's comments, Dagster's column descriptions, and the tables of `docs/tables.md`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pvfault.faults import FAULTS
+from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
 
 # The catalog of the tables, and their namespace in it: the same names for Spark, PyIceberg and Glue.
@@ -26,9 +28,8 @@ _device = pa.field(DEVICE_ID, pa.string(), nullable=False)
 _window = pa.field(WINDOW_START, TIMESTAMP_TYPE, nullable=False)
 _quality = pa.field("quality", pa.string(), nullable=False)
 
-# What a row comes from, copied from table to table as far as its verdict: the making of the date's `readings`, whose
-# offsets are in `ledger`, the registry that its scalogram is held against, and the code that made the row itself.
-# Null in rows that are older than these columns.
+# What a row comes from, copied from table to table as far as its verdict; null in rows that are older than these
+# columns.
 LINEAGE = (
     pa.field("readings_making", pa.string()),
     pa.field("registry_version", pa.string()),
@@ -50,6 +51,8 @@ class Table:
         The timestamp or date column by whose day the table is partitioned.
     layer : str
         `raw`, `silver` or `gold`: how far from the topic. On AWS each layer has a bucket of its own.
+    descriptions : mapping of str to str
+        What each column means, with its unit; one line of at most 255 characters, which is what Glue takes.
     """
 
     name: str
@@ -57,9 +60,41 @@ class Table:
     key: tuple[str, ...]
     day_of: str
     layer: str
+    # Not compared: a dictionary has no hash.
+    descriptions: Mapping[str, str] = field(compare=False)
 
 
-READINGS = Table("readings", READING_SCHEMA, (DEVICE_ID, TIMESTAMP), TIMESTAMP, "raw")
+_OF_WINDOWS = {
+    DEVICE_ID: "The device: ten letters and digits.",
+    WINDOW_START: "When the hour begins (UTC).",
+}
+_QUALITY = {
+    "quality": f"Whether the hour can be judged: {OK}, or why not: {DARK} (too little light), {SPARSE} (too few "
+    f"readings), {INVALID} (mostly readings that do not tell of the array), {MISSING} (no reading)."
+}
+_ORIGIN = {
+    "readings_making": "The making of the date's readings that the row comes from; `ledger` has its offsets.",
+    "registry_version": "Version of the device registry that the scalogram was held against: a hash of its content.",
+    "code_version": "Version of the code that made the row: a hash of the Python files of pvfault and its jobs.",
+}
+_MODEL = {"model_version": "Version of the network that judged: a hash of its weights."}
+_HOURLY_MEAN = "of the hour's usable readings; null without any."
+
+READINGS = Table(
+    "readings",
+    READING_SCHEMA,
+    (DEVICE_ID, TIMESTAMP),
+    TIMESTAMP,
+    "raw",
+    {
+        DEVICE_ID: "The device that sent the reading: ten letters and digits.",
+        TIMESTAMP: "When it was measured (UTC), by the clock of the device.",
+        "voltage": "DC voltage of the array. [V]",
+        "current": "DC current of the array. [A]",
+        "temperature": "Temperature of the modules. [°C]",
+        "irradiance": "Irradiance in the plane of the array. [W/m²]",
+    },
+)
 
 QUARANTINE = Table(
     "quarantine",
@@ -72,13 +107,22 @@ QUARANTINE = Table(
             pa.field("value", pa.binary()),
             pa.field(TIMESTAMP, TIMESTAMP_TYPE, nullable=False),
             pa.field("reason", pa.string(), nullable=False),
-            # The date whose part of the topic the record stands in: its own timestamp may be of any year.
             pa.field("date", pa.date32(), nullable=False),
         ]
     ),
     ("topic", "partition", "offset"),
     "date",
     "raw",
+    {
+        "topic": "The topic that the record stands in.",
+        "partition": "Its partition there.",
+        "offset": "Its offset in the partition.",
+        "key": "The record's key, as it came.",
+        "value": "The record's value, as it came.",
+        TIMESTAMP: "The record's own timestamp (UTC); it may be of any year.",
+        "reason": "Why it is no reading.",
+        "date": "The date (UTC) whose part of the topic it stands in.",
+    },
 )
 
 _OFFSETS = [pa.field("first_offset", pa.int64()), pa.field("end_offset", pa.int64())]
@@ -88,25 +132,19 @@ LEDGER = Table(
     pa.schema(
         [
             pa.field("date", pa.date32(), nullable=False),
-            # Of one making of the date: its name, when, and the snapshot of `readings` that it published.
             pa.field("making", pa.string(), nullable=False),
             pa.field("made_at", TIMESTAMP_TYPE, nullable=False),
             pa.field("snapshot_id", pa.int64()),
-            # A topic that is deleted and created anew has the same name and another id.
             pa.field("topic", pa.string(), nullable=False),
             pa.field("topic_id", pa.string(), nullable=False),
             pa.field("partition", pa.int32(), nullable=False),
-            # The date's own part of the topic: each offset is of one date. The end is not included.
             pa.field("first_offset", pa.int64(), nullable=False),
             pa.field("end_offset", pa.int64(), nullable=False),
-            # What was read for the date: its part, what may stand before and behind it, and late readings.
             pa.field("scanned", pa.list_(pa.struct(_OFFSETS))),
             pa.field("newest", TIMESTAMP_TYPE),
-            # The ends that the records of its part took.
             pa.field("records", pa.int64(), nullable=False),
             pa.field("readings", pa.int64(), nullable=False),
             pa.field("quarantined", pa.int64(), nullable=False),
-            # Readings of other dates; offsets of those that their date has not read.
             pa.field(
                 "elsewhere",
                 pa.list_(
@@ -120,7 +158,6 @@ LEDGER = Table(
                     )
                 ),
             ),
-            # Of the date as a whole, the same in each of its partitions.
             pa.field("date_rows", pa.int64(), nullable=False),
             pa.field("date_duplicates", pa.int64(), nullable=False),
             pa.field("code_version", pa.string()),
@@ -129,6 +166,28 @@ LEDGER = Table(
     ("date", "made_at", "topic_id", "partition"),
     "date",
     "raw",
+    {
+        "date": "The date (UTC) that was made.",
+        "making": "Name of this making of the date; rows of other tables name it as `readings_making`.",
+        "made_at": "When it was made (UTC).",
+        "snapshot_id": "The snapshot of `readings` that it published; null if there was nothing to write.",
+        "topic": "The topic that was read.",
+        "topic_id": "Its id: a topic that is deleted and created anew has the same name and another id.",
+        "partition": "The partition of the topic that this row tells of.",
+        "first_offset": "Where the date's own part of the partition begins: each offset is of exactly one date.",
+        "end_offset": "Where the date's own part ends; this offset is the next date's.",
+        "scanned": "What was read for the date, from each first_offset to before end_offset: its own part, what may "
+        "stand before and behind it, and late readings.",
+        "newest": "Timestamp (UTC) of the newest record of the date's own part; null without one.",
+        "records": "Records in the date's own part.",
+        "readings": "Those of them that are readings of the date.",
+        "quarantined": "Those of them that are no readings, and are in `quarantine`.",
+        "elsewhere": "Readings of other dates in the date's own part, by their date: how many, how many of them their "
+        "date has not read, and between which offsets these stand.",
+        "date_rows": "Rows that the date has in `readings`, over all partitions.",
+        "date_duplicates": "Readings that came more than once and were left out, over all partitions.",
+        "code_version": _ORIGIN["code_version"],
+    },
 )
 
 SCALOGRAM_SCHEMA = pa.schema(
@@ -153,6 +212,18 @@ SCALOGRAMS = Table(
     (DEVICE_ID, WINDOW_START),
     WINDOW_START,
     "silver",
+    {
+        **_OF_WINDOWS,
+        **_QUALITY,
+        "readings": "Readings that came in the hour.",
+        "mean_irradiance": f"Mean irradiance in the plane of the array {_HOURLY_MEAN} [W/m²]",
+        "scalogram": "The image that the network judges: 64 × 64 × 4 bytes; null unless the hour is ok.",
+        "mean_power": f"Mean DC power {_HOURLY_MEAN} [W]",
+        "mean_temperature": f"Mean temperature of the modules {_HOURLY_MEAN} [°C]",
+        "mean_voltage": f"Mean DC voltage {_HOURLY_MEAN} [V]",
+        "mean_current": f"Mean DC current {_HOURLY_MEAN} [A]",
+        **_ORIGIN,
+    },
 )
 
 PREDICTION_SCHEMA = pa.schema(
@@ -172,6 +243,15 @@ PREDICTIONS = Table(
     (DEVICE_ID, WINDOW_START),
     WINDOW_START,
     "gold",
+    {
+        **_OF_WINDOWS,
+        **_QUALITY,
+        "fault": f"The most probable class, {NONE} if it is healthy; null if the hour was not judged.",
+        "confidence": "Probability of that class, 0 to 1; null if the hour was not judged.",
+        "probabilities": "Probability of each class, 0 to 1, together 1; null if the hour was not judged.",
+        **_MODEL,
+        **_ORIGIN,
+    },
 )
 
 DEVICE_DAY_SCHEMA = pa.schema(
@@ -186,7 +266,6 @@ DEVICE_DAY_SCHEMA = pa.schema(
         pa.field("energy_kwh", pa.float64(), nullable=False),
         pa.field("lost_kwh", pa.float64()),
         pa.field("completeness", pa.float64(), nullable=False),
-        # What it is if it is not `fault`, "none" included, and how probable that is.
         pa.field("runner_up", pa.string()),
         pa.field("runner_up_probability", pa.float32()),
     ]
@@ -197,6 +276,23 @@ DEVICE_DAYS = Table(
     (DEVICE_ID, "date"),
     "date",
     "gold",
+    {
+        DEVICE_ID: _OF_WINDOWS[DEVICE_ID],
+        "date": "The date (UTC) that the verdict is of.",
+        "fault": f"The verdict: the fault, or {NONE} for a healthy device; null if no hour could be judged.",
+        "onset": "When the first hour began in which the fault shows (UTC); null without a fault.",
+        "faulty_hours": "Hours in which the fault shows. [h]",
+        "usable_hours": "Hours that could be judged. [h]",
+        "confidence": "How probable the verdict is, 0 to 1; null if no hour could be judged.",
+        "energy_kwh": "Energy that the device gave on the date. [kWh]",
+        "lost_kwh": "What a healthy array would have given above that in the faulty hours; null without a verdict or "
+        "ratings in the registry. [kWh]",
+        "completeness": "Share of the date's readings that came, at the cadence that the device keeps, 0 to 1.",
+        "runner_up": f"What it is if it is not `fault`, {NONE} included; null if no hour could be judged.",
+        "runner_up_probability": "How probable that is, 0 to 1; null if no hour could be judged.",
+        **_MODEL,
+        **_ORIGIN,
+    },
 )
 
 TABLES = (READINGS, QUARANTINE, LEDGER, SCALOGRAMS, PREDICTIONS, DEVICE_DAYS)

@@ -4,7 +4,7 @@ One line a device from its `device_days`. Only the faulty devices, and the names
 number of dates.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,6 +17,9 @@ from pvfault.readings import DEVICE_ID
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.published import read_batches
+
+UNKNOWN = "unknown"
+"""What is counted of devices without a verdict."""
 
 _COLUMNS = (DEVICE_ID, "fault", "onset", "faulty_hours", "confidence", "lost_kwh")
 # A row as Python's objects takes some hundred times its bytes.
@@ -79,6 +82,22 @@ def read_fleet(settings: Settings, dates: Sequence[date]) -> Fleet:
         If there are no tables yet, or their files are not whole.
     """
     return summarise_fleet(read_batches(settings, DEVICE_DAYS, dates, _COLUMNS))
+
+
+def count_faults(settings: Settings, dates: Sequence[date]) -> dict[date, Counter[str]]:
+    """How many devices have which verdict on each of some dates; dates that are not made are left out.
+
+    Raises
+    ------
+    PvfaultError
+        If there are no tables yet, or their files are not whole.
+    """
+    counts: dict[date, Counter[str]] = defaultdict(Counter)
+    for batch in read_batches(settings, DEVICE_DAYS, dates, ("date", "fault")):
+        found = pa.Table.from_batches([batch]).group_by(["date", "fault"]).aggregate([([], "count_all")])
+        for row in found.to_pylist():
+            counts[row["date"]][row["fault"] or UNKNOWN] += row["count_all"]
+    return dict(counts)
 
 
 def summarise_fleet(device_days: Iterable[pa.RecordBatch]) -> Fleet:

@@ -13,7 +13,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, LessThan, Or
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan, Or
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
 from pyiceberg.schema import Schema
@@ -27,6 +27,7 @@ from pvfault.dates import midnight
 from pvfault.errors import PvfaultError
 from pvfault.iceberg_files import Manifest, require_whole_snapshot
 from pvfault.locations import uri_of
+from pvfault.readings import DEVICE_ID
 from pvfault.settings import AWS, Settings
 from pvfault.tables import CATALOG, NAMESPACE, Table
 
@@ -93,7 +94,7 @@ def read_dates(settings: Settings, table: Table, dates: Sequence[date]) -> pa.Ta
 
 
 def read_batches(
-    settings: Settings, table: Table, dates: Sequence[date], columns: Sequence[str]
+    settings: Settings, table: Table, dates: Sequence[date], columns: Sequence[str], *, device: str | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Columns of some dates' rows, one file after the other, so that no more than one is held at a time.
 
@@ -104,6 +105,8 @@ def read_batches(
     dates : sequence of date
         At least one.
     columns : sequence of str
+    device : str, optional
+        Whose rows alone are read; parts of a file without any are skipped.
 
     Raises
     ------
@@ -111,6 +114,8 @@ def read_batches(
         If there are no tables yet, or their files are not whole.
     """
     with scan_dates(settings, table, dates, tuple(columns)) as scan:
+        if device is not None:
+            scan = scan.filter(EqualTo(DEVICE_ID, device))
         # PyIceberg's own reader of batches begins to read all files at once, and holds what it has read.
         reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
         for file in scan.plan_files():

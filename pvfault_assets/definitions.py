@@ -13,12 +13,16 @@ import dagster as dg
 from pvfault.settings import AWS, Settings
 from pvfault_assets.assets.daily_tables import table_assets
 from pvfault_assets.assets.sources import source_assets
+from pvfault_assets.assets.topic import topic_asset, topic_sensor
 from pvfault_assets.assets.training import training_assets
+from pvfault_assets.automation import automation, judge_again
 from pvfault_assets.checks.published import published_checks
 from pvfault_assets.failures import RETRIES
+from pvfault_assets.freshness import freshness_check, freshness_sensor
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
+from pvfault_assets.resources.plant import Plant
 from pvfault_assets.resources.spark_runner import LocalSparkRunner, SparkRunner
 from pvfault_assets.schedules import every_day, materialise_day
 
@@ -44,12 +48,22 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
-            assets=[*training_assets(settings), *source_assets(settings, retries), *table_assets(days, retries)],
-            asset_checks=published_checks(settings, days, retries),
-            jobs=[materialise_day],
+            assets=[
+                topic_asset(settings),
+                *training_assets(settings),
+                *source_assets(settings, retries),
+                *table_assets(settings, days, retries),
+            ],
+            asset_checks=[*published_checks(settings, days, retries), freshness_check(settings)],
+            jobs=[materialise_day, judge_again],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
-            sensors=notifications(settings),
-            resources={"spark": _runner(settings)} | resources,
+            sensors=[
+                *notifications(settings),
+                *automation(settings),
+                freshness_sensor(settings),
+                topic_sensor(settings),
+            ],
+            resources={"spark": _runner(settings), "plant": Plant.from_settings(settings)} | resources,
             # One process, so one Java virtual machine, for all steps of a run.
             executor=dg.in_process_executor,
         )

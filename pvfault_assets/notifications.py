@@ -1,4 +1,4 @@
-"""What the operator is told of a run without looking: one message for each, by Amazon SNS.
+"""What the operator is told of a run without looking: one message for each, by what `channels.py` sends it.
 
 A run of one date gives one message, and so does a run of a range or of a backfill, with a line for each date: a hundred
 dates made again are one piece of news. A run that Dagster will retry by itself is not told of, its last attempt is; nor
@@ -10,8 +10,8 @@ tags whether it was told of, and the cursor only bounds the search. The tag is w
 process that dies in between leaves a message unsent, which the next one notes in its log, rather than sent twice.
 
 No message waits for ever for one before it. Faults are read once: if they cannot be, whatever the reason, or the
-process dies over them, the run is told of without them. A message that SNS finds wrong is given up if SNS takes another
-one, so that it is the message and not its topic.
+process dies over them, the run is told of without them. A message that is found wrong is given up if another one is
+taken, so that it is the message and not where it is sent.
 """
 
 from collections import Counter, defaultdict
@@ -19,31 +19,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-import boto3
 import dagster as dg
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-)
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.fleet import Fleet, read_fleet
+from pvfault_assets.channels import Channel, NotAcceptedError, UnansweredError, WrongMessageError, channel_of
+from pvfault_assets.freshness import NAME as DUE
 from pvfault_assets.partitions import dates_of, days_between
 
 TAG = "pvfault/notification"
 COMPOSING, SENDING = "being composed", "sending"
-UNSENT, UNKNOWN, REFUSED = "not sent yet", "unknown whether it arrived", "refused by SNS"
+UNSENT, UNKNOWN, REFUSED = "not sent yet", "unknown whether it arrived", "refused"
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 # Two run workers may write in another order than their runs ended in.
 _LOOK_BACK = timedelta(minutes=10)
-# Dagster gives a sensor 60 s; a message takes a second at most, unless SNS does not answer.
+# Dagster gives a sensor 60 s; a message takes a second at most, unless nobody answers.
 _AT_MOST = 20
 
 SUBJECT_LENGTH = 100  # SNS: ASCII, without line breaks, up to 100 characters
@@ -85,15 +78,16 @@ class Outcome:
 
 
 def notifications(settings: Settings) -> list[dg.SensorDefinition]:
-    """The sensor that tells of runs; none where no SNS topic is set."""
-    if not settings.sns_topic_arn:
+    """The sensor that tells of runs; none where it is not set whom to tell."""
+    channel = channel_of(settings)
+    if channel is None:
         return []
 
     @dg.sensor(
         name="tell_operator",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Tells {settings.sns_topic_arn} how each run of dates went, and which faults it found.",
+        description=f"Tells {channel.name} how each run of dates went, and which faults it found.",
     )
     def tell_operator(context: dg.SensorEvaluationContext):
         if context.cursor is None:
@@ -106,11 +100,11 @@ def notifications(settings: Settings) -> list[dg.SensorDefinition]:
                 if sent + len(wrong) == _AT_MOST:
                     break
                 try:
-                    sent += _notify(context, settings, record)
-                except _WrongMessageError as error:
+                    sent += _notify(context, settings, channel, record)
+                except WrongMessageError as error:
                     wrong[record.dagster_run.run_id] = error
             newest = ended
-        _give_up(context, settings, wrong, others_accepted=sent > 0)
+        _give_up(context, channel, wrong, others_accepted=sent > 0)
         context.update_cursor(max(since, newest - _LOOK_BACK).isoformat())
         return dg.SkipReason(f"Runs told of: {sent}.")
 
@@ -168,7 +162,7 @@ def _needs_notification(context, run):
     return state in (None, UNSENT, COMPOSING) and bool(_dates_of_run(run)) and not will_retry
 
 
-def _notify(context, settings, record) -> bool:
+def _notify(context, settings, channel: Channel, record) -> bool:
     """Send the message of a run, once; False if a tick that goes on beside this one has."""
     instance, run = context.instance, record.dagster_run
     outcome = _outcome(instance, record)
@@ -184,62 +178,39 @@ def _notify(context, settings, record) -> bool:
     subject, text = compose(outcome, fleet)
     instance.add_run_tags(run.run_id, {TAG: SENDING})
     try:
-        message_id = _publish(settings.sns_topic_arn, subject, text)
-    except _WrongMessageError:
+        message_id = channel.send(subject, text)
+    except WrongMessageError:
         instance.add_run_tags(run.run_id, {TAG: UNSENT})
         raise
-    except _NotAcceptedError as error:
+    except NotAcceptedError as error:
         instance.add_run_tags(run.run_id, {TAG: UNSENT})
-        raise _not_taken(settings, run.run_id, error) from error
-    except (BotoCoreError, ClientError) as error:
+        raise _not_taken(channel, run.run_id, error) from error
+    except UnansweredError as error:
         instance.add_run_tags(run.run_id, {TAG: UNKNOWN})
         raise PvfaultError(
-            f"{settings.sns_topic_arn} gave no answer to the message on the run {run.run_id}: {error}. It may have "
+            f"{channel.name} gave no answer to the message on the run {run.run_id}: {error}. It may have "
             "arrived, so it is not sent again."
         ) from error
     instance.add_run_tags(run.run_id, {TAG: message_id})
     return True
 
 
-def _give_up(context, settings, wrong, *, others_accepted):
-    """Give up messages that SNS has found wrong, unless it has taken no other one: then it may be about the topic."""
+def _give_up(context, channel, wrong, *, others_accepted):
+    """Give up messages that were found wrong, unless no other one was taken: then it may be about where they go."""
     for run_id, error in wrong.items():
         if not others_accepted:
-            raise _not_taken(settings, run_id, error) from error
+            raise _not_taken(channel, run_id, error) from error
         context.instance.add_run_tags(run_id, {TAG: REFUSED})
-        context.log.error(f"SNS refuses the message on the run {run_id}, and takes others: {error}. It is given up.")
+        context.log.error(
+            f"{channel.name} refuses the message on the run {run_id}, and takes others: {error}. It is given up."
+        )
 
 
-def _not_taken(settings, run_id, error):
+def _not_taken(channel, run_id, error):
     return PvfaultError(
-        f"{settings.sns_topic_arn} does not take the message on the run {run_id}: {error}. It is sent again with the "
-        "next tick. The role of this process needs sns:Publish on the topic."
+        f"{channel.name} does not take the message on the run {run_id}: {error}. It is sent again with the next tick. "
+        f"{channel.advice}"
     )
-
-
-class _NotAcceptedError(Exception):
-    """SNS has surely not taken a message."""
-
-
-class _WrongMessageError(Exception):
-    """SNS has not taken a message and says that a parameter is wrong: the message, or the name of the topic."""
-
-
-def _publish(arn, subject, text):
-    """Send a message, and give its id."""
-    # botocore would send again what was not answered, although it may have arrived.
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
-    sns = boto3.Session(region_name=arn.split(":")[3]).client("sns", config=config)
-    try:
-        return sns.publish(TopicArn=arn, Subject=subject, Message=text)["MessageId"]
-    except (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError) as error:
-        raise _NotAcceptedError(str(error)) from error
-    except ClientError as error:
-        if error.response["Error"]["Code"].startswith("InvalidParameter"):
-            raise _WrongMessageError(str(error)) from error
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-            raise _NotAcceptedError(str(error)) from error
-        raise
 
 
 def _dates_of_run(run):
@@ -262,7 +233,8 @@ def _outcome(instance, record):
             made[date.fromisoformat(event.partition)].append(event.asset_key.to_user_string())
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
-            if not check.passed and not check.blocking:
+            # What is due is no news of a run, which may be of any dates.
+            if not check.passed and not check.blocking and check.check_name != DUE:
                 of_day = f"{check.partition}: " if check.partition else ""
                 asset = check.asset_key.to_user_string()
                 warnings.append(f"{of_day}{asset}, {check.check_name}: {check.description}")

@@ -6,7 +6,7 @@ recorded when it is made, and a step says that it is done without recording its 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -43,8 +43,10 @@ class Recorded:
     refused: Mapping[str, dict[date, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def record_date(context: dg.AssetExecutionContext, report: DateReport) -> None:
-    """Record what a job has done for a date of the asset, at once."""
+def record_date(
+    context: dg.AssetExecutionContext, show: Callable[[date], Mapping[str, dg.MetadataValue]], report: DateReport
+) -> None:
+    """Record what a job has done for a date of the asset, at once, with what is shown of it beside its figures."""
     for evaluation in audit_results(context.asset_key, report):
         context.log_event(evaluation)
     if report.stopped_by:
@@ -57,6 +59,7 @@ def record_date(context: dg.AssetExecutionContext, report: DateReport) -> None:
         "snapshot": str(report.snapshot_id) if report.snapshot_id is not None else "none, there was nothing to write",
         "seconds": report.seconds,
         **report.figures,
+        **(show(report.day) if report.published else {}),
     }
     # With the versions of what it is made of, by which Dagster marks it as out of date later.
     for materialisation in _get_output_asset_events(

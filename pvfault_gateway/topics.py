@@ -263,6 +263,14 @@ def topic_id(settings: Settings) -> str | None:
         raise
 
 
+def offsets_by_partition(settings: Settings) -> dict[int, tuple[int, int]]:
+    """Offset of the first record that each partition has, and the one behind its last."""
+    client = connect(settings)
+    partitions = _partitions(client, settings.topic)
+    first, end = (_list_offsets(client, partitions, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
+    return {each.partition: (first[each].offset, end[each].offset) for each in partitions}
+
+
 def newest_by_partition(settings: Settings) -> list[datetime | None]:
     """Time of the newest record in each partition, by the records' own timestamps; None where there is none."""
     client = connect(settings)

@@ -60,7 +60,9 @@ def load(spark: SparkSession, table: Table):
 
 
 def create_tables(spark: SparkSession) -> None:
-    """Make the tables that are not there, and add the columns that are new, by Iceberg's own schema evolution.
+    """Make the tables that are not there, and bring the columns of the others up to the contract.
+
+    New columns are added, and what columns mean is told anew, by Iceberg's own schema evolution.
 
     Raises
     ------
@@ -74,6 +76,7 @@ def create_tables(spark: SparkSession) -> None:
                 _add_columns(spark, table)
             else:
                 _create(spark, table)
+            _describe(spark, table)
 
 
 def _create(spark: SparkSession, table: Table) -> None:
@@ -93,7 +96,7 @@ def _create(spark: SparkSession, table: Table) -> None:
 
 
 def _add_columns(spark: SparkSession, table: Table) -> None:
-    present = set(spark.table(name_of(table)).columns)
+    present = {column.name() for column in listed(load(spark, table).schema().columns().iterator())}
     new = [field for field in spark_schema(table) if field.name not in present]
     if new:
         # Rows that are there already have no value for a new column, so it cannot be NOT NULL.
@@ -103,6 +106,18 @@ def _add_columns(spark: SparkSession, table: Table) -> None:
         # Rows that are there keep their partitions; only what is written from now on is of the new ones.
         (before,) = listed(load(spark, table).spec().fields().iterator())
         spark.sql(f"ALTER TABLE {name_of(table)} REPLACE PARTITION FIELD {before.name()} WITH {table.day_of}")
+
+
+def _describe(spark: SparkSession, table: Table) -> None:
+    """Let the catalog say what each column means: one commit, if it says anything else."""
+    iceberg = load(spark, table)
+    said = {column.name(): column.doc() for column in listed(iceberg.schema().columns().iterator())}
+    other = {name: text for name, text in table.descriptions.items() if said[name] != text}
+    if other:
+        update = iceberg.updateSchema()
+        for name, text in other.items():
+            update.updateColumnDoc(name, text)
+        update.commit()
 
 
 def _column(field) -> str:

@@ -1,7 +1,10 @@
 """The tables as assets: which job makes each, from what, and which dates of a run it makes.
 
-Lineage, groups, and how a run goes on beside a date that is refused. Columns come from `pvfault.tables`, audits from
-`spark_jobs`.
+Lineage, groups, and how a run goes on beside a date that is refused. Columns and what they mean come from
+`pvfault.tables`, which of them come from which from `columns.py`, audits from `spark_jobs`.
+
+No asset has an owner: to Dagster that is an address or a team of the company that runs the plant, which pvfault does
+not know.
 
 `scalograms` looks back at its own dates, and Dagster does not know it: it would plan a range of them in other runs than
 what is made of them, and one refused date would stop the 154 after it. The job looks for the dates before by itself,
@@ -9,7 +12,7 @@ and within a run dates are made in order. `quarantine` has no asset of its own: 
 the check `every_record_is_a_reading` counts and samples it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial, reduce
 from operator import or_
@@ -18,12 +21,18 @@ from types import ModuleType
 import dagster as dg
 
 from pvfault.checks.assets import OF_RUNS
+from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, Table
-from pvfault_assets.assets.sources import MODEL, REGISTRY, TOPIC
+from pvfault.versions import code_version
+from pvfault_assets.assets.sources import MODEL, REGISTRY
+from pvfault_assets.assets.topic import TOPIC
 from pvfault_assets.checks.specs import check_specs
+from pvfault_assets.columns import SOURCES, column_lineage, column_schema
+from pvfault_assets.date_page import DatePage
 from pvfault_assets.failures import raised_for_dagster, refused_dates
 from pvfault_assets.partitions import dates_of_step
 from pvfault_assets.recording import Recorded, note_date, pass_on, read_recorded, record_date, tables_of_run
+from pvfault_assets.resources.plant import place_of
 from pvfault_assets.resources.spark_runner import SparkRunner
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 
@@ -51,10 +60,16 @@ class IngestConfig(dg.Config):
     """Replace a date even by fewer readings than it holds, for instance after a sender's mistake was taken back."""
 
 
-def table_assets(days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy) -> list[dg.AssetsDefinition]:
+def table_assets(
+    settings: Settings, days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy
+) -> list[dg.AssetsDefinition]:
     """The four tables, each cut into days; a step is tried again as the policy says."""
 
-    @dg.asset(**_made_by(ingest_readings, READINGS, days), group_name="raw", deps=[TOPIC], kinds={"kafka", "iceberg"})
+    @dg.asset(
+        **_made_by(ingest_readings, READINGS, "device and time", days, settings),
+        deps=[TOPIC],
+        kinds={"kafka", "iceberg"},
+    )
     def readings(context: dg.AssetExecutionContext, config: IngestConfig, spark: dg.ResourceParam[SparkRunner]):
         """One row per device and timestamp: what the inverters reported, as it came, without duplicates.
 
@@ -64,8 +79,7 @@ def table_assets(days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy) ->
         yield from _make(context, spark, retries, ingest_readings, allow_fewer=config.allow_fewer)
 
     @dg.asset(
-        **_made_by(compute_scalograms, SCALOGRAMS, days),
-        group_name="silver",
+        **_made_by(compute_scalograms, SCALOGRAMS, "device and hour", days, settings),
         deps=[readings, REGISTRY],
         kinds={"spark", "iceberg"},
     )
@@ -78,8 +92,7 @@ def table_assets(days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy) ->
         yield from _make(context, spark, retries, compute_scalograms)
 
     @dg.asset(
-        **_made_by(classify_faults, PREDICTIONS, days),
-        group_name="gold",
+        **_made_by(classify_faults, PREDICTIONS, "device and hour", days, settings),
         deps=[scalograms, MODEL],
         kinds={"spark", "tensorflow", "iceberg"},
     )
@@ -88,25 +101,29 @@ def table_assets(days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy) ->
         yield from _make(context, spark, retries, classify_faults)
 
     @dg.asset(
-        **_made_by(summarise_device_days, DEVICE_DAYS, days),
-        group_name="gold",
+        **_made_by(summarise_device_days, DEVICE_DAYS, "device and date", days, settings),
         deps=[predictions, scalograms, REGISTRY],
         kinds={"spark", "iceberg"},
     )
     def device_days(context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkRunner]):
-        """One row per device and day: its fault, since when, how sure, the energy it gave and the energy lost."""
-        yield from _make(context, spark, retries, summarise_device_days)
+        """One row per device and day: its fault, since when, how sure, the energy it gave and the energy lost.
+
+        The report of a date has the devices that lose the most, the faults of the weeks before, and the day's power of
+        the worst device beside that of a healthy one.
+        """
+        show = DatePage(settings, context.log).show
+        yield from _make(context, spark, retries, summarise_device_days, show)
 
     return [readings, scalograms, predictions, device_days]
 
 
-def _made_by(job: ModuleType, table: Table, days: dg.DailyPartitionsDefinition) -> dict:
+def _made_by(job: ModuleType, table: Table, grain: str, days: dg.DailyPartitionsDefinition, settings: Settings) -> dict:
     """What the assets have in common."""
-    columns = [
-        dg.TableColumn(field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable))
-        for field in table.schema
-    ]
     return {
+        "group_name": table.layer,
+        "tags": {"grain": grain.replace(" ", "-")},
+        # Rows carry it too: what older code has made is shown as out of date.
+        "code_version": code_version(),
         "partitions_def": days,
         "backfill_policy": dg.BackfillPolicy.multi_run(DATES_PER_RUN),
         # Each date is recorded as it is made.
@@ -116,17 +133,39 @@ def _made_by(job: ModuleType, table: Table, days: dg.DailyPartitionsDefinition) 
         "check_specs": check_specs(table.name, OF_RUNS.get(table.name, ()), days),
         "metadata": {
             "dagster/table_name": f"{NAMESPACE}.{table.name}",
-            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/column_schema": column_schema(table.schema, table.descriptions, SOURCES[table.name]),
+            "dagster/column_lineage": column_lineage(table),
+            "dagster/uri": place_of(settings, table),
+            "dagster/code_references": _code_of(job),
             "key": ", ".join(table.key),
             "job": f"spark_jobs/{job.NAME}.py",
         },
     }
 
 
+def _code_of(job: ModuleType) -> dg.CodeReferencesMetadataValue:
+    """Where a job begins, as a link of the asset's page into the editor."""
+    begins = job.run.__code__
+    reference = dg.LocalFileCodeReference(
+        file_path=begins.co_filename, line_number=begins.co_firstlineno, label=f"spark_jobs/{job.NAME}.py"
+    )
+    return dg.CodeReferencesMetadataValue(code_references=[reference])
+
+
+def _nothing_more(_day: date) -> dict[str, dg.MetadataValue]:
+    """What most tables show of a date beside its figures."""
+    return {}
+
+
 def _make(
-    context: dg.AssetExecutionContext, spark: SparkRunner, retries: dg.RetryPolicy, job: ModuleType, **options
+    context: dg.AssetExecutionContext,
+    spark: SparkRunner,
+    retries: dg.RetryPolicy,
+    job: ModuleType,
+    show: Callable[[date], dict[str, dg.MetadataValue]] = _nothing_more,
+    **options,
 ) -> Events:
-    """Run a job for those dates of the run that it can make, and record each as it is made.
+    """Run a job for those dates of the run that it can make, and record each, with what it shows, as it is made.
 
     A date that was refused, here or in a table before, is left alone, and the step goes on with the others. Where no
     table of the run comes after this one, or no date is left for it, the refused dates make the step fail.
@@ -138,7 +177,7 @@ def _make(
         stopped = _refused(table, before)
         left = [day for day in dates if day not in stopped and day not in before.made[table]]
         if left:
-            costs = spark.run(job.NAME, left, context, partial(record_date, context), **options)
+            costs = spark.run(job.NAME, left, context, partial(record_date, context, show), **options)
             for day in left if costs else ():
                 note_date(context, day, costs)
         after = read_recorded(context)

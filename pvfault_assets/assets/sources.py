@@ -1,4 +1,4 @@
-"""What the tables are made of: the topic, the registry and the network.
+"""What the tables are made of beside the topic (`topic.py`): the registry and the network.
 
 They are checked here rather than made.
 """
@@ -9,28 +9,39 @@ import dagster as dg
 
 from pvfault.checks.sources import SCORES
 from pvfault.locations import is_there, local_file
-from pvfault.registry import Registry, read_registry
+from pvfault.registry import REGISTRY_SCHEMA, Registry, read_registry
 from pvfault.settings import Settings
 from pvfault_assets.assets.training import MODEL, TRAINING_WINDOWS, ModelConfig, train_model
+from pvfault_assets.columns import column_schema
 from pvfault_assets.failures import raised_for_dagster
 
-TOPIC = dg.AssetKey("readings_topic")
 REGISTRY = dg.AssetKey("device_registry")
 
 SAMPLE = 5
 
 
-def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetSpec | dg.AssetsDefinition]:
-    """The assets without days, as the settings name them; a step is tried again as the policy says."""
-    topic = dg.AssetSpec(
-        TOPIC,
-        description="One record per reading: Avro, keyed by device, stamped with the reading's time. Gateways fill it.",
-        group_name="raw",
-        kinds={"kafka"},
-        metadata={"topic": settings.topic, "broker": settings.broker or settings.msk_cluster_arn},
-    )
+_REGISTRY_COLUMNS = {
+    "deviceID": "The device: ten letters and digits.",
+    "rated_voltage": "Voltage of the whole array at its maximum power, at standard test conditions. [V]",
+    "rated_current": "Current of the whole array at its maximum power, at standard test conditions. [A]",
+    "site": "Name of its site.",
+    "latitude": "Of its site, north is positive. [°]",
+    "longitude": "Of its site, east is positive. [°]",
+    "timezone": "Of its site, as in the IANA database.",
+    "modules_in_series": "Modules of a string.",
+    "strings_in_parallel": "Strings of the array.",
+}
 
-    @dg.asset(key=REGISTRY, group_name="raw", kinds={"csv"})
+
+def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetsDefinition]:
+    """The assets without days, as the settings name them; a step is tried again as the policy says."""
+
+    @dg.asset(
+        key=REGISTRY,
+        group_name="raw",
+        kinds={"csv"},
+        metadata={"dagster/column_schema": column_schema(REGISTRY_SCHEMA, _REGISTRY_COLUMNS)},
+    )
     def device_registry(context: dg.AssetExecutionContext):
         """One row per device: its ratings at standard test conditions and, where known, its site.
 
@@ -82,7 +93,7 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.AssetS
             },
         )
 
-    return [topic, device_registry, lenet_model]
+    return [device_registry, lenet_model]
 
 
 def _first_devices(registry: Registry) -> dg.TableMetadataValue:

@@ -117,6 +117,13 @@ def test_settings_that_do_not_go_together_are_named(tmp_path, without, named):
         read(tmp_path, **{name: value for name, value in ON_AWS.items() if name not in without})
 
 
+def test_a_run_is_told_of_in_one_place(tmp_path):
+    with pytest.raises(PvfaultError, match="PVFAULT_SNS_TOPIC_ARN and PVFAULT_WEBHOOK_URL are both set"):
+        read(tmp_path, **ON_AWS, PVFAULT_WEBHOOK_URL="https://example.org/x")
+    with pytest.raises(PvfaultError, match=r"PVFAULT_WEBHOOK_URL is .* expected an address"):
+        read(tmp_path, PVFAULT_WEBHOOK_URL="ftp://example.org")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 
-from pvfault.tables import DEVICE_DAYS
+from pvfault.tables import DEVICE_DAYS, SCALOGRAMS
 
 
 def day_of(device, day, fault=None, hour=None, hours=0, confidence=0.9, lost=None):
@@ -24,3 +24,18 @@ def make_table(settings, *files):
         table = catalog.create_table("pvfault.device_days", DEVICE_DAYS.schema)
         for rows in files:
             table.append(pa.Table.from_pylist(rows, schema=DEVICE_DAYS.schema))
+
+
+def make_scalograms(settings, *files):
+    """The table of scalograms beside that of verdicts, with a file for each list of rows."""
+    warehouse = f"file://{settings.warehouse}"
+    with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=warehouse) as catalog:
+        table = catalog.create_table("pvfault.scalograms", SCALOGRAMS.schema)
+        for rows in files:
+            table.append(pa.Table.from_pylist(rows, schema=SCALOGRAMS.schema))
+
+
+def hour_of(device, day, hour, power, irradiance, temperature):
+    """A row of scalograms, as far as its hourly means."""
+    return {"deviceID": device, "window_start": datetime(2024, 6, day, hour, tzinfo=UTC), "quality": "ok",
+            "readings": 180, "mean_power": power, "mean_irradiance": irradiance, "mean_temperature": temperature}  # fmt: skip # noqa: E501

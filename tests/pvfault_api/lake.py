@@ -65,7 +65,7 @@ class Plant:
         self._remove(READINGS, day)
         self.note(day)
 
-    def note(self, day, *, late=None):
+    def note(self, day, *, late=None, **values):
         """Tell the ledger of a making; each date's own part are ten offsets, and it has read them and what is late."""
         first = 10 * day.toordinal()
         elsewhere = [
@@ -76,6 +76,7 @@ class Plant:
             "date": day, "making": self._making.get(day, ""), "made_at": datetime.now(UTC),
             "topic": self.settings.topic, "topic_id": "t", "first_offset": first, "end_offset": first + 10,
             "scanned": [{"first_offset": first, "end_offset": first + 10}, *self._noted(day)], "elsewhere": elsewhere,
+            **values,
         }  # fmt: skip
         self._put(LEDGER, day, row, replace=False)
 

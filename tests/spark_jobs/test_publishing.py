@@ -42,6 +42,20 @@ def test_tables_have_the_columns_and_partitions_of_the_contract(tables, lake_set
         assert str(partition.transform) == ("identity" if table.day_of == "date" else "day")
 
 
+def test_the_catalog_tells_every_reader_what_columns_mean_and_is_written_only_for_another_text(tables, lake_settings):
+    """A table of an older version has no texts, or other ones; one commit a job would be thousands of them."""
+    aged = load(lake_settings, READINGS)
+    with aged.update_schema() as update:
+        update.update_column("voltage", doc=None).update_column("current", doc="Amperes?")
+    catalog.create_tables(tables)
+    told = {table: load(lake_settings, table) for table in TABLES}
+    for table, found in told.items():
+        assert {column.name: column.doc for column in found.schema().fields} == table.descriptions
+    catalog.create_tables(tables)
+    for table, found in told.items():
+        assert load(lake_settings, table).metadata_location == found.metadata_location
+
+
 def test_readers_see_a_staged_date_only_once_it_is_published(tables, lake_settings):
     readings = make_readings(DAY, DEVICES[:2])
     staged = stage(tables, readings)

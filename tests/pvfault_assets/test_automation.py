@@ -1,0 +1,158 @@
+"""Dates that are asked for again by themselves: which, once for each state of the tables, in bounded runs."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+import pytest
+
+from pvfault_assets.automation import LATE_AT_LEAST
+from pvfault_assets.definitions import build_definitions
+from tests.pvfault_api.lake import Plant, days
+from tests.standins.spark import SparkStandIn
+
+DAYS = days(1, 5)
+LATE, OTHER_NETWORK = "make_late_dates_again", "judge_history_again"
+START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+@pytest.fixture
+def plant(make_settings, tmp_path):
+    return Plant(make_settings(tmp_path, PVFAULT_MODEL=str(tmp_path / "weights.h5"), PVFAULT_FIRST_DATE="2024-01-01"))
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def tick(plant, instance):
+    """What a sensor asks for: the dates of each run, with what the daemon would start."""
+
+    def tick(name):
+        definitions = build_definitions(plant.settings, spark=SparkStandIn())
+        context = dg.build_sensor_context(instance, repository_def=definitions.get_repository_def(), sensor_name=name)
+        return definitions.resolve_sensor_def(name).evaluate_tick(context).run_requests or []
+
+    return tick
+
+
+def dates_of(requests):
+    """First and last date of each run that is asked for."""
+    return [
+        (request.partition_key or request.tags[START], request.partition_key or request.tags[END])
+        for request in requests
+    ]
+
+
+def run_keys(requests):
+    return {request.run_key for request in requests}
+
+
+@pytest.mark.parametrize("name", [LATE, OTHER_NETWORK])
+def test_nothing_is_asked_for_while_all_is_as_it_should_be_and_nobody_has_started_it(plant, tick, name):
+    assert tick(name) == []
+    plant.make(*DAYS)
+    assert tick(name) == []
+    sensor = build_definitions(plant.settings).resolve_sensor_def(name)
+    assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+
+
+@pytest.mark.parametrize("name", [LATE, OTHER_NETWORK])
+def test_a_plant_without_tables_is_no_error(make_settings, tmp_path, instance, name):
+    definitions = build_definitions(make_settings(tmp_path))
+    context = dg.build_sensor_context(instance, repository_def=definitions.get_repository_def(), sensor_name=name)
+    tick = definitions.resolve_sensor_def(name).evaluate_tick(context)
+    assert "there are no tables in" in tick.skip_message
+    assert not tick.run_requests
+
+
+def test_dates_with_late_readings_are_made_again_once_these_are_enough(plant, tick):
+    plant.make(*DAYS[:3])
+    plant.make(DAYS[3], late={DAYS[0]: LATE_AT_LEAST, DAYS[1]: LATE_AT_LEAST - 1, DAYS[2]: 5000})
+    assert dates_of(tick(LATE)) == [(str(DAYS[0]), str(DAYS[0])), (str(DAYS[2]), str(DAYS[2]))]
+
+
+def test_the_same_late_readings_are_asked_for_under_the_same_key_and_more_of_them_under_another(plant, tick):
+    """Dagster starts a key once: a date that cannot be made is not tried for ever, and new readings are taken."""
+    plant.make(*DAYS[:2])
+    plant.make(DAYS[2], late={DAYS[0]: 500, DAYS[1]: 500})
+    first = tick(LATE)
+    assert dates_of(first) == [(str(DAYS[0]), str(DAYS[1]))]
+    assert run_keys(tick(LATE)) == run_keys(first)
+    plant.make(DAYS[3], late={DAYS[0]: 400})
+    assert dates_of(tick(LATE)) == dates_of(first)
+    assert not run_keys(tick(LATE)) & run_keys(first)
+
+
+def test_what_was_made_again_is_not_asked_for(plant, tick):
+    plant.make(DAYS[0])
+    plant.make(DAYS[1], late={DAYS[0]: 500})
+    assert tick(LATE)
+    plant.make(DAYS[0])
+    assert tick(LATE) == []
+
+
+def test_another_network_has_all_history_judged_again_a_month_in_a_run(plant, tick):
+    history = [date(2024, 1, 1) + timedelta(n) for n in range(40)]
+    plant.make(*history, *DAYS)
+    plant.change_network(b"better weights")
+    requests = tick(OTHER_NETWORK)
+    assert dates_of(requests) == [
+        ("2024-01-01", "2024-01-31"),
+        ("2024-02-01", "2024-02-09"),
+        (str(DAYS[0]), str(DAYS[-1])),
+    ]
+    again = tick(OTHER_NETWORK)
+    plant.change_network(b"best weights")
+    assert run_keys(again) == run_keys(requests)
+    assert not run_keys(tick(OTHER_NETWORK)) & run_keys(requests)
+
+
+def test_verdicts_wait_for_scalograms_that_are_to_be_made_again(plant, tick):
+    """Judged now, they would be judged once more."""
+    plant.make(*DAYS[:2])
+    plant.change_registry("INV0000001", "INV0000002")
+    plant.make(DAYS[1])
+    plant.change_network(b"better weights")
+    assert dates_of(tick(OTHER_NETWORK)) == [(str(DAYS[1]), str(DAYS[1]))]
+
+
+@pytest.mark.parametrize(("name", "made"), [(LATE, 4), (OTHER_NETWORK, 2)])
+def test_what_is_asked_for_can_be_run_and_makes_just_these_tables_and_dates(plant, instance, tick, name, made):
+    plant.make(*DAYS[:2])
+    plant.make(DAYS[2], late={DAYS[0]: 500, DAYS[1]: 500})
+    if name == OTHER_NETWORK:
+        plant.change_network(b"better weights")
+    (request,) = tick(name)
+    definitions = build_definitions(plant.settings, spark=SparkStandIn())
+    job = definitions.resolve_sensor_def(name).job_name
+    expected = DAYS[:2] if name == LATE else DAYS[:3]
+    ran = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        tags=request.tags,
+        asset_selection=[dg.AssetKey(table) for table in ("readings", "scalograms", "predictions", "device_days")][
+            -made:
+        ],
+    )
+    found = {(event.asset_key.to_user_string(), event.partition) for event in ran.get_asset_materialization_events()}
+    assert {day for _, day in found} == set(map(str, expected))
+    assert len(found) == made * len(expected)
+
+
+@pytest.mark.parametrize("name", [LATE, OTHER_NETWORK])
+def test_nothing_more_is_asked_for_while_a_run_is_under_way(plant, instance, tick, name):
+    """Half of its dates are made by then, and the other half would be asked for twice."""
+    plant.make(DAYS[0])
+    plant.make(DAYS[1], late={DAYS[0]: 500})
+    plant.change_network(b"better weights")
+    assert tick(name)
+    run = instance.create_run_for_job(
+        build_definitions(plant.settings).resolve_job_def("judge_again"),
+        tags={"dagster/sensor_name": name},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert tick(name) == []
+    instance.report_run_canceled(run)
+    assert tick(name)
