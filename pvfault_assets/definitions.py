@@ -14,6 +14,7 @@ from pvfault.settings import AWS, Settings
 from pvfault_assets.assets.daily_tables import table_assets
 from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.training import training_assets
+from pvfault_assets.checks.every_date import every_date_check, looking_at_dates
 from pvfault_assets.failures import RETRIES
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
@@ -46,7 +47,8 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
             assets=[*training_assets(settings), *source_assets(settings, retries), *table_assets(days, retries)],
             jobs=[materialise_day],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
-            sensors=notifications(settings),
+            asset_checks=[every_date_check(settings)],
+            sensors=[looking_at_dates(settings), *notifications(settings)],
             resources={"spark": _runner(settings)} | resources,
             # One process, so one Java virtual machine, for all steps of a run.
             executor=dg.in_process_executor,

@@ -12,6 +12,13 @@ from pvfault.errors import PvfaultError
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Dagster's tags of a run of a range of dates."""
+ONE_DATE = "dagster/partition"
+"""Dagster's tag of a run of one date."""
+
+
+# A month: what a run takes to start, a minute on AWS, is little beside it, and it is far from the six hours after which
+# a job is ended there. A longer backfill is several runs, each with all the tables of its dates.
+DATES_PER_RUN = 31
 
 
 def daily(first_date: date) -> dg.DailyPartitionsDefinition:
@@ -27,6 +34,28 @@ def dates_of(keys: Iterable[str]) -> list[date]:
 def days_between(first: date, last: date) -> list[date]:
     """The days from the first to the last, both of them included."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def written(first: date, last: date) -> str:
+    """Dates as a command takes them.
+
+    Examples
+    --------
+    >>> written(date(2024, 6, 1), date(2024, 6, 1)), written(date(2024, 6, 1), date(2024, 6, 3))
+    ('2024-06-01', '2024-06-01..2024-06-03')
+    """
+    return f"{first}" if first == last else f"{first}..{last}"
+
+
+def tags_of(first: date, last: date) -> dict[str, str]:
+    """The tags by which a run is of these dates."""
+    return {ONE_DATE: f"{first}"} if first == last else {RANGE_START: f"{first}", RANGE_END: f"{last}"}
+
+
+def dates_of_run(run: dg.DagsterRun) -> list[date]:
+    """The dates that a run is of, by its tags; none if it is of no date."""
+    first = run.tags.get(RANGE_START) or run.tags.get(ONE_DATE)
+    return days_between(*dates_of([first, run.tags.get(RANGE_END) or first])) if first else []
 
 
 def dates_of_step(context: dg.AssetExecutionContext) -> list[date]:
