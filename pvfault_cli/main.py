@@ -1,7 +1,8 @@
 """The entry point: all subcommands, and what happens to their errors.
 
 A new command is a module beside this one and a line below. Exit codes: 0 done, 2 the user's to mend (one message, no
-traceback), 130 interrupted; whatever is our own fault keeps its traceback and gives 1.
+traceback), 130 interrupted; whatever is our own fault keeps its traceback and gives 1. Commands about dates also give 1
+where one is not good.
 """
 
 from importlib.metadata import version
@@ -11,7 +12,23 @@ import typer
 from typer.core import TyperGroup
 
 from pvfault.errors import PvfaultError
-from pvfault_cli import bench, broker, catalog, classify, demo, deploy, derive, evaluate, replay, simulate, topic, train
+from pvfault_cli import (
+    bench,
+    broker,
+    catalog,
+    classify,
+    demo,
+    deploy,
+    derive,
+    evaluate,
+    materialise,
+    replay,
+    schedule,
+    simulate,
+    status,
+    topic,
+    train,
+)
 from pvfault_cli.messages import print_error
 
 INTERRUPTED = 130
@@ -45,6 +62,10 @@ app.add_typer(catalog.app, name="catalog")
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
+app.command("materialise")(materialise.materialise)
+app.command("backfill")(materialise.backfill)
+app.command("status")(status.status)
+app.add_typer(schedule.app, name="schedule")
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

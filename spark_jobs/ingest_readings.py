@@ -7,7 +7,7 @@ a reading (`decode.py`), order and duplicates (`sorting.py`), whether values can
 
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -56,13 +56,13 @@ EVERY_END = Audit(
 HEARD = Audit(
     "fleet_is_heard",
     "Something came. The silence of a whole fleet is no night and no fault: nothing reaches the topic.",
-    "look at the gateway and at PVFAULT_TOPIC; set allow_fewer if the date is to be without readings",
+    "look at the gateway and at PVFAULT_TOPIC",
     blocking=True,
 )
 NOT_FEWER = Audit(
     "not_fewer_readings_than_before",
     "A run never replaces a device's readings by fewer: a topic past its retention must not erase history.",
-    "the date is as it was. The topic may be past its retention; set allow_fewer to replace the date all the same",
+    "the date is as it was, and the topic may be past its retention",
     blocking=True,
 )
 DECODES = Audit(
@@ -301,7 +301,7 @@ def _make_date(making: _Making, day: date) -> DateReport:
     late = _late(counts, read, day)
     audits = [
         _every_end(counts, staged, quarantine),
-        _heard(staged.rows, making.devices, allowed=config.allow_fewer),
+        _heard(staged.rows, making.devices, day, allowed=config.allow_fewer),
         _not_fewer(spark, counts.hours, day, allowed=config.allow_fewer),
         _every_record(counts.quarantined, _sample(spark, quarantine, day)),
         *_audit(counts, staged.rows, making.devices),
@@ -454,15 +454,25 @@ def _every_end(counts: Tally, staged: publishing.Staged, quarantine: publishing.
     )
 
 
-def _heard(rows: int, devices: Sequence[str], *, allowed: bool) -> AuditResult:
+def _or_all_the_same(audit: Audit, day: date) -> Audit:
+    """The audit with the way to have a date that fails it, if that is how it is to be."""
+    return replace(
+        audit,
+        remedy=f"{audit.remedy}. To have the date as the topic has it all the same, type `pvfault materialise --date "
+        f"{day} --allow-fewer`, or set allow_fewer in the configuration of `readings` in Dagster's page",
+    )
+
+
+def _heard(rows: int, devices: Sequence[str], day: date, *, allowed: bool) -> AuditResult:
     found = f"{rows} readings of {len(devices)} registered devices"
     if allowed and not rows:
         found += ", taken all the same, as told"
-    return HEARD.judge(rows > 0 or allowed, found, readings=rows)
+    return _or_all_the_same(HEARD, day).judge(rows > 0 or allowed, found, readings=rows)
 
 
 def _not_fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date, *, allowed: bool) -> AuditResult:
     """Whether each device has at least as many readings as the table has of it."""
+    audit = _or_all_the_same(NOT_FEWER, day)
     rows = int(sum(counts.sum() for counts in hours.values()))
     held = scans.count_rows(spark, READINGS, day)
     found = f"{rows} readings in the topic, {held} in the table"
@@ -471,12 +481,12 @@ def _not_fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date, 
     except FileError as error:
         # They are what this run is to replace: their number is in the metadata, whose they were is not.
         found += f", which cannot be compared device by device ({error})"
-        return NOT_FEWER.judge(rows >= held, found, in_topic=rows, in_table=held)
+        return audit.judge(rows >= held, found, in_topic=rows, in_table=held)
     if fewer:
         found += f"; {len(fewer)} devices have fewer than before" + _named(list(fewer))
     if allowed and rows < held:
         found += ", replaced all the same, as told"
-    return NOT_FEWER.judge(
+    return audit.judge(
         not fewer, found, in_topic=rows, in_table=held, devices=len(fewer), sample=dict(list(fewer.items())[:SAMPLE])
     )
 
