@@ -367,7 +367,7 @@ def _network(of: PublishedDate) -> tuple[CheckResult, ...]:
 # By table: which checks a function says something of. What looks at the same figures is judged together.
 _JUDGES: Mapping[str, Sequence[tuple[tuple[Check, ...], Callable[[PublishedDate], tuple[CheckResult, ...]]]]] = {
     READINGS.name: (
-        ((readings.HEARD,), lambda of: (readings.judge_silence(of.readings.rows, len(of.registry.devices)),)),
+        ((readings.HEARD,), lambda of: (readings.judge_silence(of.readings.rows, len(of.registry.devices), of.day),)),
         ((readings.EVERY_END,), _ends),
         ((readings.ONCE,), _once),
         ((readings.DECODES,), _quarantine),

@@ -103,6 +103,14 @@ class Lake:
         return sorted(set(self.makings.last).union(*self.held.values()))
 
 
+def version_at(location: Location) -> str:
+    """Version of a file as the jobs name it; empty without one."""
+    if not is_there(location):
+        return ""
+    with local_file(location) as file:
+        return version_of(file.read_bytes())
+
+
 def read_lake(settings: Settings) -> Lake:
     """What the tables hold, as their metadata say it.
 
@@ -114,7 +122,7 @@ def read_lake(settings: Settings) -> Lake:
     with open_catalog(settings) as catalog:
         held = {table.name: _read_held(catalog, table) for table in _TABLES}
         makings = _read_makings(catalog, settings.topic)
-    return Lake(held, makings, _version(settings.registry) or EMPTY_REGISTRY.version, _version(settings.model))
+    return Lake(held, makings, version_at(settings.registry) or EMPTY_REGISTRY.version, version_at(settings.model))
 
 
 def states_of(lake: Lake, first: date, last: date) -> dict[date, dict[str, State]]:
@@ -132,14 +140,6 @@ def states_of(lake: Lake, first: date, last: date) -> dict[date, dict[str, State
     late = lake.makings.dates_to_make_again()
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     return {day: {table: _state(lake, late, table, day) for table in MADE_OF} for day in days}
-
-
-def _version(location: Location) -> str:
-    """Version of a file as the jobs name it; empty without one."""
-    if not is_there(location):
-        return ""
-    with local_file(location) as file:
-        return version_of(file.read_bytes())
 
 
 def _load(catalog: Catalog, table: Table) -> IcebergTable | None:

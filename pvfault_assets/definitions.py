@@ -16,6 +16,7 @@ from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.topic import topic_asset, topic_sensor
 from pvfault_assets.assets.training import training_assets
 from pvfault_assets.automation import automation, judge_again
+from pvfault_assets.checks.every_date import every_date_check, looking_at_dates
 from pvfault_assets.checks.published import published_checks
 from pvfault_assets.failures import RETRIES
 from pvfault_assets.freshness import freshness_check, freshness_sensor
@@ -54,13 +55,18 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
                 *source_assets(settings, retries),
                 *table_assets(settings, days, retries),
             ],
-            asset_checks=[*published_checks(settings, days, retries), freshness_check(settings)],
+            asset_checks=[
+                *published_checks(settings, days, retries),
+                freshness_check(settings),
+                every_date_check(settings),
+            ],
             jobs=[materialise_day, judge_again],
             schedules=[every_day(timedelta(hours=settings.lateness_hours))],
             sensors=[
                 *notifications(settings),
                 *automation(settings),
                 freshness_sensor(settings),
+                looking_at_dates(settings),
                 topic_sensor(settings),
             ],
             resources={"spark": _runner(settings), "plant": Plant.from_settings(settings)} | resources,

@@ -61,7 +61,7 @@ def refused_dates(dates: int, reasons: Mapping[date, str]) -> dg.Failure:
     lines = [
         f"{len(by_day)} of {dates} dates were refused, and the tables have them as they had them before.",
         *(f"{day}: {reason}" for day, reason in by_day.items()),
-        "Mend what is said there and materialise these dates again, from the table that is named on."
-        + (" The other dates are made." if len(by_day) < dates else ""),
+        "Mend what is said there and materialise these dates again, from the table that is named on; `pvfault status` "
+        "has the line to type for each." + (" The other dates are made." if len(by_day) < dates else ""),
     ]
     return dg.Failure("\n".join(lines), metadata={"refused": dg.MetadataValue.json(by_day)}, allow_retries=False)

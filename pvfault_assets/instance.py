@@ -1,13 +1,33 @@
 """Dagster's own storage on a laptop: what ran, and what came of it.
 
-The folder, and the settings that pvfault needs in it. Run as a module it prints the folder, for `make ui`.
+Here: its folder, the settings that pvfault needs in it, and what Dagster's page and the command line must call by the
+same name, so that each sees what the other does. Not here: runs (`runs.py`). Run as a module it prints the folder, for
+`make ui`.
 """
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
-from pvfault.settings import Settings
+import dagster as dg
+
+# Dagster has no public way to speak of a code location that it has not loaded. It is pinned, and a test compares this
+# with what it loads.
+from dagster._core.definitions.repository_definition.valid_definitions import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    ScheduleInstigatorData,
+)
+from dagster._core.workspace.load import location_origin_from_module_name
+from dagster._time import get_current_timestamp
+
+from pvfault.errors import PvfaultError
+from pvfault.settings import AWS, Settings
+from pvfault_assets.schedules import EVERY_DAY, cron_of
 
 _DAGSTER_YAML = """\
 # Written by pvfault if absent; yours to change.
@@ -35,6 +55,51 @@ def prepare_dagster_home(settings: Settings) -> Path:
     if not configuration.exists():
         configuration.write_text(_DAGSTER_YAML)
     return home
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The storage that Dagster's page has too, to be used as a context.
+
+    Raises
+    ------
+    PvfaultError
+        On AWS, where it is a database that only Dagster's own tasks reach.
+    """
+    if settings.environment == AWS:
+        raise PvfaultError(
+            "PVFAULT_ENV is 'aws', where runs are kept in a database that Dagster's own tasks reach; look and start "
+            "runs there in Dagster's page (docs/deployment.md), or unset PVFAULT_ENV for the tables of this machine"
+        )
+    return dg.DagsterInstance.from_config(str(prepare_dagster_home(settings)))
+
+
+def page_origin() -> RemoteRepositoryOrigin:
+    """The definitions as Dagster's page on a laptop has loaded them (`workspace.yaml`)."""
+    location = location_origin_from_module_name("pvfault_assets.definitions", attribute=None, working_directory=".")
+    return RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
+
+
+def is_scheduled(instance: dg.DagsterInstance) -> bool:
+    """Whether the daily schedule is on, whatever the code location is called."""
+    if instance.schedule_storage is None:  # in memory, as where a test runs a job
+        return False
+    states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
+    return any(state.instigator_name == EVERY_DAY and state.is_running for state in states)
+
+
+def set_scheduled(instance: dg.DagsterInstance, lateness_hours: float, *, on: bool) -> None:
+    """Turn the daily schedule on or off, as its switch in the page does; it is made by the daemon of `make ui`."""
+    if on == is_scheduled(instance):
+        return
+    origin = page_origin().get_instigator_origin(EVERY_DAY)
+    # Days before now are not made up for: these are for `pvfault backfill`.
+    data = ScheduleInstigatorData(cron_of(timedelta(hours=lateness_hours)), get_current_timestamp() if on else None)
+    status = InstigatorStatus.RUNNING if on else InstigatorStatus.STOPPED
+    state = InstigatorState(origin, InstigatorType.SCHEDULE, status, data)
+    if instance.get_instigator_state(state.instigator_origin_id, state.selector_id):
+        instance.update_instigator_state(state)
+    else:
+        instance.add_instigator_state(state)
 
 
 if __name__ == "__main__":

@@ -1,78 +1,119 @@
 """A run of some dates in this process, without Dagster's web server.
 
-The run is kept in Dagster's storage of the state folder, where `make ui` shows it. As a program it takes the first and
-the last date, and writes its steps for `run_apart.py` as lines of JSON.
+The run is kept in Dagster's storage of the state folder, where `make ui` shows it among its own. As a program it takes
+a `Request` as JSON, and tells `run_apart.py` how far it is by lines of JSON.
 """
 
 import json
 import os
 import sys
-import uuid
-from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
 
 import dagster as dg
 
+# Dagster's public way to run a job in this process gives it no place in the page's job, and no state before it begins.
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._utils.interrupts import setup_interrupt_handlers
+
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
+from pvfault.tables import DEVICE_DAYS, READINGS, tables_from
+from pvfault_assets.checks.every_date import evaluate
 from pvfault_assets.definitions import build_definitions
-from pvfault_assets.instance import prepare_dagster_home
-from pvfault_assets.partitions import RANGE_END, RANGE_START
+from pvfault_assets.instance import open_instance, page_origin, prepare_dagster_home
+from pvfault_assets.partitions import tags_of
+from pvfault_assets.recording import REFUSED
+from pvfault_assets.requests import Request, Tell
+from pvfault_assets.runs import describe, process_tag, turn
 from pvfault_assets.schedules import materialise_day
 
 
-def materialise(
-    settings: Settings, dates: Sequence[date], on_step: Callable[[str, bool], None] = lambda _step, _done: None
-) -> None:
-    """Make everything of a range of dates, in one run.
+def materialise(settings: Settings, request: Request, tell: Tell, **resources: object) -> None:
+    """Make what is asked for in one run, when it is its turn.
 
     Parameters
     ----------
     settings : Settings
-    dates : sequence of date
-        The days between the first and the last are made too.
-    on_step : function of str and bool
-        Called with an asset's name and False when it is begun, True when it is done.
-
-    Raises
-    ------
-    PvfaultError
-        If a step fails for a reason that a user can mend.
+    request : Request
+    tell : Tell
+    **resources
+        As `build_definitions` takes them.
     """
-    run_id = str(uuid.uuid4())
-    job = build_definitions(settings).resolve_job_def(materialise_day.name)
-    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
-        instance.add_event_listener(run_id, lambda entry: _report_step(entry.dagster_event, on_step))
-        try:
-            job.execute_in_process(
-                instance=instance,
-                run_id=run_id,
-                tags={RANGE_START: str(min(dates)), RANGE_END: str(max(dates))},
+    job = build_definitions(settings, **resources).resolve_job_def(materialise_day.name)
+    home = prepare_dagster_home(settings)
+    with open_instance(settings) as instance:
+        with turn(instance, home, lambda others: tell({"waiting": [describe(run) for run in others]})):
+            run = _create(instance, job, request)
+        tell({"run": run.run_id})
+        instance.add_event_listener(run.run_id, lambda entry: _report(entry.dagster_event, tell))
+        result = execute_run(InMemoryJob(job), run, instance)
+        if not result.success:
+            # A run that made everything has looked at all dates in its last step.
+            instance.report_runless_asset_event(evaluate(settings, instance))
+            tell({"failed": _why(result)})
+
+
+def _create(instance: dg.DagsterInstance, job: dg.JobDefinition, request: Request) -> dg.DagsterRun:
+    """The run, as one that is starting: it is in progress, and Dagster's daemon leaves it alone."""
+    selected = {dg.AssetKey(table) for table in tables_from(request.table)} if request.table else None
+    config = {"ops": {READINGS.name: {"config": {"allow_fewer": True}}}} if request.allow_fewer else {}
+    return instance.create_run_for_job(
+        job.get_subset(asset_selection=selected) if selected else job,
+        run_config=config,
+        status=dg.DagsterRunStatus.STARTING,
+        tags=tags_of(request.first, request.last) | process_tag(),
+        asset_selection=selected and frozenset(selected),
+        remote_job_origin=page_origin().get_job_origin(job.name),
+    )
+
+
+def _report(event: dg.DagsterEvent | None, tell: Tell) -> None:
+    """Tell of steps and dates."""
+    if event is None:
+        return
+    asset = event.asset_key and event.asset_key.to_user_string()
+    if event.is_step_start or event.is_step_success or event.is_step_failure:
+        state = "begun" if event.is_step_start else "done" if event.is_step_success else "failed"
+        # The step of a check is named after its asset too.
+        tell({"step": event.step_key.removeprefix(f"{DEVICE_DAYS.name}_"), "is": state})
+    elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.partition:
+        tell({"made": event.partition, "table": asset})
+    elif event.event_type == dg.DagsterEventType.ASSET_OBSERVATION and event.partition:
+        metadata = event.event_specific_data.asset_observation.metadata
+        if REFUSED in metadata:
+            tell(
+                {"refused": event.partition, "table": event.asset_key.to_user_string(), "why": metadata[REFUSED].value}
             )
-        except dg.Failure as failure:
-            raise PvfaultError(failure.description) from failure
 
 
-def _report_step(event, on_step):
-    """Hand on that a step has begun or is done."""
-    if event is not None and event.step_key is not None and (event.is_step_start or event.is_step_success):
-        on_step(event.step_key, event.is_step_success)
+def _why(result: dg.JobExecutionResult) -> str:
+    """Why a run failed: the words of a failure that a user can mend, else the error itself."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            return data.user_failure_data.description if data.user_failure_data else data.error.to_string()
+        if event.is_job_failure:
+            return event.message or "the run failed"
+    return "the run failed"
 
 
 def main() -> None:
-    """Make the dates from the first argument to the second; exits with 2 on a user's mistake."""
+    """Make what the argument asks for."""
     # Whatever else writes to standard output, the Java virtual machine above all, goes where errors go.
     with os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8") as channel:
         os.dup2(2, 1)
+        # Told to end, a run ends as if by Ctrl-C: its steps are recorded as ended, and those that are begun fail.
+        setup_interrupt_handlers()
+
+        def tell(message):
+            channel.write(json.dumps(message) + "\n")
+
         try:
-            materialise(
-                Settings.from_environment(os.environ, Path.cwd()),
-                [date.fromisoformat(day) for day in sys.argv[1:]],
-                lambda step, done: channel.write(json.dumps({"step": step, "done": done}) + "\n"),
-            )
+            settings = Settings.from_environment(os.environ, Path.cwd())
+            materialise(settings, Request.from_json(sys.argv[1]), tell)
         except PvfaultError as error:
-            channel.write(json.dumps({"error": str(error)}) + "\n")
+            tell({"error": str(error)})
             sys.exit(2)
 
 

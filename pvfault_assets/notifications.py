@@ -27,7 +27,7 @@ from pvfault.tables import DEVICE_DAYS
 from pvfault_api.fleet import Fleet, read_fleet
 from pvfault_assets.channels import Channel, NotAcceptedError, UnansweredError, WrongMessageError, channel_of
 from pvfault_assets.freshness import NAME as DUE
-from pvfault_assets.partitions import dates_of, days_between
+from pvfault_assets.partitions import dates_of_run
 
 TAG = "pvfault/notification"
 COMPOSING, SENDING = "being composed", "sending"
@@ -159,7 +159,7 @@ def _needs_notification(context, run):
         )
         context.instance.add_run_tags(run.run_id, {TAG: UNKNOWN})
     will_retry = run.tags.get("dagster/will_retry") == "true" and not run.is_success
-    return state in (None, UNSENT, COMPOSING) and bool(_dates_of_run(run)) and not will_retry
+    return state in (None, UNSENT, COMPOSING) and bool(dates_of_run(run)) and not will_retry
 
 
 def _notify(context, settings, channel: Channel, record) -> bool:
@@ -213,16 +213,6 @@ def _not_taken(channel, run_id, error):
     )
 
 
-def _dates_of_run(run):
-    """The dates that a run was asked to make; none if it is about something without dates."""
-    tags = run.tags
-    if "dagster/partition" in tags:
-        return dates_of([tags["dagster/partition"]])
-    if "dagster/asset_partition_range_start" in tags:
-        return days_between(*dates_of([tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")]))
-    return []
-
-
 def _outcome(instance, record):
     """Read from the events of a run what became of it."""
     run = record.dagster_run
@@ -249,7 +239,7 @@ def _outcome(instance, record):
     return Outcome(
         run_id=run.run_id,
         job=run.job_name if not run.job_name.startswith("__") else "chosen assets",
-        dates=tuple(_dates_of_run(run)),
+        dates=tuple(dates_of_run(run)),
         succeeded=run.is_success,
         seconds=(record.end_time or 0) - (record.start_time or record.end_time or 0),
         made=dict(made),

@@ -3,17 +3,22 @@
 How late a day's readings may come is one of the `Settings`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import dagster as dg
 
 from pvfault.errors import PvfaultError
 
-DATE = "dagster/partition"
-"""Dagster's tag of a run of one date."""
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Dagster's tags of a run of a range of dates."""
+ONE_DATE = "dagster/partition"
+"""Dagster's tag of a run of one date."""
+
+
+# A month: what a run takes to start, a minute on AWS, is little beside it, and it is far from the six hours after which
+# a job is ended there. A longer backfill is several runs, each with all the tables of its dates.
+DATES_PER_RUN = 31
 
 
 def daily(first_date: date) -> dg.DailyPartitionsDefinition:
@@ -31,11 +36,26 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def dates_of_tags(tags: Mapping[str, str]) -> list[date]:
-    """The dates that a run is for by its tags; none where it was started without one."""
-    if RANGE_START in tags:
-        return days_between(date.fromisoformat(tags[RANGE_START]), date.fromisoformat(tags[RANGE_END]))
-    return [date.fromisoformat(tags[DATE])] if DATE in tags else []
+def written(first: date, last: date) -> str:
+    """Dates as a command takes them.
+
+    Examples
+    --------
+    >>> written(date(2024, 6, 1), date(2024, 6, 1)), written(date(2024, 6, 1), date(2024, 6, 3))
+    ('2024-06-01', '2024-06-01..2024-06-03')
+    """
+    return f"{first}" if first == last else f"{first}..{last}"
+
+
+def tags_of(first: date, last: date) -> dict[str, str]:
+    """The tags by which a run is of these dates."""
+    return {ONE_DATE: f"{first}"} if first == last else {RANGE_START: f"{first}", RANGE_END: f"{last}"}
+
+
+def dates_of_run(run: dg.DagsterRun) -> list[date]:
+    """The dates that a run is of, by its tags; none if it is of no date."""
+    first = run.tags.get(RANGE_START) or run.tags.get(ONE_DATE)
+    return days_between(*dates_of([first, run.tags.get(RANGE_END) or first])) if first else []
 
 
 def dates_of_step(context: dg.AssetExecutionContext) -> list[date]:

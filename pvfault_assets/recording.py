@@ -24,7 +24,8 @@ from spark_jobs.job import DateReport
 # Dagster's tags of a run that goes on with another one, which has failed or whose process was lost.
 _PARENT = "dagster/parent_run_id"
 _GOES_ON = ("dagster/is_resume_retry", "dagster/is_asset_resume_retry")
-_REFUSED = "refused"
+REFUSED = "refused"
+"""What an observation of a date is called that says why a run has left it as it was."""
 
 
 @dataclass
@@ -50,7 +51,7 @@ def record_date(
     for evaluation in audit_results(context.asset_key, report):
         context.log_event(evaluation)
     if report.stopped_by:
-        note_date(context, report.day, {_REFUSED: report.stopped_by})
+        note_date(context, report.day, {REFUSED: report.stopped_by})
         return
     metadata = {
         "dagster/partition_row_count": report.rows,
@@ -119,8 +120,8 @@ def _read_run(instance: dg.DagsterInstance, run_id: str, made: Mapping[str, set[
         table, day = event.asset_key.to_user_string(), date.fromisoformat(event.partition)
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             made[table].add(day)
-        elif _REFUSED in (metadata := event.event_specific_data.asset_observation.metadata):
-            refused[table][day] = metadata[_REFUSED].value
+        elif REFUSED in (metadata := event.event_specific_data.asset_observation.metadata):
+            refused[table][day] = metadata[REFUSED].value
     return refused
 
 

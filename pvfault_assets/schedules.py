@@ -1,6 +1,7 @@
 """When assets are made without anybody asking.
 
-The job that makes all of a day, and its daily schedule, which is stopped until somebody starts it.
+The job that makes all of a day, and its daily schedule, which is stopped until somebody starts it, in Dagster's page or
+by `pvfault schedule on`. What is said to Dagster there is in `instance.py`.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pvfault_assets.assets.topic import TOPIC
 from pvfault_assets.assets.training import TRAINING_WINDOWS
 from pvfault_assets.freshness import NAME
 
+EVERY_DAY = "every_day"
+
 materialise_day = dg.define_asset_job(
     "materialise_day",
     # The network's training windows are made when somebody asks for them, not every day.
@@ -24,6 +27,18 @@ materialise_day = dg.define_asset_job(
 )
 
 
+def cron_of(lateness: timedelta) -> str:
+    """When a day is made, as cron has it (UTC).
+
+    Examples
+    --------
+    >>> cron_of(timedelta(hours=2.5))
+    '30 2 * * *'
+    """
+    minute = lateness // timedelta(minutes=1) % (24 * 60)
+    return f"{minute % 60} {minute // 60} * * *"
+
+
 def every_day(lateness: timedelta) -> dg.ScheduleDefinition:
     """The schedule that makes a day once its late readings have had their time.
 
@@ -32,12 +47,11 @@ def every_day(lateness: timedelta) -> dg.ScheduleDefinition:
     lateness : timedelta
         How long past midnight (UTC) a day's readings are waited for.
     """
-    minute = lateness // timedelta(minutes=1) % (24 * 60)
 
     @dg.schedule(
-        name="every_day",
+        name=EVERY_DAY,
         job=materialise_day,
-        cron_schedule=f"{minute % 60} {minute // 60} * * *",
+        cron_schedule=cron_of(lateness),
         execution_timezone="UTC",
         description=f"Makes each day once it has been over for {lateness / timedelta(hours=1):g} h. Off until started.",
     )

@@ -64,11 +64,11 @@ def _accepted(settings: Settings) -> dict[str, float]:
     """The scores of the last network that Dagster has accepted on this machine."""
     if not (settings.home / "dagster").is_dir():
         return {}
-    import dagster as dg
 
     from pvfault_assets.checks.network import accepted_scores
+    from pvfault_assets.instance import open_instance
 
-    with dg.DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+    with open_instance(settings) as instance:
         return accepted_scores(instance)
 
 

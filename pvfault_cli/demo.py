@@ -13,6 +13,7 @@ import typer
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_cli.messages import count, read_settings
+from pvfault_cli.runs import Watch
 from pvfault_cli.signals import ending_on_signals
 
 FIRST_DATE = date(2024, 6, 1)
@@ -115,16 +116,12 @@ def _simulate(settings, dates, devices, seed, steps):
 
 def _materialise(environment, dates, log, steps):
     """Make the tables in one Dagster run, and tell it asset by asset."""
+    from pvfault_assets.requests import Request
     from pvfault_assets.run_apart import materialise_apart
-
-    def tell(asset, done):
-        steps.end()
-        if not done:
-            steps.begin(f"Dagster: {asset}")
 
     steps.begin("Dagster loaded")
     with steps.failing():
-        materialise_apart(environment, dates, log, tell)
+        materialise_apart(environment, Request(dates[0], dates[-1]), log, Watch(steps, len(dates), "Dagster: "))
 
 
 def _read_verdicts(settings, dates, steps):

@@ -1,7 +1,8 @@
 """The entry point: all subcommands, and what happens to their errors.
 
 A new command is a module beside this one and a line below. Exit codes: 0 done, 2 the user's to mend (one message, no
-traceback), 130 interrupted; whatever is our own fault keeps its traceback and gives 1.
+traceback), 130 interrupted; whatever is our own fault keeps its traceback and gives 1. Commands about dates also give 1
+where one is not good.
 """
 
 from importlib.metadata import version
@@ -21,8 +22,11 @@ from pvfault_cli import (
     deploy,
     derive,
     evaluate,
+    materialise,
     replay,
+    schedule,
     simulate,
+    status,
     tables,
     topic,
     train,
@@ -62,6 +66,10 @@ app.command("demo")(demo.demo)
 app.command("check")(check.check)
 app.command("simulate")(simulate.simulate)
 app.command("replay")(replay.replay)
+app.command("materialise")(materialise.materialise)
+app.command("backfill")(materialise.backfill)
+app.command("status")(status.status)
+app.add_typer(schedule.app, name="schedule")
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

@@ -226,7 +226,7 @@ def _make_date(making: _Making, day: date) -> DateReport:
     late = _late(counts, read, day)
     audits = [
         _every_end(counts, staged, quarantine),
-        checks.judge_silence(staged.rows, len(making.devices), allowed=config.allow_fewer),
+        checks.judge_silence(staged.rows, len(making.devices), day, allowed=config.allow_fewer),
         _not_fewer(spark, counts.hours, day, allowed=config.allow_fewer),
         checks.judge_quarantine(counts.quarantined, _records(counts), _sample(spark, quarantine, day)),
         *_audit(counts, staged.rows, making.devices),
@@ -390,7 +390,7 @@ def _not_fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date, 
         # They are what this run is to replace: their number is in the metadata, whose they were is not.
         without = str(error)
     in_topic = int(sum(counts.sum() for counts in hours.values()))
-    return checks.judge_fewer(in_topic=in_topic, in_table=held, fewer=fewer, allowed=allowed, without=without)
+    return checks.judge_fewer(day, in_topic=in_topic, in_table=held, fewer=fewer, allowed=allowed, without=without)
 
 
 def _fewer(spark: SparkSession, hours: Mapping[str, np.ndarray], day: date) -> dict[str, int]:

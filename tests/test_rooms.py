@@ -29,7 +29,7 @@ ROOMS = {
     },
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {
-        "dagster", "dagster_pyspark", "boto3", "botocore", "pyarrow", "tenacity", "spark_jobs", "pvfault_api",
+        "dagster", "dagster_pyspark", "boto3", "botocore", "psutil", "pyarrow", "tenacity", "spark_jobs", "pvfault_api",
         "pvfault_gateway", "pvfault_workshop", "pvfault",
     },
     "pvfault_api": {"fastapi", "pyiceberg", "numpy", "pyarrow", "pvfault"},

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 
@@ -20,13 +22,13 @@ EVERY_END = Check(
 HEARD = Check(
     "fleet_is_heard",
     "Something came. The silence of a whole fleet is no night and no fault: nothing reaches the topic.",
-    "look at the gateway and at PVFAULT_TOPIC; set allow_fewer if the date is to be without readings",
+    "look at the gateway and at PVFAULT_TOPIC",
     blocking=True,
 )
 NOT_FEWER = Check(
     "not_fewer_readings_than_before",
     "A run never replaces a device's readings by fewer: a topic past its retention must not erase history.",
-    "the date is as it was. The topic may be past its retention; set allow_fewer to replace the date all the same",
+    "the date is as it was, and the topic may be past its retention",
     blocking=True,
 )
 ONCE = Check(
@@ -103,12 +105,21 @@ def judge_ends(*, records: int, own: int, other: int, bad: int, quarantined: int
     )
 
 
-def judge_silence(rows: int, registered: int, *, allowed: bool = False) -> CheckResult:
+def judge_silence(rows: int, registered: int, day: date, *, allowed: bool = False) -> CheckResult:
     """Whether anything came of a fleet; `allowed` where the date is to be without readings."""
     found = f"{rows} readings of {registered} registered devices"
     if allowed and not rows:
         found += ", taken all the same, as told"
-    return HEARD.judge(rows > 0 or allowed, found, readings=rows)
+    return _or_all_the_same(HEARD, day).judge(rows > 0 or allowed, found, readings=rows)
+
+
+def _or_all_the_same(check: Check, day: date) -> Check:
+    """The check with the way to have a date that fails it, if that is how it is to be."""
+    return replace(
+        check,
+        remedy=f"{check.remedy}. To have the date as the topic has it all the same, type `pvfault materialise --date "
+        f"{day} --allow-fewer`, or set allow_fewer in the configuration of `readings` in Dagster's page",
+    )
 
 
 def judge_once(rows: int, *, made: int | None, twice: Mapping[str, int]) -> CheckResult:
@@ -203,12 +214,13 @@ def judge_waiting(waiting: int) -> CheckResult:
 
 
 def judge_fewer(
-    *, in_topic: int, in_table: int, fewer: Mapping[str, int], allowed: bool, without: str = ""
+    day: date, *, in_topic: int, in_table: int, fewer: Mapping[str, int], allowed: bool, without: str = ""
 ) -> CheckResult:
     """Whether a device would lose readings.
 
     Parameters
     ----------
+    day : date
     in_topic, in_table : int
         Readings of the date, of all devices.
     fewer : mapping of str to int
@@ -218,15 +230,16 @@ def judge_fewer(
     without : str
         Why whose readings are in the table cannot be told; then their number alone counts.
     """
+    check = _or_all_the_same(NOT_FEWER, day)
     found = f"{in_topic} readings in the topic, {in_table} in the table"
     if without:
         found += f", which cannot be compared device by device ({without})"
-        return NOT_FEWER.judge(in_topic >= in_table, found, in_topic=in_topic, in_table=in_table)
+        return check.judge(in_topic >= in_table, found, in_topic=in_topic, in_table=in_table)
     if fewer:
         found += f"; {len(fewer)} devices have fewer than before" + named(list(fewer))
     if allowed and in_topic < in_table:
         found += ", replaced all the same, as told"
-    return NOT_FEWER.judge(
+    return check.judge(
         not fewer, found, in_topic=in_topic, in_table=in_table, devices=len(fewer),
         sample=dict(list(fewer.items())[:SAMPLE]),
     )  # fmt: skip

@@ -22,7 +22,7 @@ import dagster as dg
 
 from pvfault.checks.assets import OF_RUNS
 from pvfault.settings import Settings
-from pvfault.tables import DEVICE_DAYS, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, Table
+from pvfault.tables import DEVICE_DAYS, MADE_OF, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, Table
 from pvfault.versions import code_version
 from pvfault_assets.assets.sources import MODEL, REGISTRY
 from pvfault_assets.assets.topic import TOPIC
@@ -30,25 +30,13 @@ from pvfault_assets.checks.specs import check_specs
 from pvfault_assets.columns import SOURCES, column_lineage, column_schema
 from pvfault_assets.date_page import DatePage
 from pvfault_assets.failures import raised_for_dagster, refused_dates
-from pvfault_assets.partitions import dates_of_step
+from pvfault_assets.partitions import DATES_PER_RUN, dates_of_step
 from pvfault_assets.recording import Recorded, note_date, pass_on, read_recorded, record_date, tables_of_run
 from pvfault_assets.resources.plant import place_of
 from pvfault_assets.resources.spark_runner import SparkRunner
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 
 POOL = "spark"
-
-# A month: what a run takes to start, a minute on AWS, is little beside it, and it is far from the six hours after which
-# a job is ended there. A longer backfill is several runs, each with all the tables of its dates.
-DATES_PER_RUN = 31
-
-# table: the tables that it is made of
-_MADE_OF = {
-    READINGS.name: (),
-    SCALOGRAMS.name: (READINGS.name,),
-    PREDICTIONS.name: (SCALOGRAMS.name,),
-    DEVICE_DAYS.name: (PREDICTIONS.name, SCALOGRAMS.name),
-}
 
 Events = Iterator[dg.Output | dg.DagsterEvent]
 
@@ -190,10 +178,10 @@ def _make(
 def _refused(table: str, recorded: Recorded) -> dict[date, str]:
     """The dates that the run has refused in a table, or in one that it is made of, and why."""
     reasons = {day: f"{table}, {reason}" for day, reason in recorded.refused[table].items()}
-    return reduce(or_, (_refused(before, recorded) for before in _MADE_OF[table]), reasons)
+    return reduce(or_, (_refused(before, recorded) for before in MADE_OF[table]), reasons)
 
 
 def _is_passed_on(context: dg.AssetExecutionContext, table: str) -> bool:
     """Whether the run makes a table of this one."""
     made = tables_of_run(context.run)
-    return any(table in sources and (made is None or other in made) for other, sources in _MADE_OF.items())
+    return any(table in sources and (made is None or other in made) for other, sources in MADE_OF.items())

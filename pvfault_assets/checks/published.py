@@ -21,7 +21,7 @@ from pvfault_assets.checks.audits import evaluation_of
 from pvfault_assets.checks.network import accepted_scores
 from pvfault_assets.checks.specs import check_specs
 from pvfault_assets.failures import raised_for_dagster
-from pvfault_assets.partitions import dates_of_tags
+from pvfault_assets.partitions import dates_of_run
 from pvfault_assets.recording import checked_in_run, pass_on_checks
 
 
@@ -40,7 +40,7 @@ def _checks_of_table(
     def check(context: dg.AssetCheckExecutionContext):
         names = {key.name for key in context.selected_asset_check_keys}
         with raised_for_dagster(context.op_execution_context, retries):
-            for day in dates_of_tags(context.run.tags) or _newest(settings, table):
+            for day in dates_of_run(context.run) or _newest(settings, table):
                 asked = names - checked_in_run(context, table, day)
                 for result in _check(settings, day, table, asked) if asked else ():
                     context.op_execution_context.log_event(evaluation_of(dg.AssetKey(table), result, day))

@@ -19,7 +19,8 @@ _ZERO = {pa.float32(): 0.0, pa.float64(): 0.0, pa.int32(): 0, pa.int64(): 0, pa.
 class Plant:
     """The tables of a home, its registry and its network.
 
-    A date that is made is of the registry, the network and the readings that are there then.
+    A date that is made is of the registry, the network and the readings that are there then; which dates have
+    scalograms is in `with_scalograms`.
     """
 
     def __init__(self, settings):
@@ -28,6 +29,7 @@ class Plant:
         self.change_registry("INV0000001")
         self.change_network(b"weights")
         self._making = {}
+        self.with_scalograms = set()
         catalog = self._catalog()
         catalog.create_namespace("pvfault")
         for table in TABLES:
@@ -51,6 +53,8 @@ class Plant:
                 self._making[day] = uuid.uuid4().hex
                 self._put(READINGS, day, {}, self._making[day])
                 self.note(day, late=late)
+            if "scalograms" in tables:
+                self.with_scalograms.add(day)
             origin = {
                 "readings_making": self._making.get(day),
                 "registry_version": version_of(self.settings.registry.read_bytes()),

@@ -106,7 +106,7 @@ def evaluations(results, asset):
         (check.check_name, date.fromisoformat(check.partition)): check
         for result in results
         for check in result.get_asset_check_evaluations()
-        if check.asset_key == dg.AssetKey(asset)
+        if check.asset_key == dg.AssetKey(asset) and check.partition
     }
 
 
@@ -201,7 +201,8 @@ def test_a_refused_day_of_a_range_fails_the_run_and_the_good_days_are_kept(made,
     message = failure_of(refused)
     assert "1 of 3 dates were refused" in message
     assert f"{DAYS[1]}: readings, not_fewer_readings_than_before" in message
-    assert "allow_fewer" in message
+    assert f"type `pvfault materialise --date {DAYS[1]} --allow-fewer`" in message
+    assert "set allow_fewer in the configuration of `readings`" in message
     assert set(recorded(instance, refused, dg.DagsterEventType.ASSET_MATERIALIZATION)) == {str(DAYS[0]), str(DAYS[2])}
     found = recorded(instance, refused, dg.DagsterEventType.ASSET_CHECK_EVALUATION).values()
     each = [event.asset_check_evaluation_data for events in found for event in events]

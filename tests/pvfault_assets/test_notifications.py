@@ -346,6 +346,7 @@ def test_a_tick_that_takes_so_long_that_the_next_one_begins_sends_no_second_mess
 def test_without_a_topic_there_is_no_sensor(settings):
     silent = replace(settings, sns_topic_arn=None)
     assert notifications(silent) == []
+    assert "tell_operator" not in [sensor.name for sensor in build_definitions(silent).sensors]
     sensor = build_definitions(settings).resolve_sensor_def("tell_operator")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 

@@ -14,6 +14,9 @@ from pvfault.tables import DEVICE_DAYS
 from pvfault_api.published import read_dates
 from pvfault_cli.demo import FIRST_DATE
 from tests.conftest import JARS, PROJECT
+from tests.pvfault_cli.test_main import run
+
+ASSETS = ("device_registry", "lenet_model", "readings", "scalograms", "predictions", "device_days")
 
 pytestmark = [pytest.mark.broker, pytest.mark.spark]
 
@@ -57,7 +60,7 @@ def test_the_demo_compares_what_it_finds_with_the_truth(start_demo, tmp_path):
     demo = start_demo("--devices", "8", "--days", "1")
     output, errors = demo.communicate(timeout=300)
     assert (demo.returncode, errors) == (0, "")
-    for asset in ("device_registry", "lenet_model", "readings", "scalograms", "predictions", "device_days"):
+    for asset in (*ASSETS, "every_date_is_good"):
         assert re.search(rf"✓ Dagster: {asset} \d", output)
     assert re.search(r"Of 2 faulty devices, \d were found and \d named rightly \(shorts as one: \d\)", output)
     assert re.search(r"Of 6 healthy ones, \d (was|were) called faulty", output)
@@ -69,6 +72,8 @@ def test_the_demo_compares_what_it_finds_with_the_truth(start_demo, tmp_path):
     home = tmp_path / "state" / "demo"
     settings = Settings.from_environment({"PVFAULT_HOME": str(home)}, tmp_path)
     assert read_dates(settings, DEVICE_DAYS, [FIRST_DATE]).num_rows == 8
+    status = run("status", env={"PVFAULT_HOME": str(home), "PVFAULT_MODEL": str(PROJECT / "models" / "lenet5.h5")})
+    assert (status.exit_code, f"Good: {FIRST_DATE} (1 date)" in status.stdout) == (0, True)
     assert (home / "dagster" / "history").is_dir()
     assert list((tmp_path / "state").iterdir()) == [home]
 

@@ -81,6 +81,7 @@ def test_all_commands_are_found():
         ("broker",),
         ("catalog",),
         ("derive",),
+        ("schedule",),
         ("topic",),
     }
 
