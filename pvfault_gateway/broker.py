@@ -6,6 +6,7 @@ One state folder (`Settings.home`) has one broker. Brokers of a cluster are run 
 import contextlib
 import fcntl
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from pvfault_gateway.topics import admin_client
 
 DEFAULT_PORT = 9092
 LOOPBACK = "127.0.0.1"
+# Below what Linux gives to outgoing connections, and what IANA leaves to them.
+_PORTS = (20_000, 32_768)
 
 # Any 16 bytes will do (this is "pvfault-laptop-1" in base64): nothing else ever joins a cluster that only listens to
 # this machine.
@@ -161,13 +164,17 @@ def log_file(settings: Settings) -> Path:
 
 
 def free_port(*, other_than: int | None = None) -> int:
-    """Find a port of this machine that nobody listens on at the moment."""
+    """Find a port of this machine that nobody listens on at the moment.
+
+    It is none of those that outgoing connections get: while a broker is started anew, a client that looks for it could
+    be given the broker's own port, and hold it.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = probe.getsockname()[1]
-        if port != other_than:
-            return port
+        port = random.randrange(*_PORTS)  # noqa: S311 - no secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            if port != other_than:
+                return port
 
 
 def _java_command(settings, java_home):

@@ -134,3 +134,15 @@ def test_missing_java_is_an_error_that_says_where_it_was_looked_for(settings, tm
     assert shutil.which("java") is None
     with pytest.raises(PvfaultError, match=r"Java 17.*on the path"):
         start(settings, port=port_of(settings))
+
+
+def test_a_free_port_is_none_that_an_outgoing_connection_can_have():
+    """A client that looks for a broker in vain could be given the broker's own port, which then is not free for it."""
+    with socket.socket() as server:
+        server.bind((broker_module.LOOPBACK, 0))
+        server.listen()
+        outgoing = [socket.create_connection(server.getsockname()) for _ in range(50)]
+    lowest = min(connection.getsockname()[1] for connection in outgoing)
+    for connection in outgoing:
+        connection.close()
+    assert all(free_port() < lowest for _ in range(50))
