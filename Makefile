@@ -42,8 +42,7 @@ demo: setup ## Simulate 50 devices for 2 days, find their faults, compare with t
 	@$(BIN)/pvfault demo
 
 ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://localhost:3000)
-	@DAGSTER_HOME="$$($(BIN)/python -m pvfault_assets.instance)" && export DAGSTER_HOME && \
-		PYTHONWARNINGS='ignore:Function `dev_command`' exec $(BIN)/dagster dev --workspace workspace.yaml
+	@exec $(BIN)/python -m pvfault_assets.page
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest

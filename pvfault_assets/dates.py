@@ -18,7 +18,7 @@ from pvfault_api.states import EMPTY, MADE, REFUSED, STALE, Lake, State, read_la
 from pvfault_assets.instance import is_scheduled
 from pvfault_assets.partitions import dates_of_run, written
 from pvfault_assets.recording import REFUSED as WHY_REFUSED
-from pvfault_assets.runs import in_progress
+from pvfault_assets.runs import not_ended
 
 Events = Mapping[str, Mapping[date, int]]
 """By table and date, the number of the last event of a kind in Dagster's storage: a later one has a higher number."""
@@ -26,6 +26,8 @@ Events = Mapping[str, Mapping[date, int]]
 # Dagster gives no more events at once.
 _EVENTS_AT_ONCE = 500
 _NAMED = 3
+# What the daemon takes to notice that a date is due, with plenty to spare.
+_BEGUN_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Dates:
     made : list of date
         Those that are good.
     under_way : list of date
-        Those that a run makes just now; nothing else is said of them.
+        Those that a run makes just now or is to make next; nothing else is said of them.
     to_look_at : list of Look
         Those that are not good, in order.
     is_scheduled : bool
@@ -132,9 +134,9 @@ def command(first: date, last: date, table: str) -> str:
     )
 
 
-def last_date_over(settings: Settings, now: datetime) -> date:
-    """The newest date whose late readings have had their time."""
-    return (now - timedelta(hours=settings.lateness_hours)).date() - timedelta(days=1)
+def last_date_due(settings: Settings, now: datetime) -> date:
+    """The newest date that the daily schedule has made, or begun to make."""
+    return (now - timedelta(hours=settings.lateness_hours) - _BEGUN_WITHIN).date() - timedelta(days=1)
 
 
 def read_dates(
@@ -165,17 +167,16 @@ def read_dates(
     lake = read_lake(settings)
     made = _last_events(instance, dg.DagsterEventType.ASSET_MATERIALIZATION)
     refused = _refused(instance, made)
-    under_way = {day for run in in_progress(instance) if run.run_id != but_for for day in dates_of_run(run)}
+    under_way = {day for run in not_ended(instance) if run.run_id != but_for for day in dates_of_run(run)}
     scheduled = is_scheduled(instance)
     known = [day for day in {*lake.dates, *refused} if day >= settings.first_date]
     last = max([*known, until or settings.first_date, settings.first_date])
     if scheduled:
-        last = max(last, last_date_over(settings, now or datetime.now(UTC)))
+        last = max(last, last_date_due(settings, now or datetime.now(UTC)))
     states = states_of(lake, settings.first_date, last)
-    stale = {**_judged_without(instance, lake, made), **_made_before(made)}
+    told = (_judged_without(instance, lake, made), _made_before(made), states, refused)
     looks = {
-        day: _look(day, _joined(stale.get(day, {}), states.get(day, {}), refused.get(day, {})), lake)
-        for day in sorted({*states, *known})
+        day: _look(day, _joined(*(by_day.get(day, {}) for by_day in told)), lake) for day in sorted({*states, *known})
     }
     return Dates(
         made=[day for day, look in looks.items() if look is None and day not in under_way],

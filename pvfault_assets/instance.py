@@ -1,12 +1,9 @@
 """Dagster's own storage on a laptop: what ran, and what came of it.
 
 Here: its folder, the settings that pvfault needs in it, and what Dagster's page and the command line must call by the
-same name, so that each sees what the other does. Not here: runs (`runs.py`). Run as a module it prints the folder, for
-`make ui`.
+same name, so that each sees what the other does. Not here: runs (`runs.py`), the page itself (`page.py`).
 """
 
-import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -100,7 +97,3 @@ def set_scheduled(instance: dg.DagsterInstance, lateness_hours: float, *, on: bo
         instance.update_instigator_state(state)
     else:
         instance.add_instigator_state(state)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{prepare_dagster_home(Settings.from_environment(os.environ, Path.cwd()))}\n")

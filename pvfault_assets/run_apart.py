@@ -73,7 +73,7 @@ def materialise_apart(environment: Mapping[str, str], request: Request, log: Pat
         _cancel(settings, run_id)
         raise
     finally:
-        _end(process)
+        end_group(process)
         process.stdout.close()
         _record_end(settings, run_id)
     if failed:
@@ -89,8 +89,8 @@ def _cancel(settings: Settings, run_id: str) -> None:
                 instance.report_run_canceling(run)
 
 
-def _end(process: subprocess.Popen) -> None:
-    """End the process and all that it started, at once if it is done anyway."""
+def end_group(process: subprocess.Popen) -> None:
+    """End a process that leads a group of its own, and all that it started, at once if it is done anyway."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

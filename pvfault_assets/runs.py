@@ -35,6 +35,11 @@ def in_progress(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES), ascending=True)
 
 
+def not_ended(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs that have begun and not ended, and those that wait in Dagster's queue."""
+    return instance.get_runs(dg.RunsFilter(statuses=[*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]))
+
+
 def describe(run: dg.DagsterRun) -> str:
     """A run in a few words."""
     dates = dates_of_run(run)

@@ -204,8 +204,11 @@ def judge_registered(seen: Collection[str], registered: Collection[str]) -> Chec
 
 def judge_late(late: Mapping[str, int]) -> CheckResult:
     """Whether readings of earlier dates came behind the date's own and nobody has read them; counted by their date."""
-    found = f"{sum(late.values())} late readings" + (f" of {', '.join(late)}" if late else "")
-    return NONE_LATE.judge(not late, found, late=dict(late))
+    if not late:
+        return NONE_LATE.judge(True, "0 late readings", late={})
+    line = f"`pvfault backfill --date {min(late)}..{max(late)} --only late`"
+    check = replace(NONE_LATE, remedy=f"{NONE_LATE.remedy}: type {line}")
+    return check.judge(False, f"{sum(late.values())} late readings of {', '.join(late)}", late=dict(late))
 
 
 def judge_waiting(waiting: int) -> CheckResult:

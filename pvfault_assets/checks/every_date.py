@@ -18,7 +18,7 @@ from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.states import LATE, STALE, STATES, version_at
-from pvfault_assets.dates import Dates, Looks, last_date_over, read_dates, together
+from pvfault_assets.dates import Dates, Looks, last_date_due, read_dates, together
 from pvfault_assets.instance import is_scheduled
 
 EVERY_DATE = "every_date_is_good"
@@ -74,7 +74,7 @@ def _changed(settings: Settings, instance: dg.DagsterInstance) -> str:
     return " ".join(
         [
             *(f"{record.dagster_run.run_id} {record.update_timestamp:%s}" for record in ended),
-            str(last_date_over(settings, datetime.now(UTC))),
+            str(last_date_due(settings, datetime.now(UTC))),
             version_at(settings.registry),
             version_at(settings.model),
             str(is_scheduled(instance)),

@@ -11,7 +11,7 @@ from pvfault.tables import tables_from
 from pvfault_api.states import EMPTY, LATE, MISSING, REFUSED, STALE
 from pvfault_assets.dates import Look, Looks, read_dates, together
 from pvfault_assets.definitions import build_definitions
-from pvfault_assets.instance import open_instance, set_scheduled
+from pvfault_assets.instance import open_instance, page_origin, set_scheduled
 from pvfault_assets.partitions import tags_of
 from tests.pvfault_api.lake import Plant, days
 from tests.standins.spark import JOBS, SparkStandIn
@@ -155,20 +155,29 @@ def test_late_readings_ask_for_their_date_and_then_for_the_dates_judged_beside_i
     assert look() == {}
 
 
-def test_a_date_that_was_made_later_is_asked_for_by_those_that_would_have_looked_at_it(make, look, reasons):
+def test_a_date_that_was_made_later_is_asked_for_by_those_that_would_have_looked_at_it(make, look, reasons, plant):
     make(DAYS[0])
     make(DAYS[2], DAYS[3])
     assert look() == {DAYS[1]: ("readings", MISSING)}
     make(DAYS[1])
-    assert reasons() == dict.fromkeys(DAYS[2:4], f"judged without {DAYS[1]}, made since")
+    # A new network asks for less: the first table that is not good counts.
+    plant.change_network(b"better")
+    assert reasons()[DAYS[0]].startswith("made with the network")
+    assert {day: why for day, why in reasons().items() if day in DAYS[2:4]} == dict.fromkeys(
+        DAYS[2:4], f"judged without {DAYS[1]}, made since"
+    )
+    make(DAYS[0], DAYS[1], table="predictions")
     make(DAYS[2], DAYS[3], table="scalograms")
     assert look() == {}
 
 
-def test_dates_that_a_run_makes_just_now_are_not_asked_for(make, read, instance):
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED])
+def test_dates_that_a_run_makes_just_now_or_next_are_not_asked_for(make, read, instance, status):
     make(DAYS[0], DAYS[2], refuse={INGEST: [DAYS[1]]})
     job = dg.JobDefinition(name="another", graph_def=dg.GraphDefinition(name="another"))
-    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags_of(DAYS[1], DAYS[1]))
+    run = instance.create_run_for_job(
+        job, status=status, tags=tags_of(DAYS[1], DAYS[1]), remote_job_origin=page_origin().get_job_origin(job.name)
+    )
     assert read().under_way == [DAYS[1]]
     assert read().to_look_at == []
     assert [look.day for look in read(but_for=run.run_id).to_look_at] == [DAYS[1]]

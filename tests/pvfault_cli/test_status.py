@@ -84,7 +84,7 @@ def test_while_days_are_made_by_themselves_those_after_the_newest_are_missing(pl
     status = pvfault("status", "--json")
     assert status.exit_code == 1
     (look,) = json.loads(status.stdout)["to_look_at"]
-    last = (datetime.now(UTC) - timedelta(hours=2)).date() - timedelta(days=1)
+    last = (datetime.now(UTC) - timedelta(hours=2, minutes=10)).date() - timedelta(days=1)
     assert (look["first"], look["last"], look["state"]) == ("2024-06-02", str(last), "missing")
     assert pvfault("schedule", "off").exit_code == 0
     assert pvfault("status").exit_code == 0

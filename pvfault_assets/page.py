@@ -1,0 +1,61 @@
+"""Dagster's page on a laptop: `make ui`.
+
+Dagster's own `dagster dev`, with three things around it. Runs whose process was killed with an earlier page are failed,
+so that nothing waits for them. SIGINT and SIGTERM end it also where a script has started it: a shell lets what it puts
+into the background ignore the first, and Dagster then ignores both. And all that it has started is gone when it is: a
+run that is being made is ended and recorded as failed, where Dagster would leave it behind.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pvfault.settings import Settings
+from pvfault_assets.instance import open_instance, prepare_dagster_home
+from pvfault_assets.run_apart import end_group
+from pvfault_assets.runs import fail_lost
+
+_WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
+
+
+def main() -> int:
+    """Serve the page until a signal comes; arguments are those of `dagster dev`. Gives the exit code."""
+    settings = Settings.from_environment(os.environ, Path.cwd())
+    environment = os.environ | {
+        "DAGSTER_HOME": str(prepare_dagster_home(settings)),
+        "PYTHONWARNINGS": "ignore:Function `dev_command`",
+    }
+    told = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not ignored, so that Dagster does not either: what has a handler is as by default in a new program.
+        signal.signal(number, lambda number, _frame: told.append(number))
+    _fail_lost(settings)
+    dagster = subprocess.Popen(
+        [str(Path(sys.executable).with_name("dagster")), "dev", "--workspace", str(_WORKSPACE), *sys.argv[1:]],
+        cwd=_WORKSPACE.parent,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        while not told and dagster.poll() is None:
+            try:
+                dagster.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                continue
+        code = 128 + told[0] if told else dagster.returncode
+    finally:
+        end_group(dagster)
+        _fail_lost(settings)
+    return code
+
+
+def _fail_lost(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        for run in fail_lost(instance):
+            sys.stderr.write(f"The process of run {run.run_id} is gone; it is recorded as failed.\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
