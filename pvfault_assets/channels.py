@@ -11,16 +11,6 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-)
-
 from pvfault.settings import Settings
 
 _TIMEOUT_S = 20
@@ -80,6 +70,17 @@ class SnsTopic:
 
     def send(self, subject: str, text: str) -> str:
         """Send a message, and give its id."""
+        # Here, because definitions are loaded far more often than a message is sent.
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConnectTimeoutError,
+            EndpointConnectionError,
+            NoCredentialsError,
+        )
+
         # botocore would send again what was not answered, although it may have arrived.
         config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=_TIMEOUT_S)
         sns = boto3.Session(region_name=self.name.split(":")[3]).client("sns", config=config)

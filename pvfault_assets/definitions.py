@@ -22,7 +22,6 @@ from pvfault_assets.failures import RETRIES
 from pvfault_assets.freshness import freshness_check, freshness_sensor
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
-from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
 from pvfault_assets.resources.plant import Plant
 from pvfault_assets.resources.spark_runner import LocalSparkRunner, SparkRunner
 from pvfault_assets.schedules import every_day, materialise_day
@@ -77,7 +76,11 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
 
 def _runner(settings: Settings) -> SparkRunner:
     """Who runs the jobs: the one thing in which environments differ."""
-    return EmrServerlessRunner(settings) if settings.environment == AWS else LocalSparkRunner(settings)
+    if settings.environment == AWS:
+        from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
+
+        return EmrServerlessRunner(settings)
+    return LocalSparkRunner(settings)
 
 
 defs = build_definitions(Settings.from_environment(os.environ, Path.cwd()))

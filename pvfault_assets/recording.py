@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -19,7 +20,9 @@ from dagster._core.execution.plan.execute_step import _get_output_asset_events
 from dagster._core.execution.plan.outputs import StepOutputData, StepOutputHandle
 
 from pvfault_assets.checks.audits import audit_results
-from spark_jobs.job import DateReport
+
+if TYPE_CHECKING:
+    from spark_jobs.job import DateReport
 
 # Dagster's tags of a run that goes on with another one, which has failed or whose process was lost.
 _PARENT = "dagster/parent_run_id"
@@ -45,7 +48,7 @@ class Recorded:
 
 
 def record_date(
-    context: dg.AssetExecutionContext, show: Callable[[date], Mapping[str, dg.MetadataValue]], report: DateReport
+    context: dg.AssetExecutionContext, show: Callable[[date], Mapping[str, dg.MetadataValue]], report: "DateReport"
 ) -> None:
     """Record what a job has done for a date of the asset, at once, with what is shown of it beside its figures."""
     for evaluation in audit_results(context.asset_key, report):

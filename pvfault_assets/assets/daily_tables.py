@@ -15,8 +15,8 @@ the check `every_record_is_a_reading` counts and samples it.
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial, reduce
+from importlib.util import find_spec
 from operator import or_
-from types import ModuleType
 
 import dagster as dg
 
@@ -34,7 +34,6 @@ from pvfault_assets.partitions import DATES_PER_RUN, dates_of_step
 from pvfault_assets.recording import Recorded, note_date, pass_on, read_recorded, record_date, tables_of_run
 from pvfault_assets.resources.plant import place_of
 from pvfault_assets.resources.spark_runner import SparkRunner
-from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 
 POOL = "spark"
 
@@ -54,7 +53,7 @@ def table_assets(
     """The four tables, each cut into days; a step is tried again as the policy says."""
 
     @dg.asset(
-        **_made_by(ingest_readings, READINGS, "device and time", days, settings),
+        **_made_by("ingest_readings", READINGS, "device and time", days, settings),
         deps=[TOPIC],
         kinds={"kafka", "iceberg"},
     )
@@ -64,10 +63,10 @@ def table_assets(
         Read from the topic up to the allowed lateness past midnight. Records that are no readings go to the table
         `quarantine`. Replaces the date, unless the topic now has fewer readings of it than the table.
         """
-        yield from _make(context, spark, retries, ingest_readings, allow_fewer=config.allow_fewer)
+        yield from _make(context, spark, retries, "ingest_readings", allow_fewer=config.allow_fewer)
 
     @dg.asset(
-        **_made_by(compute_scalograms, SCALOGRAMS, "device and hour", days, settings),
+        **_made_by("compute_scalograms", SCALOGRAMS, "device and hour", days, settings),
         deps=[readings, REGISTRY],
         kinds={"spark", "iceberg"},
     )
@@ -77,19 +76,19 @@ def table_assets(
         24 hours for each device that is registered or sent something; `missing` where nothing came. An image shows how
         far a device is from what its dates before, as far as they are made, say that it should give, and since when.
         """
-        yield from _make(context, spark, retries, compute_scalograms)
+        yield from _make(context, spark, retries, "compute_scalograms")
 
     @dg.asset(
-        **_made_by(classify_faults, PREDICTIONS, "device and hour", days, settings),
+        **_made_by("classify_faults", PREDICTIONS, "device and hour", days, settings),
         deps=[scalograms, MODEL],
         kinds={"spark", "tensorflow", "iceberg"},
     )
     def predictions(context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkRunner]):
         """One row per device and hour: the most likely fault and the probability of each; null if not judged."""
-        yield from _make(context, spark, retries, classify_faults)
+        yield from _make(context, spark, retries, "classify_faults")
 
     @dg.asset(
-        **_made_by(summarise_device_days, DEVICE_DAYS, "device and date", days, settings),
+        **_made_by("summarise_device_days", DEVICE_DAYS, "device and date", days, settings),
         deps=[predictions, scalograms, REGISTRY],
         kinds={"spark", "iceberg"},
     )
@@ -100,12 +99,12 @@ def table_assets(
         the worst device beside that of a healthy one.
         """
         show = DatePage(settings, context.log).show
-        yield from _make(context, spark, retries, summarise_device_days, show)
+        yield from _make(context, spark, retries, "summarise_device_days", show)
 
     return [readings, scalograms, predictions, device_days]
 
 
-def _made_by(job: ModuleType, table: Table, grain: str, days: dg.DailyPartitionsDefinition, settings: Settings) -> dict:
+def _made_by(job: str, table: Table, grain: str, days: dg.DailyPartitionsDefinition, settings: Settings) -> dict:
     """What the assets have in common."""
     return {
         "group_name": table.layer,
@@ -126,17 +125,16 @@ def _made_by(job: ModuleType, table: Table, grain: str, days: dg.DailyPartitions
             "dagster/uri": place_of(settings, table),
             "dagster/code_references": _code_of(job),
             "key": ", ".join(table.key),
-            "job": f"spark_jobs/{job.NAME}.py",
+            "job": f"spark_jobs/{job}.py",
         },
     }
 
 
-def _code_of(job: ModuleType) -> dg.CodeReferencesMetadataValue:
+def _code_of(job: str) -> dg.CodeReferencesMetadataValue:
     """Where a job begins, as a link of the asset's page into the editor."""
-    begins = job.run.__code__
-    reference = dg.LocalFileCodeReference(
-        file_path=begins.co_filename, line_number=begins.co_firstlineno, label=f"spark_jobs/{job.NAME}.py"
-    )
+    # Found and not imported: definitions are loaded far more often than jobs are run.
+    path = find_spec(f"spark_jobs.{job}").origin
+    reference = dg.LocalFileCodeReference(file_path=path, line_number=1, label=f"spark_jobs/{job}.py")
     return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
@@ -149,7 +147,7 @@ def _make(
     context: dg.AssetExecutionContext,
     spark: SparkRunner,
     retries: dg.RetryPolicy,
-    job: ModuleType,
+    job: str,
     show: Callable[[date], dict[str, dg.MetadataValue]] = _nothing_more,
     **options,
 ) -> Events:
@@ -165,7 +163,7 @@ def _make(
         stopped = _refused(table, before)
         left = [day for day in dates if day not in stopped and day not in before.made[table]]
         if left:
-            costs = spark.run(job.NAME, left, context, partial(record_date, context, show), **options)
+            costs = spark.run(job, left, context, partial(record_date, context, show), **options)
             for day in left if costs else ():
                 note_date(context, day, costs)
         after = read_recorded(context)

@@ -6,14 +6,17 @@ a bad one of the same run.
 
 from collections.abc import Iterator
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from pvfault.checks.check import CheckResult
-from spark_jobs.job import DateReport
+
+if TYPE_CHECKING:
+    from spark_jobs.job import DateReport
 
 
-def audit_results(asset: dg.AssetKey, day: DateReport) -> Iterator[dg.AssetCheckEvaluation]:
+def audit_results(asset: dg.AssetKey, day: "DateReport") -> Iterator[dg.AssetCheckEvaluation]:
     """What a job found of a date before it was to be published."""
     for audit in day.audits:
         yield evaluation_of(asset, audit, day.day)

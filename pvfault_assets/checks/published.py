@@ -2,7 +2,8 @@
 
 They run without a job and without Spark. In a run that makes a date, the job has asked most of them before it published
 (`audits.py` records that); here only the others are asked. Alone, from the page, they are of the newest date that the
-table has, or of the run's own (tag `dagster/partition`).
+table has, or of the run's own (tag `dagster/partition`). PyIceberg is imported where it is needed: definitions are
+loaded far more often than checks are asked.
 """
 
 from collections.abc import Collection
@@ -15,8 +16,6 @@ from pvfault.checks.check import MADE, CheckResult
 from pvfault.errors import PvfaultError, TransientError
 from pvfault.settings import Settings
 from pvfault.tables import TABLES
-from pvfault_api.checking import PublishedDate, check_network, check_registry, check_table
-from pvfault_api.published import newest_date
 from pvfault_assets.checks.audits import evaluation_of
 from pvfault_assets.checks.network import accepted_scores
 from pvfault_assets.checks.specs import check_specs
@@ -51,6 +50,8 @@ def _checks_of_table(
 
 def _check(settings: Settings, day: date, table: str, asked: Collection[str]) -> list[CheckResult]:
     """What checks say of a date; what cannot be evaluated is no reason to end a run that has made other dates."""
+    from pvfault_api.checking import PublishedDate, check_table
+
     try:
         return list(check_table(PublishedDate(settings, day), table, asked))
     except TransientError:
@@ -60,6 +61,8 @@ def _check(settings: Settings, day: date, table: str, asked: Collection[str]) ->
 
 
 def _newest(settings: Settings, table: str) -> list[date]:
+    from pvfault_api.published import newest_date
+
     (known,) = (one for one in TABLES if one.name == table)
     newest = newest_date(settings, known)
     if newest is None:
@@ -70,6 +73,8 @@ def _newest(settings: Settings, table: str) -> list[date]:
 def _checks_of_registry(settings: Settings, retries: dg.RetryPolicy) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name=f"check_{REGISTRY}", specs=check_specs(REGISTRY, CHECKS[REGISTRY]), can_subset=True)
     def check(context: dg.AssetCheckExecutionContext):
+        from pvfault_api.checking import check_registry
+
         with raised_for_dagster(context.op_execution_context, retries):
             for result in check_registry(settings):
                 context.op_execution_context.log_event(evaluation_of(dg.AssetKey(REGISTRY), result))
@@ -81,6 +86,8 @@ def _checks_of_registry(settings: Settings, retries: dg.RetryPolicy) -> dg.Asset
 def _checks_of_network(settings: Settings, retries: dg.RetryPolicy) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name=f"check_{NETWORK}", specs=check_specs(NETWORK, CHECKS[NETWORK]), can_subset=True)
     def check(context: dg.AssetCheckExecutionContext):
+        from pvfault_api.checking import check_network
+
         with raised_for_dagster(context.op_execution_context, retries):
             for result in check_network(settings, accepted_scores(context.instance)):
                 context.op_execution_context.log_event(evaluation_of(dg.AssetKey(NETWORK), result))
