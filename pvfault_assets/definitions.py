@@ -14,12 +14,13 @@ from pvfault.settings import AWS, Settings
 from pvfault_assets.assets.daily_tables import table_assets
 from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.training import training_assets
+from pvfault_assets.assets.upkeep import upkeep_assets
 from pvfault_assets.failures import RETRIES
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
 from pvfault_assets.resources.spark_runner import LocalSparkRunner, SparkRunner
-from pvfault_assets.schedules import every_day, materialise_day
+from pvfault_assets.schedules import every_day, every_week, maintain_tables, materialise_day
 
 
 def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, **resources: object) -> dg.Definitions:
@@ -43,9 +44,14 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.Definitions(
-            assets=[*training_assets(settings), *source_assets(settings, retries), *table_assets(days, retries)],
-            jobs=[materialise_day],
-            schedules=[every_day(timedelta(hours=settings.lateness_hours))],
+            assets=[
+                *training_assets(settings),
+                *source_assets(settings, retries),
+                *table_assets(days, retries),
+                *upkeep_assets(retries),
+            ],
+            jobs=[materialise_day, maintain_tables],
+            schedules=[every_day(timedelta(hours=settings.lateness_hours)), every_week],
             sensors=notifications(settings),
             resources={"spark": _runner(settings)} | resources,
             # One process, so one Java virtual machine, for all steps of a run.

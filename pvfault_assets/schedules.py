@@ -1,6 +1,7 @@
 """When assets are made without anybody asking.
 
-The job that makes all of a day, and its daily schedule, which is stopped until somebody starts it.
+The job that makes all of a day, and its daily schedule; the job that maintains the tables, and its weekly one. Both are
+stopped until somebody starts them.
 """
 
 from collections.abc import Iterator
@@ -9,12 +10,28 @@ from datetime import timedelta
 import dagster as dg
 
 from pvfault_assets.assets.training import TRAINING_WINDOWS
+from pvfault_assets.assets.upkeep import UPKEEP
 
 materialise_day = dg.define_asset_job(
     "materialise_day",
     # The network's training windows are made when somebody asks for them, not every day.
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(TRAINING_WINDOWS),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(TRAINING_WINDOWS, UPKEEP),
     description="Everything of one day (UTC): checks registry and model, then readings to verdicts.",
+)
+
+maintain_tables = dg.define_asset_job(
+    "maintain_tables",
+    selection=dg.AssetSelection.assets(UPKEEP),
+    description="Upkeep of all tables: expires old snapshots, deletes files that no table knows, merges small ones.",
+)
+
+every_week = dg.ScheduleDefinition(
+    name="every_week",
+    job=maintain_tables,
+    # Far from the hour after midnight at which a day is made; beside a running job it waits for its turn.
+    cron_schedule="0 12 * * 0",
+    execution_timezone="UTC",
+    description="Maintains the tables each Sunday at noon (UTC). Off until started.",
 )
 
 
