@@ -102,6 +102,22 @@ def _predict(model: str) -> Callable:
     return to_predictions
 
 
+def audit_rows(spark: SparkSession, _config: JobConfig, day: date) -> publishing.RowAudits:
+    """How predictions of a date that are written once more are audited."""
+
+    def to_rows(predictions: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Counter]:
+        found = Counter()
+        for batch in predictions:
+            found.update(count_verdicts(pa.Table.from_batches([batch])))
+            yield batch
+        return found
+
+    def judge(staged: publishing.Staged, tallies: list[Counter]) -> tuple[AuditResult, ...]:
+        return _audit(staged.rows, sum(tallies, Counter()), windows=scans.count_rows(spark, SCALOGRAMS, day))
+
+    return publishing.RowAudits(to_rows, judge)
+
+
 def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:
     source = scans.read_file_by_file(spark, SCALOGRAMS, day, _COLUMNS, IMAGES_AT_ONCE, at_most=BYTES_PER_TASK)
     if source is None:

@@ -100,6 +100,18 @@ def _verdicts(day: date, registry: Registry) -> Callable:
     return to_device_days
 
 
+def audit_rows(spark: SparkSession, _config: JobConfig, day: date) -> publishing.RowAudits:
+    """How verdicts of a date that are written once more are audited."""
+
+    def to_rows(verdicts: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
+        yield from verdicts
+
+    def judge(staged: publishing.Staged, _tallies: list) -> tuple[AuditResult, ...]:
+        return _audit(_sum_up(spark, staged, day), _count_predicted(spark, day))
+
+    return publishing.RowAudits(to_rows, judge)
+
+
 def _origins(hours: pa.Table) -> set[Origin]:
     """What the predictions of some hours come from, and what the scalograms beside them do."""
     columns = [(*INHERITED,), tuple(f"{_BESIDE}{name}" for name in INHERITED)]
@@ -117,7 +129,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         return publishing.publish_audited(spark, staged, (), {})
     found = _sum_up(spark, staged, day)
     audits = (
-        *_audit(found, scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count()),
+        *_audit(found, _count_predicted(spark, day)),
         _judge_origins(set().union(*origins), registry),
     )
     figures = {
@@ -127,6 +139,11 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         "lost_kwh": round(found["lost_kwh"] or 0.0, 1),
     }
     return publishing.publish_audited(spark, staged, audits, figures)
+
+
+def _count_predicted(spark: SparkSession, day: date) -> int:
+    """How many devices have predictions."""
+    return scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count()
 
 
 def _sum_up(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:
