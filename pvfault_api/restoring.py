@@ -11,7 +11,7 @@ from pathlib import Path
 from pyiceberg.exceptions import ValidationError
 from pyiceberg.table import StaticTable
 
-from pvfault.catalog_file import make_catalog, metadata_folders, read_locations
+from pvfault.catalog_file import make_catalog, metadata_folders, put_back_catalog, read_locations
 from pvfault.errors import PvfaultError
 from pvfault.iceberg_files import DamagedTableError
 from pvfault.locations import local_path, uri_of
@@ -35,6 +35,8 @@ class RestoredTable:
         Whether the catalog knew that already.
     passed_over : tuple of str
         Metadata files that cannot be used and may be newer, each with the reason.
+    newest : datetime or None
+        When the newest state came to be that any of the table's files tells of (UTC).
     """
 
     name: str
@@ -42,13 +44,20 @@ class RestoredTable:
     changed_at: datetime | None
     kept: bool
     passed_over: tuple[str, ...]
+    newest: datetime | None
 
 
-def restore_catalog(settings: Settings) -> list[RestoredTable]:
+def restore_catalog(settings: Settings, backup: Path | None = None) -> list[RestoredTable]:
     """Let the catalog know each table of the warehouse again, as it was last.
 
     What the catalog says stays if it leads to a table that is whole. Otherwise the newest metadata file that does is
     named. A table whose folder is gone is forgotten.
+
+    Parameters
+    ----------
+    settings : Settings
+    backup : Path, optional
+        Put in the place of the catalog first, so that what it says counts.
 
     Raises
     ------
@@ -66,6 +75,8 @@ def restore_catalog(settings: Settings) -> list[RestoredTable]:
             f"there are no tables in {settings.warehouse}; materialise a date, or point PVFAULT_HOME at the folder "
             "that has them"
         )
+    if backup:
+        put_back_catalog(settings, backup)
     known = read_locations(settings)
     make_catalog(settings)
     restored = [_find(folder, known.get(folder.parent.name)) for folder in folders]
@@ -84,15 +95,20 @@ def _find(folder: Path, location: str | None) -> RestoredTable:
     states, passed_over = _read_states(folder)
     # By time and not by number: a table that was restored to an older state goes on from that one's number.
     states = sorted(states, key=lambda state: (state[0] == named, state[1].metadata.last_updated_ms), reverse=True)
+    newest = max((_changed_at(table) for _, table in states), default=None)
     for path, table in states:
         try:
             require_whole(folder.parent.name, table)
         except DamagedTableError as error:
             passed_over.append(f"{path.name}: {error.found}")
         else:
-            changed_at = datetime.fromtimestamp(table.metadata.last_updated_ms / 1000, UTC)
-            return RestoredTable(folder.parent.name, path, changed_at, path == named, tuple(passed_over))
-    return RestoredTable(folder.parent.name, None, None, kept=False, passed_over=tuple(passed_over))
+            kept = path == named
+            return RestoredTable(folder.parent.name, path, _changed_at(table), kept, tuple(passed_over), newest)
+    return RestoredTable(folder.parent.name, None, None, kept=False, passed_over=tuple(passed_over), newest=newest)
+
+
+def _changed_at(table: StaticTable) -> datetime:
+    return datetime.fromtimestamp(table.metadata.last_updated_ms / 1000, UTC)
 
 
 def _read_states(folder: Path) -> tuple[list[tuple[Path, StaticTable]], list[str]]:

@@ -15,6 +15,7 @@ from pvfault_assets.assets.daily_tables import table_assets
 from pvfault_assets.assets.sources import source_assets
 from pvfault_assets.assets.topic import topic_asset, topic_sensor
 from pvfault_assets.assets.training import training_assets
+from pvfault_assets.assets.upkeep import upkeep_assets
 from pvfault_assets.automation import automation, judge_again
 from pvfault_assets.checks.every_date import every_date_check, looking_at_dates
 from pvfault_assets.checks.published import published_checks
@@ -24,7 +25,7 @@ from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.plant import Plant
 from pvfault_assets.resources.spark_runner import LocalSparkRunner, SparkRunner
-from pvfault_assets.schedules import every_day, materialise_day
+from pvfault_assets.schedules import every_day, every_week, maintain_tables, materialise_day
 
 
 def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, **resources: object) -> dg.Definitions:
@@ -53,14 +54,15 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
                 *training_assets(settings),
                 *source_assets(settings, retries),
                 *table_assets(settings, days, retries),
+                *upkeep_assets(retries),
             ],
             asset_checks=[
                 *published_checks(settings, days, retries),
                 freshness_check(settings),
                 every_date_check(settings),
             ],
-            jobs=[materialise_day, judge_again],
-            schedules=[every_day(timedelta(hours=settings.lateness_hours))],
+            jobs=[materialise_day, judge_again, maintain_tables],
+            schedules=[every_day(timedelta(hours=settings.lateness_hours)), every_week],
             sensors=[
                 *notifications(settings),
                 *automation(settings),

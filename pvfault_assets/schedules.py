@@ -1,7 +1,8 @@
 """When assets are made without anybody asking.
 
-The job that makes all of a day, and its daily schedule, which is stopped until somebody starts it, in Dagster's page or
-by `pvfault schedule on`. What is said to Dagster there is in `instance.py`.
+The job that makes all of a day, and its daily schedule, which `pvfault schedule on` starts too; the job that maintains
+the tables, and its weekly one. Both are stopped until somebody starts them. What is said to Dagster there is in
+`instance.py`.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import dagster as dg
 from pvfault.tables import DEVICE_DAYS
 from pvfault_assets.assets.topic import TOPIC
 from pvfault_assets.assets.training import TRAINING_WINDOWS
+from pvfault_assets.assets.upkeep import UPKEEP
 from pvfault_assets.freshness import NAME
 
 EVERY_DAY = "every_day"
@@ -21,9 +23,24 @@ materialise_day = dg.define_asset_job(
     # The network's training windows are made when somebody asks for them, not every day.
     # The check of what is due is about no date of a run.
     selection=dg.AssetSelection.all()
-    - dg.AssetSelection.assets(TRAINING_WINDOWS, TOPIC)
+    - dg.AssetSelection.assets(TRAINING_WINDOWS, TOPIC, UPKEEP)
     - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(DEVICE_DAYS.name), NAME)),
     description="Everything of one day (UTC): checks registry and model, then readings to verdicts.",
+)
+
+maintain_tables = dg.define_asset_job(
+    "maintain_tables",
+    selection=dg.AssetSelection.assets(UPKEEP),
+    description="Upkeep of all tables: expires old snapshots, deletes files that no table knows, merges small ones.",
+)
+
+every_week = dg.ScheduleDefinition(
+    name="every_week",
+    job=maintain_tables,
+    # Far from the hour after midnight at which a day is made; beside a running job it waits for its turn.
+    cron_schedule="0 12 * * 0",
+    execution_timezone="UTC",
+    description="Maintains the tables each Sunday at noon (UTC). Off until started.",
 )
 
 

@@ -20,6 +20,9 @@ from spark_jobs import files
 from spark_jobs.session import folder_of
 from spark_jobs.transient import raised_as_transient
 
+# Planning a date reads the manifests that may have files of it, and a list of all of them: of this length, each holds
+# the files of some weeks, and a year of them is a short list. [B]
+MANIFEST_SIZE, MANIFEST_BYTES = "commit.manifest.target-size-bytes", 64 * 2**10
 _PROPERTIES = {
     "format-version": "2",
     "write.wap.enabled": "true",
@@ -35,6 +38,7 @@ _PROPERTIES = {
     # A laptop that makes dates for years must not keep every metadata file of them.
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
+    MANIFEST_SIZE: str(MANIFEST_BYTES),
     # Runs of several dates commit to one table at once; by default the fifth that comes too late in a row fails.
     "commit.retry.num-retries": "20",
 }

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from pvfault.checks import predictions as checks
+from pvfault.checks.check import CheckResult
 from pvfault.faults import FAULTS
 from pvfault.locations import local_file
 from pvfault.readings import DEVICE_ID
@@ -66,6 +67,23 @@ def _predict(model: str) -> Callable:
         return found
 
     return to_predictions
+
+
+def audit_rows(spark: SparkSession, _config: JobConfig, day: date) -> publishing.RowAudits:
+    """How predictions of a date that are written once more are audited."""
+
+    def to_rows(predictions: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Counter]:
+        found = Counter()
+        for batch in predictions:
+            found.update(checks.count_verdicts(pa.Table.from_batches([batch])))
+            yield batch
+        return found
+
+    def judge(staged: publishing.Staged, tallies: list[Counter]) -> tuple[CheckResult, ...]:
+        windows = scans.count_rows(spark, SCALOGRAMS, day)
+        return checks.judge_predictions(staged.rows, sum(tallies, Counter()), windows)
+
+    return publishing.RowAudits(to_rows, judge)
 
 
 def _make_date(spark: SparkSession, model: str, version: str, day: date) -> DateReport:

@@ -33,6 +33,8 @@ NAME = "compute_scalograms"
 
 # Readings that are cut and transformed at once: about 50 devices, whose images take 10 MB.
 READINGS_AT_ONCE = 200_000
+# Scalograms that are written once more and are counted at once: their images take 16 MB.
+SCALOGRAMS_AT_ONCE = 1000
 # Devices that sent nothing whose windows are made at once.
 SILENT_AT_ONCE = 10_000
 # Readings of a task where they have to be brought together by a shuffle.
@@ -128,6 +130,24 @@ def to_scalograms(
         return tally
 
     return to_rows
+
+
+def audit_rows(spark: SparkSession, _config: JobConfig, day: date) -> publishing.RowAudits:
+    """How scalograms of a date that are written once more are audited, each device's in one task."""
+
+    def to_rows(scalograms: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
+        tally = Tally()
+        for devices in whole_devices(scalograms, SCALOGRAMS_AT_ONCE):
+            tally.add(devices)
+            yield from devices.to_batches()
+        return tally
+
+    def judge(staged: publishing.Staged, tallies: list[Tally]) -> tuple[CheckResult, ...]:
+        counts = sum((tally.counts for tally in tallies), Counter())
+        images = publishing.count_values(spark, staged, day, "scalogram")
+        return _audit(staged, counts, images, devices=counts["made"])
+
+    return publishing.RowAudits(to_rows, judge)
 
 
 def _lineage(registry: Registry, readings_making: str | None) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ from pvfault.checks import readings as checks
 from pvfault.checks.check import CheckResult
 from pvfault.data_files import FileError
 from pvfault.dates import DAY_MS, date_of_ms, midnight_ms
-from pvfault.readings import AVRO_LENGTH, DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE
+from pvfault.readings import AVRO_LENGTH, DEVICE_ID, DEVICE_ID_LENGTH, MEASUREMENTS, PLAUSIBLE, TIMESTAMP
 from pvfault.tables import QUARANTINE, READINGS
 from pvfault.versions import code_version
 from spark_jobs import catalog, publishing, scans
@@ -152,6 +152,19 @@ class Tally:
             readings = claimed[found.is_reading]
             _count_dates(ends, found.time_ms[readings], offsets[found.is_reading][readings], partition, assignment)
 
+    def count_readings(self, readings: pa.RecordBatch) -> None:
+        """Count readings of the date that are no records any more."""
+        low, high = _plausible()
+        device = readings.column(DEVICE_ID).dictionary_encode()
+        hour = readings.column(TIMESTAMP).cast(pa.int64()).to_numpy() // 3_600_000_000 % 24
+        place = device.indices.to_numpy().astype(np.int64) * 24 + hour
+        given = np.bincount(place, minlength=24 * len(device.dictionary)).reshape(-1, 24)
+        for name, counts in zip(device.dictionary.to_pylist(), given, strict=True):
+            self.hours[name] = self.hours.get(name, 0) + counts
+        values = np.column_stack([readings.column(name).to_numpy() for name in MEASUREMENTS])
+        self.implausible += np.count_nonzero(~((values >= low) & (values <= high)), axis=0)
+        self.on_date += readings.num_rows
+
     @property
     def quarantined(self) -> int:
         """Records of the date's own part that are no readings."""
@@ -179,12 +192,17 @@ def _count_dates(ends: Ends, time_ms: np.ndarray, offsets: np.ndarray, partition
         ends.note(day, len(stand), int(np.count_nonzero(unread)), int(where.min()), int(where.max()) + 1)
 
 
+def _plausible() -> np.ndarray:
+    """The lowest and the highest values that can have been measured, in the order of `MEASUREMENTS`."""
+    return np.array([PLAUSIBLE[name] for name in MEASUREMENTS], np.float32).T
+
+
 def _to_readings(assignment: Assignment) -> Callable:
     """From records to the date's readings, each (deviceID, timestamp) once, sorted, and a `Tally`.
 
     Of duplicates, the one that its task reads first stays, so that a re-run gives the same table.
     """
-    low, high = np.array([PLAUSIBLE[name] for name in MEASUREMENTS], np.float32).T
+    low, high = _plausible()
 
     def to_readings(records: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         tally = Tally()
@@ -201,6 +219,28 @@ def _to_readings(assignment: Assignment) -> Callable:
         return tally
 
     return to_readings
+
+
+def audit_rows(spark: SparkSession, config: JobConfig, day: date) -> publishing.RowAudits:
+    """How readings of a date that are written once more are audited, each device's in one task."""
+    devices = config.read_registry().devices
+
+    def to_rows(readings: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
+        tally = Tally()
+        for batch in readings:
+            tally.count_readings(batch)
+            yield batch
+        return tally
+
+    def judge(staged: publishing.Staged, tallies: list[Tally]) -> list[CheckResult]:
+        counts = _sum_up(tallies)
+        return [
+            checks.judge_silence(staged.rows, len(devices), day, allowed=config.allow_fewer),
+            _not_fewer(spark, counts.hours, day, allowed=config.allow_fewer),
+            *_audit(counts, staged.rows, devices),
+        ]
+
+    return publishing.RowAudits(to_rows, judge)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,24 @@ class Staged:
     files: int = 0
 
 
+@dataclass(frozen=True)
+class RowAudits:
+    """How rows of a date that are there already are audited when they are written once more.
+
+    That is as far as rows tell: what became of records, or what a date was judged beside, they do not.
+
+    Attributes
+    ----------
+    to_rows : callable
+        As `write` takes it: gives the rows as they come, and a tally at last.
+    judge : callable
+        From what is staged, and the tallies of all tasks, to a sequence of AuditResult.
+    """
+
+    to_rows: Callable
+    judge: Callable
+
+
 def read_staged(spark: SparkSession, staged: Staged, day: date) -> DataFrame:
     """The rows of a date as they will be once they are published."""
     rows = spark.read.option("snapshot-id", staged.snapshot_id).table(catalog.name_of(staged.table))

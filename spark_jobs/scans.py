@@ -150,10 +150,11 @@ def count_rows(spark: SparkSession, table: Table, day: date) -> int:
     return read(spark, table, day).count()
 
 
-def files_of(spark: SparkSession, table: Table, *days: date) -> list[DataFile]:
-    """The data files of a date, or of several, from the table's metadata alone."""
+def files_of(spark: SparkSession, table: Table, *days: date, snapshot_id: int | None = None) -> list[DataFile]:
+    """The data files of a date, or of several, from the table's metadata alone; as an older snapshot had them."""
     require_whole(spark, table)
     iceberg = catalog.load(spark, table)
+    scan = iceberg.newScan() if snapshot_id is None else iceberg.newScan().useSnapshot(snapshot_id)
     return [
         DataFile(
             day,
@@ -164,7 +165,7 @@ def files_of(spark: SparkSession, table: Table, *days: date) -> list[DataFile]:
             file.format().toString() == "PARQUET" and task.deletes().isEmpty() and task.residual().toString() == "true",
         )
         for day in days
-        for task in plan(spark, iceberg.newScan(), table, day)
+        for task in plan(spark, scan, table, day)
     ]
 
 

@@ -74,6 +74,18 @@ def _verdicts(day: date, registry: Registry) -> Callable:
     return to_device_days
 
 
+def audit_rows(spark: SparkSession, _config: JobConfig, day: date) -> publishing.RowAudits:
+    """How verdicts of a date that are written once more are audited."""
+
+    def to_rows(verdicts: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
+        yield from verdicts
+
+    def judge(staged: publishing.Staged, _tallies: list) -> tuple[CheckResult, ...]:
+        return _judge_verdicts(spark, _sum_up(spark, staged, day), day)
+
+    return publishing.RowAudits(to_rows, judge)
+
+
 def _origins(hours: pa.Table) -> set[Origin]:
     """What the predictions of some hours come from, and what the scalograms beside them do."""
     columns = [(*INHERITED,), tuple(f"{_BESIDE}{name}" for name in INHERITED)]
@@ -91,12 +103,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         return publishing.publish_audited(spark, staged, (), {})
     found = _sum_up(spark, staged, day)
     audits = (
-        *checks.judge_verdicts(
-            rows=found["rows"],
-            devices=found["devices"],
-            predicted=scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count(),
-            verdicts=found,
-        ),
+        *_judge_verdicts(spark, found, day),
         _judge_origins(set().union(*origins), registry),
     )
     figures = {
@@ -106,6 +113,11 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
         "lost_kwh": round(found["lost_kwh"] or 0.0, 1),
     }
     return publishing.publish_audited(spark, staged, audits, figures)
+
+
+def _judge_verdicts(spark: SparkSession, found: dict, day: date) -> tuple[CheckResult, ...]:
+    predicted = scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count()
+    return checks.judge_verdicts(rows=found["rows"], devices=found["devices"], predicted=predicted, verdicts=found)
 
 
 def _sum_up(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:

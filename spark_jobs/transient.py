@@ -29,9 +29,13 @@ _SILENT = re.compile(
     r"|Cannot fetch record for offset .*"
 )
 _HELD = re.compile(r"\[SQLITE_BUSY\w*\]")
-# in Iceberg's own words: what this run has staged replaces what is not there any more
+# in Iceberg's own words: what this run has staged replaces what is not there any more, or is itself not there any more
 _REPLACED = re.compile(r"Cannot cherry-pick .*|Missing required files to delete.*")
-_OUTRUN = re.compile(r"CommitFailedException: .*")
+_EXPIRED = re.compile(r"Cannot apply unknown WAP ID .*")
+_OUTRUN = re.compile(
+    r"CommitFailedException: .*|Cannot commit rewrite because of .*|Deleted manifest .* could not be found .*"
+    r"|Manifest is missing: .*"
+)
 
 
 @contextmanager
@@ -82,6 +86,11 @@ def _reason(error: str) -> str | None:
         return (
             f"another run has made the same date meanwhile ({replaced[0].strip()}); this one has to make it again, "
             "from what is there now"
+        )
+    if expired := _EXPIRED.search(error):
+        return (
+            f"what this run has staged was expired before it was published ({expired[0].strip()}); it has to be made "
+            "again"
         )
     if outrun := _OUTRUN.search(error):
         return (

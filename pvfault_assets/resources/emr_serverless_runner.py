@@ -94,7 +94,7 @@ class EmrServerlessRunner:
         """
         log_bucket = self._settings.bucket("log")
         jobs = EmrJobs(self._amazon, self._patience, self._settings.emr_application_id, context.log)
-        name = _name(job, context)
+        name = _name(job, dates, context)
         since = _asked_for(name.origin, context)
         found = jobs.find(name, since)
         token = found["name"].split()[-1] if found else name.token
@@ -306,13 +306,14 @@ def _copy_logs(logs: Sequence[DriverLog]) -> None:
         log.copy_new()
 
 
-def _name(job: str, context: dg.AssetExecutionContext) -> JobName:
+def _name(job: str, dates: Sequence[date], context: dg.AssetExecutionContext) -> JobName:
     """The name of this attempt: the same in a process that takes the attempt up again.
 
     Its dates are those of the step, some of which may be made already: so a job run is found again that was started
-    when none was.
+    when none was. A step without dates is named by those of the job.
     """
-    run, dates = context.run, dates_of_step(context)
+    run = context.run
+    dates = dates_of_step(context) if context.assets_def.partitions_def else dates
     attempt = f"{run.run_id}|{context.asset_key.to_user_string()}|{context.retry_number}"
     days = f"{min(dates)}..{max(dates)}"
     token = hashlib.sha256(attempt.encode()).hexdigest()[:32]

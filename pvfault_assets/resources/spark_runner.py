@@ -14,13 +14,16 @@ from dagster_pyspark import LazyPySparkResource
 
 from pvfault.settings import Settings
 from pvfault_gateway.msk import find_brokers
-from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
+from spark_jobs import classify_faults, compute_scalograms, ingest_readings, maintain_tables, summarise_device_days
 from spark_jobs.job import DateReport, JobConfig, OnDate
 from spark_jobs.messages import from_message, to_message
 from spark_jobs.session import prepare_session, spark_config
 from spark_jobs.transient import raised_as_transient
 
-_JOBS = {job.NAME: job.run for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)}
+_JOBS = {
+    job.NAME: job.run
+    for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days, maintain_tables)
+}
 
 
 class SparkRunner(Protocol):

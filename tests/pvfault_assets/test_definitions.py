@@ -29,6 +29,7 @@ GRAPH = {
     "scalograms": ("silver", {"spark", "iceberg"}, {"readings", "device_registry"}),
     "predictions": ("gold", {"spark", "tensorflow", "iceberg"}, {"scalograms", "lenet_model"}),
     "device_days": ("gold", {"spark", "iceberg"}, {"predictions", "scalograms", "device_registry"}),
+    "table_upkeep": ("upkeep", {"spark", "iceberg"}, set()),
 }
 TABLES = {"readings", "scalograms", "predictions", "device_days"}
 CHECKS = {
@@ -107,9 +108,11 @@ def test_tables_are_cut_into_the_same_days_and_backfilled_in_runs_of_a_month(def
     assert {graph.get(dg.AssetKey(name)).backfill_policy for name in TABLES} == {dg.BackfillPolicy.multi_run(31)}
 
 
-def test_every_table_is_made_in_the_pool_that_limits_jobs(definitions):
+def test_every_table_is_made_and_maintained_in_the_pool_that_limits_jobs(definitions):
     graph = definitions.resolve_asset_graph()
-    assert [graph.get(dg.AssetKey(name)).pools for name in sorted(TABLES)] == [{"spark"}] * len(TABLES)
+    assert {frozenset(graph.get(dg.AssetKey(name)).pools) for name in {*TABLES, "table_upkeep"}} == {
+        frozenset({"spark"})
+    }
 
 
 def test_every_check_is_one_of_its_asset_and_stops_no_other_date(definitions):
@@ -239,7 +242,16 @@ def test_the_daily_job_makes_everything_but_what_the_network_is_trained_on(defin
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(GRAPH) - {
         "readings_topic",
         "training_windows",
+        "table_upkeep",
     }
+
+
+def test_upkeep_is_a_job_of_its_own_every_week_that_is_off_until_started(definitions):
+    job = definitions.resolve_job_def("maintain_tables")
+    assert [key.to_user_string() for key in job.asset_layer.executable_asset_keys] == ["table_upkeep"]
+    schedule = definitions.resolve_schedule_def("every_week")
+    assert (schedule.job_name, schedule.cron_schedule) == ("maintain_tables", "0 12 * * 0")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
 def test_the_runner_of_jobs_can_be_replaced(settings):

@@ -180,6 +180,21 @@ def test_a_day_is_reported_with_what_its_job_run_took_and_costs(run, program, em
     assert "oken=" not in log_of(instance, result)
 
 
+def test_a_job_without_dates_of_its_own_is_a_job_run_too(aws, settings, emr, instance):
+    """Upkeep is of all dates at once, and is told with what it costs like any other job."""
+    counts = '{"readings": {"snapshots": 3}}'
+    program = f"with connected_to_dagster() as send:\n    report(send, published=False, figures={counts})\n"
+    upload_release(aws, {"jobs/maintain_tables.py": (PREAMBLE + program).encode(), "jars/none.jar": EMPTY_JAR})
+    definitions = build_definitions(settings, spark=EmrServerlessRunner(settings, HURRY))
+    result = definitions.resolve_job_def("maintain_tables").execute_in_process(instance=instance)
+    (event,) = result.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    assert [row.data for row in metadata["tables"].records] == [{"table": "readings", "snapshots": 3}]
+    assert metadata["job_run_dollars"].value > 0
+    (job_run,) = emr.runs
+    assert job_run.request["jobDriver"]["sparkSubmit"]["entryPoint"].endswith("/jobs/maintain_tables.py")
+
+
 def test_a_range_is_one_job_run_and_each_date_has_its_own_figures(run, program, emr, instance):
     program(REPORTS)
     made = materialisations(instance, result := run("2024-06-29", "2024-07-02"))

@@ -155,3 +155,19 @@ def test_every_check_has_a_result_for_every_day(made):
     checks = evaluations(made, "predictions")
     assert {day for _, day in checks} == set(DAYS[1:])
     assert all(check.passed for check in checks.values() if check.blocking)
+
+
+def test_upkeep_runs_as_a_job_over_glue_and_s3_and_changes_no_row(made, settings, account):
+    account, *_ = account
+    before = {table: read_dates(settings, table, DAYS) for table in (READINGS, DEVICE_DAYS)}
+    left = f"{READINGS.name}/data/young.parquet"
+    account.client("s3").put_object(Bucket=account.bucket("raw"), Key=left, Body=b"of a job that runs")
+    job = build_definitions(settings, spark=EmrServerlessRunner(settings, PATIENCE)).resolve_job_def("maintain_tables")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance)
+    (event,) = result.get_asset_materialization_events()
+    rows = {row.data["table"]: row.data for row in event.materialization.metadata["tables"].records}
+    assert rows.keys() == {table.name for table in TABLES}
+    assert {row["orphans"] for row in rows.values()} == {0}
+    assert left in account.objects("raw")
+    assert {table: read_dates(settings, table, DAYS) for table in before} == before

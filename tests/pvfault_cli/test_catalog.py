@@ -1,5 +1,8 @@
-"""`pvfault catalog restore`: the way back from a catalog that is lost, and from a table of which a file is."""
+"""`pvfault catalog`: its backup, the way back from a catalog that is lost, and from a table of which a file is."""
 
+import sqlite3
+import threading
+from contextlib import closing
 from datetime import date
 
 import pytest
@@ -111,6 +114,90 @@ def test_without_tables_there_is_nothing_to_restore(make_settings, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_catalog_of_aws_is_not_restored_here():
-    refused = run("catalog", "restore", env=ON_AWS)
+@pytest.mark.parametrize("command", [["restore"], ["backup", "copy.db"]])
+def test_the_catalog_of_aws_is_not_looked_after_here(command):
+    refused = run("catalog", *command, env=ON_AWS)
     assert (refused.exit_code, "the catalog is Glue's" in refused.stderr) == (2, True)
+
+
+@pytest.fixture
+def catalog(settings):
+    """The commands, for the tables of the test."""
+    return lambda *arguments: run("catalog", *arguments, env={"PVFAULT_HOME": str(settings.home)})
+
+
+def test_a_backup_is_put_back_and_says_what_it_does_not_know(settings, catalog, tmp_path):
+    """Back it goes to the backup's moment, and on from there; nothing later is lost in silence."""
+    copy = tmp_path / "copy.db"
+    done = catalog("backup", copy)
+    assert (done.exit_code, done.stdout) == (0, f"{copy}: device_days.\n"), done.output
+    with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}") as tables:
+        tables.load_table("pvfault.device_days").delete("date = '2024-06-01'")
+    settings.catalog.write_bytes(b"no database any more" * 50)
+    settings.catalog.with_name(f"{settings.catalog.name}-journal").write_bytes(b"of a process that was killed")
+    restored = catalog("restore", "--from", copy)
+    assert restored.exit_code == 0, restored.output
+    assert "which the backup does not" in restored.stderr
+    assert days_of(settings) == DAYS
+    with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}") as tables:
+        tables.load_table("pvfault.device_days").delete("date = '2024-06-02'")
+    assert days_of(settings) == [DAYS[0], DAYS[2]]
+    assert "there is no folder" in catalog("backup", tmp_path / "absent" / "copy.db").stderr
+
+
+def test_a_backup_beside_a_writer_is_of_one_moment(settings, catalog, tmp_path):
+    stop, problems = threading.Event(), []
+
+    def write():
+        with closing(sqlite3.connect(settings.catalog, timeout=60, isolation_level=None)) as writer:
+            number = 0
+            while not stop.wait(0.005):
+                # Pages at both ends of the file change in one commit.
+                writer.execute("BEGIN IMMEDIATE")
+                for name in (f"first{number % 9}", f"second{number % 9}"):
+                    writer.execute(
+                        "INSERT OR REPLACE INTO iceberg_namespace_properties VALUES ('lake', ?, 'key', ?)",
+                        (name, f"{number:03000}"),
+                    )
+                writer.execute("COMMIT")
+                number += 1
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        for number in range(5):
+            copy = tmp_path / f"copy{number}.db"
+            done = catalog("backup", copy)
+            assert done.exit_code == 0, done.output
+            with closing(sqlite3.connect(copy)) as found:
+                problems += [row for row in found.execute("PRAGMA integrity_check") if row != ("ok",)]
+                assert found.execute("SELECT table_name FROM iceberg_tables").fetchall() == [("device_days",)]
+                both = "SELECT max(property_value) FROM iceberg_namespace_properties WHERE namespace GLOB ?"
+                first, second = (found.execute(both, (name,)).fetchone() for name in ("first*", "second*"))
+                assert first == second
+    finally:
+        stop.set()
+        writing.join()
+    assert problems == []
+
+
+def test_a_good_backup_is_not_replaced_by_a_catalog_that_is_lost(settings, catalog, tmp_path):
+    copy = tmp_path / "copy.db"
+    assert catalog("backup", copy).exit_code == 0
+    before = copy.read_bytes()
+    settings.catalog.write_bytes(b"")
+    refused = catalog("backup", copy)
+    assert (refused.exit_code, "pvfault catalog restore" in refused.stderr) == (2, True)
+    assert copy.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == ["copy.db"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 9000])
+def test_what_is_no_backup_leaves_the_catalog_as_it_is(settings, catalog, tmp_path, content):
+    copy = tmp_path / "copy.db"
+    if content is not None:
+        copy.write_bytes(content)
+    before = settings.catalog.read_bytes()
+    refused = catalog("restore", "--from", copy)
+    assert (refused.exit_code, str(copy) in refused.stderr) == (2, True)
+    assert settings.catalog.read_bytes() == before

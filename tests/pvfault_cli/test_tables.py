@@ -1,12 +1,20 @@
 """`pvfault tables`: what it says of tables, and by which exit code a script knows."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import date
 
 import pytest
 
+from pvfault.tables import READINGS
+from spark_jobs import catalog, publishing
+from tests.conftest import PROJECT
+from tests.pvfault.test_settings import ON_AWS
 from tests.pvfault_api.helpers import day_of, make_table
 from tests.pvfault_cli.test_main import run
+from tests.spark_jobs.helpers import DEVICES, make_readings, rows_of, stage_table
 
 
 @pytest.fixture
@@ -57,3 +65,59 @@ def test_verify_ends_with_0_1_or_2(tables, settings):
 def test_a_wrong_date_is_one_message(tables, dates, found):
     refused = tables("verify", "--date", dates)
     assert (refused.exit_code, found in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["rollback", "--date", "2024-06-01..2024-06-02"], "expected one date"),
+        (["rollback", "--date", "2024-06-01", "--table", "images"], "expected one of readings, scalograms"),
+        (["rollback", "--date", "2024-06-01", "--as-of", "yesterday"], "expected the id of a snapshot, or a time"),
+        (["release-quarantine", "--date", "june"], "expected a date as in"),
+    ],
+)
+def test_what_writes_is_refused_before_spark_starts(tables, arguments, found):
+    refused = tables(*arguments)
+    assert (refused.exit_code, found in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [["maintain"], ["rollback", "--date", "2024-06-01"]])
+def test_without_tables_nothing_is_made(command, tmp_path):
+    refused = run("tables", *command, env={"PVFAULT_HOME": str(tmp_path)})
+    assert (refused.exit_code, "there are no tables in" in refused.stderr) == (2, True)
+    assert not list(tmp_path.iterdir())
+    refused = run("tables", *command, env=ON_AWS)
+    assert (refused.exit_code, "table_upkeep" in refused.stderr) == (2, True)
+
+
+@pytest.mark.spark
+def test_a_date_goes_back_and_upkeep_is_told_from_the_command_line(spark, lake_settings):
+    """In a process of its own, beside the session of somebody else."""
+    catalog.create_tables(spark)
+    day = date(2017, 5, 1)
+    for devices in (DEVICES[:1], DEVICES[:2]):
+        rows = make_readings(day, devices, 600).sort_by([("deviceID", "ascending"), ("timestamp", "ascending")])
+        publishing.publish(spark, stage_table(spark, rows, READINGS, day))
+
+    def pvfault(*arguments):
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "PVFAULT_JARS": str(lake_settings.jars),
+                       "PVFAULT_HOME": str(lake_settings.home), "COLUMNS": "100"}  # fmt: skip
+        command = [sys.executable, "-c", "from pvfault_cli.main import main; main()", "tables", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    refused = pvfault("rollback", "--date", str(day))
+    assert refused.returncode == 2, refused.stderr
+    assert f"`readings` of {day} stays as it is: not_fewer_readings_than_before: 144 readings" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    done = pvfault("rollback", "--date", str(day), "--allow-fewer")
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first.startswith(f"`readings` of {day} is as in snapshot ")
+    assert last == "Materialise next, of the same date: scalograms, predictions, device_days."
+    assert set(rows_of(lake_settings, READINGS, day)["deviceID"].to_pylist()) == {DEVICES[0]}
+    told = pvfault("maintain")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.split()[:2] == ["table", "snapshots"]
+    assert "Nothing of this is done yet" in told.stdout
+    released = pvfault("release-quarantine", "--date", str(day))
+    assert released.stdout == f"`quarantine` of {day}: 0 records are readings now, 0 are not.\n"

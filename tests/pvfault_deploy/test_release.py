@@ -54,7 +54,9 @@ def test_the_same_content_gives_the_same_release_wherever_and_whenever_it_is_pac
 
 def test_a_release_has_what_jobs_need_and_its_checksums(checkout):
     release = pack_checkout(checkout)
-    jobs = ("classify_faults", "compute_scalograms", "ingest_readings", "summarise_device_days")
+    jobs = (
+        "classify_faults", "compute_scalograms", "ingest_readings", "maintain_tables", "summarise_device_days",
+    )  # fmt: skip
     assert {f"jobs/{job}.py" for job in jobs} <= set(release.files)
     assert "jobs/publishing.py" not in release.files
     assert {name for name in release.files if not name.startswith("jobs/")} == {
