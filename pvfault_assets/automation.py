@@ -16,11 +16,10 @@ from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS
 from pvfault_api.states import MADE, STALE, Lake, read_lake, states_of
-from pvfault_assets.assets.daily_tables import DATES_PER_RUN
-from pvfault_assets.partitions import RANGE_END, RANGE_START
+from pvfault_assets.partitions import DATES_PER_RUN, tags_of
 from pvfault_assets.schedules import materialise_day
 
-# Of one device at 20 s, an hour: fewer late readings hardly change a verdict. they stay late.
+# Of one device at 20 s, an hour: fewer late readings hardly change a verdict, and `pvfault status` names them.
 LATE_AT_LEAST = 180
 # Of a tick; the next one asks for the others.
 _RUNS_AT_ONCE = 12
@@ -107,9 +106,7 @@ def _request(days: Sequence[date], found: dict[date, str]) -> dg.RunRequest:
     """A run of some dates, known by these and by what each of them is: the same is asked for once."""
     state = "\n".join(f"{day} {found[day]}" for day in days)
     key = f"{days[0]} to {days[-1]}, {hashlib.sha256(state.encode()).hexdigest()[:12]}"
-    if len(days) == 1:
-        return dg.RunRequest(run_key=key, partition_key=str(days[0]))
-    return dg.RunRequest(run_key=key, tags={RANGE_START: str(days[0]), RANGE_END: str(days[-1])})
+    return dg.RunRequest(run_key=key, tags=tags_of(days[0], days[-1]))
 
 
 def _runs_of(days: Sequence[date]) -> Iterator[list[date]]:

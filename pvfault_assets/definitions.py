@@ -20,7 +20,6 @@ from pvfault_assets.automation import automation, judge_again
 from pvfault_assets.checks.every_date import every_date_check, looking_at_dates
 from pvfault_assets.checks.published import published_checks
 from pvfault_assets.failures import RETRIES
-from pvfault_assets.freshness import freshness_check, freshness_sensor
 from pvfault_assets.notifications import notifications
 from pvfault_assets.partitions import daily
 from pvfault_assets.resources.plant import Plant
@@ -58,7 +57,6 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
             ],
             asset_checks=[
                 *published_checks(settings, days, retries),
-                freshness_check(settings),
                 every_date_check(settings),
             ],
             jobs=[materialise_day, judge_again, maintain_tables],
@@ -66,7 +64,6 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
             sensors=[
                 *notifications(settings),
                 *automation(settings),
-                freshness_sensor(settings),
                 looking_at_dates(settings),
                 topic_sensor(settings),
             ],

@@ -26,7 +26,6 @@ from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.fleet import Fleet, read_fleet
 from pvfault_assets.channels import Channel, NotAcceptedError, UnansweredError, WrongMessageError, channel_of
-from pvfault_assets.freshness import NAME as DUE
 from pvfault_assets.partitions import dates_of_run
 
 TAG = "pvfault/notification"
@@ -223,8 +222,7 @@ def _outcome(instance, record):
             made[date.fromisoformat(event.partition)].append(event.asset_key.to_user_string())
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
-            # What is due is no news of a run, which may be of any dates.
-            if not check.passed and not check.blocking and check.check_name != DUE:
+            if not check.passed and not check.blocking:
                 of_day = f"{check.partition}: " if check.partition else ""
                 asset = check.asset_key.to_user_string()
                 warnings.append(f"{of_day}{asset}, {check.check_name}: {check.description}")

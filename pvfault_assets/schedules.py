@@ -10,21 +10,16 @@ from datetime import timedelta
 
 import dagster as dg
 
-from pvfault.tables import DEVICE_DAYS
 from pvfault_assets.assets.topic import TOPIC
 from pvfault_assets.assets.training import TRAINING_WINDOWS
 from pvfault_assets.assets.upkeep import UPKEEP
-from pvfault_assets.freshness import NAME
 
 EVERY_DAY = "every_day"
 
 materialise_day = dg.define_asset_job(
     "materialise_day",
     # The network's training windows are made when somebody asks for them, not every day.
-    # The check of what is due is about no date of a run.
-    selection=dg.AssetSelection.all()
-    - dg.AssetSelection.assets(TRAINING_WINDOWS, TOPIC, UPKEEP)
-    - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(DEVICE_DAYS.name), NAME)),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(TRAINING_WINDOWS, TOPIC, UPKEEP),
     description="Everything of one day (UTC): checks registry and model, then readings to verdicts.",
 )
 

@@ -13,6 +13,7 @@ from tests.standins.spark import SparkStandIn
 DAYS = days(1, 5)
 LATE, OTHER_NETWORK = "make_late_dates_again", "judge_history_again"
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+ONE = "dagster/partition"
 
 
 @pytest.fixture
@@ -40,10 +41,7 @@ def tick(plant, instance):
 
 def dates_of(requests):
     """First and last date of each run that is asked for."""
-    return [
-        (request.partition_key or request.tags[START], request.partition_key or request.tags[END])
-        for request in requests
-    ]
+    return [tuple(request.tags.get(ONE) or request.tags[edge] for edge in (START, END)) for request in requests]
 
 
 def run_keys(requests):

@@ -70,7 +70,6 @@ CHECKS = {
     ("device_days", "verdicts_are_of_the_network"): False,
     ("device_days", "verdicts_are_like_those_before"): False,
     ("device_days", "verdicts_stay"): False,
-    ("device_days", "newest_date_that_is_due_is_made"): False,
 }
 # Of all dates together, beside those of each date.
 OF_ALL_DATES = {("device_days", "every_date_is_good"): False}

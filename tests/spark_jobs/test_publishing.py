@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pyarrow as pa
@@ -165,14 +166,16 @@ def test_a_run_killed_between_stage_and_publish_leaves_the_old_table(tables, lak
 
 def test_a_new_column_is_added_to_the_table_that_is_there(tables, lake_settings, monkeypatch):
     """An operator's tables outlive the release that made them."""
-    first = Table("evolving", pa.schema([pa.field("date", pa.date32(), nullable=False)]), ("date",), "date", "gold")
-    wider = Table("evolving", first.schema.append(pa.field("note", pa.string())), ("date",), "date", "gold")
+    schema, texts = pa.schema([pa.field("date", pa.date32(), nullable=False)]), {"date": "The date."}
+    first = Table("evolving", schema, ("date",), "date", "gold", texts)
+    wider = replace(first, schema=schema.append(pa.field("note", pa.string())), descriptions={**texts, "note": "New."})
     monkeypatch.setattr(catalog, "TABLES", (first,))
     catalog.create_tables(tables)
     publishing.publish(tables, stage_rows(tables.createDataFrame([(DAY,)], catalog.spark_schema(first)), first, DAY))
     monkeypatch.setattr(catalog, "TABLES", (wider,))
     catalog.create_tables(tables)
     assert rows_of(lake_settings, wider, DAY).to_pylist() == [{"date": DAY, "note": None}]
+    assert [column.doc for column in load(lake_settings, wider).schema().fields] == ["The date.", "New."]
 
 
 def test_nothing_is_staged_of_no_rows(tables):
