@@ -7,23 +7,16 @@ AWS (`emr_serverless_runner.py`).
 import json
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dagster as dg
-from dagster_pyspark import LazyPySparkResource
 
 from pvfault.settings import Settings
 from pvfault_gateway.msk import find_brokers
-from spark_jobs import classify_faults, compute_scalograms, ingest_readings, maintain_tables, summarise_device_days
-from spark_jobs.job import DateReport, JobConfig, OnDate
-from spark_jobs.messages import from_message, to_message
-from spark_jobs.session import prepare_session, spark_config
-from spark_jobs.transient import raised_as_transient
 
-_JOBS = {
-    job.NAME: job.run
-    for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days, maintain_tables)
-}
+if TYPE_CHECKING:
+    from spark_jobs.job import DateReport, OnDate
 
 
 class SparkRunner(Protocol):
@@ -34,7 +27,7 @@ class SparkRunner(Protocol):
         job: str,
         dates: Sequence[date],
         context: dg.AssetExecutionContext,
-        on_date: OnDate,
+        on_date: "OnDate",
         *,
         allow_fewer: bool = False,
     ) -> dict[str, Any]:
@@ -83,19 +76,28 @@ class LocalSparkRunner:
         job: str,
         dates: Sequence[date],
         context: dg.AssetExecutionContext,  # noqa: ARG002 - this process logs to its run by itself
-        on_date: OnDate,
+        on_date: "OnDate",
         *,
         allow_fewer: bool = False,
     ) -> dict[str, Any]:
         """Run a job; the first one starts the session, which all later ones of the process share."""
+        # Here, because definitions are loaded far more often than jobs are run.
+        from dagster_pyspark import LazyPySparkResource
+
+        from spark_jobs.job import JobConfig
+        from spark_jobs.session import prepare_session, spark_config
+        from spark_jobs.transient import raised_as_transient
+
         prepare_session(self._settings)
         pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
         config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
         with raised_as_transient():
-            _JOBS[job](pyspark.spark_session, config, lambda report: on_date(_sent(report)))
+            import_module(f"spark_jobs.{job}").run(pyspark.spark_session, config, lambda report: on_date(_sent(report)))
         return {}
 
 
-def _sent(report: DateReport) -> DateReport:
+def _sent(report: "DateReport") -> "DateReport":
     """A report as it would come from another machine, so that a laptop finds what would be lost on that way."""
+    from spark_jobs.messages import from_message, to_message
+
     return from_message(json.loads(json.dumps(to_message(report))))
