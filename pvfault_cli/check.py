@@ -9,8 +9,8 @@ import typer
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
+from pvfault_cli.dates import parse_dates
 from pvfault_cli.messages import count, prepare_output, read_settings
-from pvfault_cli.tables import parse_dates
 
 if TYPE_CHECKING:
     from pvfault_api.checking import Checked

@@ -12,8 +12,9 @@ import typer
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
+from pvfault_cli.dates import parse_dates
 from pvfault_cli.messages import count, describe_dates, print_error, read_settings
-from pvfault_cli.runs import Watch, parse_dates, require_over
+from pvfault_cli.runs import Watch, require_over
 from pvfault_cli.signals import ending_on_signals
 
 # As `pvfault.tables.MADE_OF` has the tables, and `pvfault_api.states` the states; neither is loaded for `--help`.
@@ -49,7 +50,8 @@ def materialise(
     if allow_fewer and asset not in (None, Asset.readings):
         raise PvfaultError(f"--allow-fewer is about `readings`, and --asset {asset} leaves these as they are.")
     settings = read_settings()
-    first, last = parse_dates(dates)
+    days = parse_dates(dates)
+    first, last = days[0], days[-1]
     require_over(settings, first, last)
     _make(settings, [(first, last, asset or "")], allow_fewer=allow_fewer)
 
@@ -70,7 +72,8 @@ def backfill(
     Example: `pvfault backfill --date 2024-01-01..2024-06-30 --only stale`
     """
     settings = read_settings()
-    first, last = parse_dates(dates)
+    days = parse_dates(dates)
+    first, last = days[0], days[-1]
     require_over(settings, first, last)
     spans = [(first, last, "")]
     if only:

@@ -1,40 +1,11 @@
 """Runs that a command starts: of which dates, how far they are, and what came of them."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_cli.steps import Steps
-
-_DATES = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?")
-
-
-def parse_dates(text: str) -> tuple[date, date]:
-    """Read the value of --date: the first and the last of some days.
-
-    Raises
-    ------
-    PvfaultError
-        If it is not D or D..D, or ends before it begins.
-
-    Examples
-    --------
-    >>> parse_dates("2024-06-01..2024-06-03")
-    (datetime.date(2024, 6, 1), datetime.date(2024, 6, 3))
-    """
-    found = _DATES.fullmatch(text)
-    try:
-        first, last = (date.fromisoformat(day) for day in (found[1], found[2] or found[1]))
-    except (TypeError, ValueError) as error:
-        raise PvfaultError(
-            f"--date is {text!r}; expected a day, as in 2024-06-01, or the first and the last of some, as in "
-            "2024-06-01..2024-06-30."
-        ) from error
-    if last < first:
-        raise PvfaultError(f"--date ends before it begins: {text}. Write the earlier day first.")
-    return first, last
 
 
 def require_over(settings: Settings, first: date, last: date) -> None:

@@ -7,13 +7,14 @@ runs that is safe, each waits for its turn.
 import json
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import AWS
+from pvfault_cli.dates import parse_dates
 from pvfault_cli.messages import count, read_settings
 
 app = typer.Typer(invoke_without_command=True)
@@ -149,31 +150,6 @@ def release_quarantine(
     if released.dates:
         dates = ", ".join(str(report.day) for report in released.dates)
         typer.echo(f"Materialise next, of {dates}: {', '.join(CHAIN[1:])}.")
-
-
-def parse_dates(text: str) -> list[date]:
-    """The dates that a `--date` names.
-
-    Raises
-    ------
-    PvfaultError
-        If it is no date and no range of them.
-
-    Examples
-    --------
-    >>> [str(day) for day in parse_dates("2024-02-28..2024-03-01")]
-    ['2024-02-28', '2024-02-29', '2024-03-01']
-    """
-    first, dots, last = text.partition("..")
-    try:
-        start, end = date.fromisoformat(first), date.fromisoformat(last if dots else first)
-    except ValueError as error:
-        raise PvfaultError(
-            f"--date is {text!r}; expected a date as in 2024-06-01, or a range as in 2024-06-01..2024-06-30."
-        ) from error
-    if end < start:
-        raise PvfaultError(f"--date is {text}, which ends before it begins; write the earlier date first.")
-    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
 
 
 def _list(as_json):

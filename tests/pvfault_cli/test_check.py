@@ -73,7 +73,7 @@ def test_what_cannot_be_evaluated_ends_with_2_and_says_why(settings, check, tmp_
     assert check("--date", DAY).exit_code == 2
     write(settings, good_date(settings))
     for arguments, said in (
-        (("--date", "June"), "expected a date"),
+        (("--date", "June"), "expected a day"),
         (("--date", "2024-06-02..2024-06-01"), "ends before it begins"),
         (("--date", DAY, "--asset", "reading"), "expected one of device_registry, lenet_model, readings"),
         (("--date", DAY, "--junit", tmp_path / "checks.txt"), "checks.xml"),
