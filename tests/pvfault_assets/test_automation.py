@@ -1,14 +1,22 @@
 """Dates that are asked for again by themselves: which, once for each state of the tables, in bounded runs."""
 
+import logging
 from datetime import date, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.instance_for_test import instance_for_test
+from dagster._core.test_utils import create_test_daemon_workspace_context
+from dagster._core.workspace.load_target import PythonFileTarget
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+from dagster._daemon.sensor import execute_sensor_iteration
 
 from pvfault_assets.automation import LATE_AT_LEAST
 from pvfault_assets.definitions import build_definitions
+from tests.conftest import PROJECT
 from tests.pvfault_api.lake import Plant, days
-from tests.standins.spark import SparkStandIn
+from tests.standins.spark import REFUSED, SparkStandIn
 
 DAYS = days(1, 5)
 LATE, OTHER_NETWORK = "make_late_dates_again", "judge_history_again"
@@ -154,3 +162,41 @@ def test_nothing_more_is_asked_for_while_a_run_is_under_way(plant, instance, tic
     assert tick(name) == []
     instance.report_run_canceled(run)
     assert tick(name)
+
+
+def test_dagster_s_daemon_starts_what_they_ask_for(plant, monkeypatch):
+    """A run of one date, and one of a range: neither is started as the page does it."""
+    plant.make(*DAYS[:2])
+    plant.make(DAYS[2], late={DAYS[0]: 500})
+    plant.change_network(b"better weights")
+    for name, value in {
+        "PVFAULT_HOME": plant.settings.home,
+        "PVFAULT_MODEL": plant.settings.model,
+        "PVFAULT_FIRST_DATE": plant.settings.first_date,
+        "PYTHONPATH": PROJECT,
+        REFUSED: "",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    target = PythonFileTarget(str(Path(__file__).with_name("code_location.py")), "defs", str(PROJECT), None)
+    with (
+        instance_for_test(synchronous_run_launcher=True) as instance,
+        create_test_daemon_workspace_context(target, instance) as workspace,
+    ):
+        (location,) = workspace.create_request_context().code_locations
+        (repository,) = location.get_repositories().values()
+        for name in (LATE, OTHER_NETWORK):
+            instance.start_sensor(repository.get_sensor(name))
+        errors = list(execute_sensor_iteration(workspace, logging.getLogger("sensors"), None, None))
+        errors += QueuedRunCoordinatorDaemon(interval_seconds=1).run_iteration(workspace)
+        made = {
+            (run.tags["dagster/sensor_name"], event.asset_key.to_user_string(), event.partition)
+            for run in instance.get_runs()
+            for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+            if (event := entry.dagster_event).partition
+        }
+    assert not any(errors)
+    # What these weights are is found by the asset of the network, and it stops a date before its predictions.
+    assert made == {
+        *((LATE, table, str(DAYS[0])) for table in ("readings", "scalograms")),
+        *((OTHER_NETWORK, table, str(day)) for table in ("predictions", "device_days") for day in DAYS[:3]),
+    }
