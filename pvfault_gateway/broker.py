@@ -37,6 +37,8 @@ HEAP = "512m"
 
 # A cold JVM takes 3 s on two free cores, and many times that when they are busy.
 START_TIMEOUT_S = 90
+# The system takes its time to clear up after a process of a gigabyte that was killed.
+RELEASE_TIMEOUT_S = 20
 # Kafka flushes its logs when it is asked to end; after this long it hangs.
 STOP_TIMEOUT_S = 30
 
@@ -199,17 +201,31 @@ def _check_same_port(running, port):
 
 
 def _check_port_is_free(port):
-    """Refuse a port that somebody listens on, and say who."""
+    """Refuse a port that somebody listens on, and say who.
+
+    A process that was killed is gone a little before its sockets are, so a port that nobody has is waited for.
+    """
+    released_until = time.monotonic() + RELEASE_TIMEOUT_S
+    while error := _bind(port):
+        who = _who_listens(port)
+        if who or time.monotonic() > released_until:
+            raise PvfaultError(
+                f"Port {port} is not free: {who or error.strerror}. "
+                f"Choose another one with `pvfault broker start --port N`, or end what uses it."
+            ) from error
+        time.sleep(0.1)
+
+
+def _bind(port):
+    """Take a port for a moment; the error if that cannot be."""
     with socket.socket() as probe:
         # As Kafka does it: connections that an earlier broker has just closed are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
-            raise PvfaultError(
-                f"Port {port} is not free: {_who_listens(port) or error.strerror}. "
-                f"Choose another one with `pvfault broker start --port N`, or end what uses it."
-            ) from error
+            return error
+    return None
 
 
 def _who_listens(port):

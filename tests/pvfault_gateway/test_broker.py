@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -146,3 +147,12 @@ def test_a_free_port_is_none_that_an_outgoing_connection_can_have():
     for connection in outgoing:
         connection.close()
     assert all(free_port() < lowest for _ in range(50))
+
+
+def test_a_port_that_a_killed_broker_still_has_for_a_moment_is_waited_for(settings):
+    """Nobody listens on it any more, and the system has not cleared up yet."""
+    port = int(settings.broker.rpartition(":")[2])
+    held = socket.socket()
+    held.bind((broker_module.LOOPBACK, port))  # as a socket of a process that is about to be gone
+    threading.Timer(1.0, held.close).start()
+    assert start(settings, port=port, java_home=JAVA_HOME).port == port
