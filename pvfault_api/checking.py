@@ -18,6 +18,7 @@ from pvfault.checks import device_days, predictions, readings, scalograms, sourc
 from pvfault.checks.assets import CHECKS, NETWORK, REGISTRY
 from pvfault.checks.check import MADE, Check, CheckResult
 from pvfault.dates import midnight_ms
+from pvfault.errors import PvfaultError
 from pvfault.ledger import Makings
 from pvfault.lenet import read_scores
 from pvfault.locations import is_there, local_file, written_at
@@ -38,10 +39,10 @@ from pvfault.tables import (
     WINDOW_START,
     Table,
 )
-from pvfault.versions import version_of
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from pvfault_api.published import count_values, dates_with_rows, read_batches
 from pvfault_api.reading_figures import ReadingFigures, count_readings
+from pvfault_api.states import version_at
 
 ORIGIN = ("readings_making", "registry_version")
 
@@ -89,9 +90,8 @@ class PublishedDate:
 
     @cached_property
     def network(self) -> str:
-        """Version of the network as it is now."""
-        with local_file(self._settings.model) as weights:
-            return version_of(weights.read_bytes())
+        """Version of the network as it is now; empty where there is none."""
+        return version_at(self._settings.model)
 
     @cached_property
     def readings(self) -> ReadingFigures:
@@ -255,8 +255,13 @@ def check_table(of: PublishedDate, table: str, names: Collection[str] | None = N
 def check_network(settings: Settings, accepted: Mapping[str, float]) -> tuple[CheckResult, ...]:
     """Check the network, beside the scores of the last one that was accepted."""
     location = settings.model
-    with local_file(location) as weights:
-        scores = read_scores(weights)
+    if not is_there(location):
+        raise PvfaultError(f"{location}: no such file; train with `pvfault train`, or point PVFAULT_MODEL at weights")
+    try:
+        with local_file(location) as weights:
+            scores = read_scores(weights)
+    except OSError as error:
+        raise PvfaultError(f"{location}: no readable HDF5 file ({error}); point PVFAULT_MODEL at weights") from error
     return sources.judge_network(str(location), written_at(location), scores, accepted)
 
 

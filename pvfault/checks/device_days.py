@@ -112,7 +112,8 @@ def judge_network(versions: Sequence[str], network: str) -> CheckResult:
     """Whether verdicts are of the network as it is; `versions` are those that the rows name."""
     others = sorted(set(versions) - {network})
     found = f"the verdicts are of the network {', '.join(others) or network}"
-    return ONE_NETWORK.judge(not others, found + (f", and it is {network} now" if others else ""), networks=others)
+    now = network or "none"
+    return ONE_NETWORK.judge(not others, found + (f", and it is {now} now" if others else ""), networks=others)
 
 
 def judge_drift(verdicts: Mapping[str, int], before: Mapping[str, int], dates: int) -> CheckResult:

@@ -17,6 +17,7 @@ from datetime import date
 from functools import partial, reduce
 from importlib.util import find_spec
 from operator import or_
+from pathlib import Path
 
 import dagster as dg
 
@@ -133,8 +134,10 @@ def _made_by(job: str, table: Table, grain: str, days: dg.DailyPartitionsDefinit
 def _code_of(job: str) -> dg.CodeReferencesMetadataValue:
     """Where a job begins, as a link of the asset's page into the editor."""
     # Found and not imported: definitions are loaded far more often than jobs are run.
-    path = find_spec(f"spark_jobs.{job}").origin
-    reference = dg.LocalFileCodeReference(file_path=path, line_number=1, label=f"spark_jobs/{job}.py")
+    path = Path(find_spec(f"spark_jobs.{job}").origin)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    begins = next(number for number, line in enumerate(lines, 1) if line.startswith("def run("))
+    reference = dg.LocalFileCodeReference(file_path=str(path), line_number=begins, label=f"spark_jobs/{job}.py")
     return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
