@@ -14,7 +14,6 @@ from pvfault.tables import READINGS
 from pvfault_api.states import read_lake
 from pvfault_assets.columns import column_schema
 from pvfault_gateway.msk import find_brokers
-from pvfault_gateway.topics import newest_by_partition, offsets_by_partition, topic_id
 
 TOPIC = dg.AssetKey("readings_topic")
 _EVERY_S = 600
@@ -61,6 +60,9 @@ def topic_sensor(settings: Settings) -> dg.SensorDefinition:
 
 def look(settings: Settings) -> dict[str, dg.MetadataValue]:
     """What a topic holds, and how far it was read, as metadata; a sentence instead if that cannot be told."""
+    # Kafka's client takes 0.15 s to import, and definitions are loaded far more often than the topic is looked at.
+    from pvfault_gateway.topics import newest_by_partition, offsets_by_partition, topic_id
+
     try:
         settings = find_brokers(settings)
         known = topic_id(settings)

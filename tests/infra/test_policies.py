@@ -199,6 +199,8 @@ APPLICATION = f"arn:aws:emr-serverless:{HERE}/applications/00f1"
         ("DagsterRole", "s3:GetObject", "arn:aws:s3:::acme-pv-log/messages/1/1.json", True),
         ("DagsterRole", "s3:PutObject", "arn:aws:s3:::acme-pv-log/dagster/1.out", True),
         ("DagsterRole", "s3:PutObject", "arn:aws:s3:::acme-pv-log/messages/1/1.json", False),
+        ("DagsterRole", "s3:GetObject", "arn:aws:s3:::acme-pv-raw/pvfault/ledger/data/1.parquet", True),
+        ("DagsterRole", "s3:GetObject", "arn:aws:s3:::acme-pv-silver/pvfault/scalograms/data/1.parquet", True),
         ("DagsterRole", "s3:PutObject", "arn:aws:s3:::acme-pv-gold/pvfault/device_days/data/1.parquet", False),
         ("DagsterRole", "iam:PassRole", "arn:DagsterRole", False),
         ("DagsterRole", "ecs:StopTask", f"arn:aws:ecs:{HERE}task/pvfault-prod/1", True),

@@ -16,7 +16,14 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 # What a user says; everything else a stack is given comes from the release or from an earlier stack.
 GIVEN = {"Stage", "BucketPrefix", "FirstDate"}
 # Settings of a laptop. On AWS the brokers are found by the cluster's ARN, and the model is the release's.
-OF_A_LAPTOP = {"PVFAULT_HOME", "PVFAULT_JARS", "PVFAULT_BROKER", "PVFAULT_BROKER_IAM_REGION", "PVFAULT_MODEL"}
+OF_A_LAPTOP = {
+    "PVFAULT_HOME",
+    "PVFAULT_JARS",
+    "PVFAULT_BROKER",
+    "PVFAULT_BROKER_IAM_REGION",
+    "PVFAULT_MODEL",
+    "PVFAULT_WEBHOOK_URL",
+}
 
 
 def resources_of(kind):
