@@ -18,6 +18,7 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from pvfault.errors import TransientError
+from pvfault.locations import local_path
 from pvfault.tables import CATALOG, LEDGER, NAMESPACE, TABLES, Table
 from spark_jobs import catalog, scans
 from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
@@ -122,13 +123,7 @@ def _maintain(spark: SparkSession, table: Table, now: datetime, keep: timedelta,
     before = _expire_before(spark, table, now - keep)
     snapshots = len(_expired(spark, table, before))
     deleted = _expire(spark, table, before) if apply and snapshots else 0
-    orphans = _call(
-        spark,
-        "remove_orphan_files",
-        table,
-        # Listed by Iceberg's own access to files: Spark's, as it comes, knows no s3://.
-        f"older_than => {_literal(now - ORPHAN_AFTER)}, dry_run => {str(not apply).lower()}, prefix_listing => true",
-    )
+    orphans = _find_orphans(spark, table, now - ORPHAN_AFTER, delete=apply)
     return Upkeep(table.name, snapshots, deleted, len(orphans), data_files, manifests)
 
 
@@ -156,6 +151,18 @@ def _expire(spark: SparkSession, table: Table, before: datetime) -> int:
     options = f"older_than => {_literal(before)}, retain_last => 1, stream_results => true"
     (done,) = _call(spark, "expire_snapshots", table, options)
     return sum(n for name, n in done.asDict().items() if name.startswith("deleted_") and n)
+
+
+def _find_orphans(spark: SparkSession, table: Table, before: datetime, *, delete: bool) -> list:
+    """Files that no snapshot knows, as old as that."""
+    # Spark, as it comes, cannot list s3://. Iceberg cannot list a folder of this machine while a job deletes in it.
+    by_iceberg = local_path(catalog.load(spark, table).location()) is None
+    options = f"dry_run => {_boolean(not delete)}, prefix_listing => {_boolean(by_iceberg)}"
+    return _call(spark, "remove_orphan_files", table, f"older_than => {_literal(before)}, {options}")
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _count_small_files(spark: SparkSession, table: Table) -> int:
