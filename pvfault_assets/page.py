@@ -12,8 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
+
 from pvfault.settings import Settings
-from pvfault_assets.instance import open_instance, prepare_dagster_home
+from pvfault_assets.instance import prepare_dagster_home
 from pvfault_assets.run_apart import end_group
 from pvfault_assets.runs import fail_lost
 
@@ -52,7 +54,8 @@ def main() -> int:
 
 
 def _fail_lost(settings: Settings) -> None:
-    with open_instance(settings) as instance:
+    # Also where the jobs of this page run on AWS: its storage is this machine's.
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
         for run in fail_lost(instance):
             sys.stderr.write(f"The process of run {run.run_id} is gone; it is recorded as failed.\n")
 
