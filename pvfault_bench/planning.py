@@ -20,7 +20,7 @@ from pvfault.dates import midnight
 from pvfault.readings import READING_SCHEMA
 from pvfault.settings import Settings
 from pvfault.tables import READINGS
-from spark_jobs import catalog, publishing, scans
+from spark_jobs import catalog, files, publishing, scans
 from spark_jobs.maintain_tables import maintain
 from spark_jobs.session import start_session
 
@@ -66,10 +66,8 @@ def measure_planning(spark: SparkSession, dates: int, on_date: Callable[[int], N
 
 
 def _publish(spark: SparkSession, day: date) -> None:
-    def to_rows(_numbers):
-        yield _reading(midnight(day)).to_batches()[0]
-
-    written, _ = publishing.write(scans.Source(spark.range(0, FILES, 1, FILES)), to_rows, READINGS, day)
+    target = publishing.target_of(spark, READINGS, day, None)
+    written = [files.write(_reading(midnight(day)).to_batches(), target) for _ in range(FILES)]
     publishing.publish(spark, publishing.stage(spark, READINGS, day, written))
 
 

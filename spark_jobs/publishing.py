@@ -115,7 +115,7 @@ def write(
     PvfaultError
         That a task has raised, for instance of a damaged file.
     """
-    work = _write_in_task(source.batches, to_rows, _target(source.frame.sparkSession, table, day, making))
+    work = _write_in_task(source.batches, to_rows, target_of(source.frame.sparkSession, table, day, making))
     results = tasks.run_in_tasks(source.frame, work, rows_at_once=rows_at_once)
     return [written for written, _ in results if written], [tally for _, tally in results]
 
@@ -163,7 +163,7 @@ def publish(spark: SparkSession, staged: Staged) -> int | None:
 
 def append(spark: SparkSession, table: Table, day: date, rows: pa.Table) -> None:
     """Add rows of a date to those that are there, at once."""
-    written = files.write(rows.to_batches(), _target(spark, table, day, None))
+    written = files.write(rows.to_batches(), target_of(spark, table, day, None))
     iceberg = catalog.load(spark, table)
     addition = iceberg.newAppend()
     for file in _data_files(spark, iceberg, table, day, [written] if written else []):
@@ -228,7 +228,7 @@ def _write_in_task(batches: Callable, to_rows: Callable, target: files.Target) -
     return write_in_task
 
 
-def _target(spark: SparkSession, table: Table, day: date, making: str | None) -> files.Target:
+def target_of(spark: SparkSession, table: Table, day: date, making: str | None) -> files.Target:
     """Where Iceberg has a date's files, and their schema."""
     iceberg = catalog.load(spark, table)
     some_file = iceberg.locationProvider().newDataLocation(
