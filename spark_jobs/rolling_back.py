@@ -16,6 +16,7 @@ from pyspark.sql import functions as f
 
 from pvfault.data_files import FileError
 from pvfault.errors import PvfaultError
+from pvfault.ledger import making_of_file
 from pvfault.readings import DEVICE_ID
 from pvfault.tables import DEVICE_DAYS, LEDGER, PREDICTIONS, QUARANTINE, READINGS, SCALOGRAMS, Table
 from pvfault.versions import code_version
@@ -210,7 +211,7 @@ def _require_begun_later(spark: SparkSession, readings: State) -> None:
 def _making_in(spark: SparkSession, day: date, state: State) -> str | None:
     """The making of a date's readings in an older state; None if its files do not say one."""
     found = scans.files_of(spark, READINGS, day, snapshot_id=state.snapshot_id)
-    makings = {files.making_of(file.location) for file in found}
+    makings = {making_of_file(file.location) for file in found}
     return makings.pop() if len(makings) == 1 else None
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from pvfault.ledger import making_of_file
 from pvfault.readings import DEVICE_ID
 from pvfault.tables import DEVICE_DAYS, LEDGER, QUARANTINE, READINGS, SCALOGRAMS
-from spark_jobs import catalog, compute_scalograms, files, ingest_readings, publishing, scans
+from spark_jobs import catalog, compute_scalograms, ingest_readings, publishing, scans
 from spark_jobs.maintain_tables import maintain
 from spark_jobs.rolling_back import NoSnapshotError, roll_back
 from tests.spark_jobs.helpers import (
@@ -70,7 +71,7 @@ def test_readings_go_back_with_their_quarantine_and_the_ledger_tells_of_them(spa
     # What was read for the older making is what was read for this one.
     making = report.figures["making"]
     assert making not in (first.figures["making"], second.figures["making"])
-    assert {files.making_of(file.location) for file in scans.files_of(spark, READINGS, day)} == {making}
+    assert {making_of_file(file.location) for file in scans.files_of(spark, READINGS, day)} == {making}
     told = {row["making"]: [] for row in rows_of(lake_settings, LEDGER, day).to_pylist()}
     for row in rows_of(lake_settings, LEDGER, day).to_pylist():
         kept = ("topic_id", "partition", "first_offset", "end_offset", "scanned", "records", "quarantined")
