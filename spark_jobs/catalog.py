@@ -78,14 +78,15 @@ def create_tables(spark: SparkSession) -> None:
         for table in TABLES:
             if spark.catalog.tableExists(name_of(table)):
                 _add_columns(spark, table)
+                _describe(spark, table)
             else:
                 _create(spark, table)
-            _describe(spark, table)
 
 
 def _create(spark: SparkSession, table: Table) -> None:
     day_of = table.day_of if table.day_of == "date" else f"days({table.day_of})"
-    columns = ", ".join(_column(field) for field in spark_schema(table))
+    # With what they mean: another commit for that would fail where another first run has made the table meanwhile.
+    columns = ", ".join(f"{_column(field)} COMMENT {_quoted(table, field)}" for field in spark_schema(table))
     # Nothing looks for a voltage, and keeping the bounds of measurements takes a fifth of the time to write them.
     unbounded = {f"write.metadata.metrics.column.{name}": "none" for name in MEASUREMENTS if name in table.schema.names}
     properties = ", ".join(f"'{key}' = '{value}'" for key, value in (_PROPERTIES | unbounded).items())
@@ -113,7 +114,7 @@ def _add_columns(spark: SparkSession, table: Table) -> None:
 
 
 def _describe(spark: SparkSession, table: Table) -> None:
-    """Let the catalog say what each column means: one commit, if it says anything else."""
+    """Let the catalog say what each column of an older table means: one commit, if it says anything else."""
     iceberg = load(spark, table)
     said = {column.name(): column.doc() for column in listed(iceberg.schema().columns().iterator())}
     other = {name: text for name, text in table.descriptions.items() if said[name] != text}
@@ -122,6 +123,12 @@ def _describe(spark: SparkSession, table: Table) -> None:
         for name, text in other.items():
             update.updateColumnDoc(name, text)
         update.commit()
+
+
+def _quoted(table: Table, field) -> str:
+    """What a column means, as text in SQL."""
+    text = table.descriptions[field.name].replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def _column(field) -> str:
