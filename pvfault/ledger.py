@@ -6,7 +6,7 @@ here: the offsets that the next ingest is to read (`spark_jobs/ledger.py`).
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 # A data file's name begins with the making that it is of (`spark_jobs/files.py`).
@@ -38,6 +38,18 @@ class Makings:
         self._made_at: dict = {}
         for row in sorted(rows, key=lambda row: row["made_at"]):
             self.take(row)
+
+    @classmethod
+    def of_newest_topic(cls, rows: Collection[Mapping]) -> "Makings":
+        """Those of the topic that was read last; one that was deleted and created anew has another id.
+
+        Parameters
+        ----------
+        rows : collection of mapping
+            Rows of `LEDGER` of any topics.
+        """
+        newest = max(rows, key=lambda row: row["made_at"], default=None)
+        return cls(row for row in rows if row["topic_id"] == newest["topic_id"])
 
     def take(self, row: Mapping) -> None:
         """Know one row more, none older than those that are known."""

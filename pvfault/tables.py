@@ -297,6 +297,12 @@ DEVICE_DAYS = Table(
 
 TABLES = (READINGS, QUARANTINE, LEDGER, SCALOGRAMS, PREDICTIONS, DEVICE_DAYS)
 
+
+def table_named(name: str) -> Table:
+    """The table of that name, which is one of `TABLES`."""
+    return next(table for table in TABLES if table.name == name)
+
+
 MADE_OF = {
     READINGS.name: (),
     SCALOGRAMS.name: (READINGS.name,),

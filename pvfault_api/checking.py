@@ -35,9 +35,9 @@ from pvfault.tables import (
     QUARANTINE,
     READINGS,
     SCALOGRAMS,
-    TABLES,
     WINDOW_START,
     Table,
+    table_named,
 )
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 from pvfault_api.published import count_values, dates_with_rows, read_batches
@@ -104,8 +104,7 @@ class PublishedDate:
         far = BEHIND_RECORD.days + 1
         around = [self.day + timedelta(days=n) for n in range(-far, far + 1)]
         rows = self._table(LEDGER, LEDGER.schema.names, around).to_pylist()
-        newest = max(rows, key=lambda row: row["made_at"], default=None)
-        return Makings(row for row in rows if row["topic_id"] == newest["topic_id"])
+        return Makings.of_newest_topic(rows)
 
     @cached_property
     def making(self) -> list[dict]:
@@ -156,9 +155,8 @@ class PublishedDate:
 
     def is_made(self, table: str) -> bool:
         """Whether a table has the date; `readings` may have it without a row."""
-        (known,) = (one for one in TABLES if one.name == table)
-        is_there = bool(dates_with_rows(self._settings, known, [self.day]))
-        return is_there or (known is READINGS and bool(self.making))
+        has_rows = bool(dates_with_rows(self._settings, table_named(table), [self.day]))
+        return has_rows or (table == READINGS.name and bool(self.making))
 
     @cached_property
     def history(self) -> tuple[int, list[str]]:

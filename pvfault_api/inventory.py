@@ -6,14 +6,14 @@ From the tables' metadata alone: no row is read. Whether the files are whole is 
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
-from pyiceberg.manifest import DataFile, DataFileContent
 from pyiceberg.table import Table as IcebergTable
 
+from pvfault.date_ranges import days_between
 from pvfault.settings import Settings
 from pvfault.tables import TABLES, Table
-from pvfault_api.published import NoTableError, dates_of_file, open_table
+from pvfault_api.published import NoTableError, data_files, dates_of_file, open_table
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ def _list_tables(settings: Settings) -> Iterator[TableState]:
 
 
 def _state_of(table: Table, iceberg: IcebergTable) -> TableState:
-    files = list(_data_files(iceberg))
-    dates = {day for file in files for day in _days(*dates_of_file(table, iceberg.schema(), file))}
+    files = list(data_files(iceberg))
+    # A file of pvfault's own is of one date; what another tool has written may be of more.
+    dates = {day for file in files for day in days_between(*dates_of_file(table, iceberg.schema(), file))}
     made_at = [snapshot.timestamp_ms for snapshot in iceberg.metadata.snapshots]
     return TableState(
         name=table.name,
@@ -80,17 +81,3 @@ def _state_of(table: Table, iceberg: IcebergTable) -> TableState:
         last_date=max(dates, default=None),
         dates=len(dates),
     )
-
-
-def _data_files(iceberg: IcebergTable) -> Iterator[DataFile]:
-    snapshot = iceberg.current_snapshot()
-    for manifest in snapshot.manifests(iceberg.io) if snapshot else ():
-        for entry in manifest.fetch_manifest_entry(iceberg.io):
-            if entry.data_file.content == DataFileContent.DATA:
-                yield entry.data_file
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    """A file of pvfault's own is of one date; what another tool has written may be of more."""
-    for number in range((last - first).days + 1):
-        yield first + timedelta(days=number)

@@ -15,7 +15,7 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan, Or
 from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
+from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, ManifestFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import DataScan
 from pyiceberg.table import Table as IcebergTable
@@ -23,6 +23,7 @@ from pyiceberg.types import DateType
 
 from pvfault.catalog_file import BUSY_TIMEOUT_S, require_no_table_lost
 from pvfault.data_files import telling_damage
+from pvfault.date_ranges import runs_of
 from pvfault.dates import midnight
 from pvfault.errors import PvfaultError
 from pvfault.iceberg_files import Manifest, require_whole_snapshot
@@ -229,6 +230,15 @@ def scan_dates(
         yield iceberg.scan(row_filter=_of_dates(table, dates) if dates else AlwaysTrue(), selected_fields=columns)
 
 
+def data_files(iceberg: IcebergTable) -> Iterator[DataFile]:
+    """The data files that readers of a table see, from its metadata alone."""
+    snapshot = iceberg.current_snapshot()
+    for manifest in snapshot.manifests(iceberg.io) if snapshot else ():
+        for entry in manifest.fetch_manifest_entry(iceberg.io):
+            if entry.data_file.content == DataFileContent.DATA:
+                yield entry.data_file
+
+
 def dates_of_file(table: Table, schema: Schema, file: DataFile) -> tuple[date, date]:
     """The first and the last date that rows of a data file are of, from the table's metadata alone."""
     field = schema.find_field(table.day_of)
@@ -239,13 +249,8 @@ def dates_of_file(table: Table, schema: Schema, file: DataFile) -> tuple[date, d
 
 def _of_dates(table: Table, dates: Sequence[date]) -> BooleanExpression:
     """Whether a row is of one of some dates, as a condition that Iceberg prunes files by."""
-    runs: list[list[date]] = []
-    for day in sorted(set(dates)):
-        if runs and day - runs[-1][1] == timedelta(days=1):
-            runs[-1][1] = day
-        else:
-            runs.append([day, day])
-    return reduce(Or, (_between(table, first, last + timedelta(days=1)) for first, last in runs))
+    runs = runs_of(sorted(set(dates)))
+    return reduce(Or, (_between(table, run[0], run[-1] + timedelta(days=1)) for run in runs))
 
 
 def _between(table: Table, first: date, end: date) -> BooleanExpression:

@@ -14,10 +14,11 @@ from datetime import date, timedelta
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import EqualTo
-from pyiceberg.manifest import DataFile, DataFileContent
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.utils.truncate import truncate_upper_bound_text_string
 
+from pvfault.date_ranges import days_between
 from pvfault.errors import PvfaultError
 from pvfault.ledger import Makings, making_of_file
 from pvfault.locations import Location, is_there, local_file
@@ -25,7 +26,7 @@ from pvfault.registry import EMPTY_REGISTRY
 from pvfault.settings import Settings
 from pvfault.tables import LEDGER, MADE_OF, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, TABLES, Table
 from pvfault.versions import version_of
-from pvfault_api.published import open_catalog, require_whole
+from pvfault_api.published import data_files, open_catalog, require_whole
 
 MADE, REFUSED, EMPTY, LATE, STALE, MISSING = "made", "refused", "empty", "late", "stale", "missing"
 STATES = {
@@ -125,6 +126,18 @@ def read_lake(settings: Settings) -> Lake:
     return Lake(held, makings, version_at(settings.registry) or EMPTY_REGISTRY.version, version_at(settings.model))
 
 
+def read_makings(settings: Settings) -> Makings:
+    """What the ledger says of the topic.
+
+    Raises
+    ------
+    PvfaultError
+        If there are no tables yet, or their lists of files are not whole.
+    """
+    with open_catalog(settings) as catalog:
+        return _read_makings(catalog, settings.topic)
+
+
 def states_of(lake: Lake, first: date, last: date) -> dict[date, dict[str, State]]:
     """The state of each date in each table, in the order in which tables are made.
 
@@ -138,8 +151,7 @@ def states_of(lake: Lake, first: date, last: date) -> dict[date, dict[str, State
         return {}
     first = max(first, lake.dates[0])
     late = lake.makings.dates_to_make_again()
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return {day: {table: _state(lake, late, table, day) for table in MADE_OF} for day in days}
+    return {day: {table: _state(lake, late, table, day) for table in MADE_OF} for day in days_between(first, last)}
 
 
 def _load(catalog: Catalog, table: Table) -> IcebergTable | None:
@@ -156,15 +168,12 @@ def _read_held(catalog: Catalog, table: Table) -> dict[date, Held]:
     """What a table holds of each date."""
     held: dict[date, Held] = defaultdict(Held)
     iceberg = _load(catalog, table)
-    snapshot = iceberg and iceberg.current_snapshot()
-    if not snapshot:
+    if iceberg is None:
         return {}
     schema = iceberg.schema()
     columns = {name: schema.find_field(name).field_id for name in _ORIGIN if name in schema.column_names}
-    for manifest in snapshot.manifests(iceberg.io):
-        for entry in manifest.fetch_manifest_entry(iceberg.io):
-            if entry.data_file.content == DataFileContent.DATA:
-                _add(held[_day_of(table, entry.data_file)], entry.data_file, columns)
+    for file in data_files(iceberg):
+        _add(held[_day_of(table, file)], file, columns)
     return dict(held)
 
 
@@ -193,8 +202,7 @@ def _read_makings(catalog: Catalog, topic: str) -> Makings:
     if ledger is None:
         return Makings()
     rows = ledger.scan(EqualTo("topic", topic), selected_fields=_OF_LEDGER).to_arrow().to_pylist()
-    newest = max(rows, key=lambda row: row["made_at"], default=None)
-    return Makings(row for row in rows if row["topic_id"] == newest["topic_id"])
+    return Makings.of_newest_topic(rows)
 
 
 def _state(lake: Lake, late: Mapping[date, int], table: str, day: date) -> State:

@@ -8,10 +8,11 @@ what has become of a date (`pvfault_api/states.py`).
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
+from pvfault.date_ranges import runs_of
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS
@@ -111,11 +112,6 @@ def _request(days: Sequence[date], found: dict[date, str]) -> dg.RunRequest:
 
 def _runs_of(days: Sequence[date]) -> Iterator[list[date]]:
     """Dates that follow each other, as many as a run may make."""
-    run: list[date] = []
-    for day in days:
-        if run and (day - run[-1] != timedelta(days=1) or len(run) == DATES_PER_RUN):
-            yield run
-            run = []
-        run.append(day)
-    if run:
-        yield run
+    for run in runs_of(days):
+        for first in range(0, len(run), DATES_PER_RUN):
+            yield run[first : first + DATES_PER_RUN]

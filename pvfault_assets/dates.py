@@ -12,11 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from pvfault.date_ranges import written
 from pvfault.settings import Settings
 from pvfault.tables import MADE_OF, READINGS, SCALOGRAMS, tables_from
 from pvfault_api.states import EMPTY, MADE, REFUSED, STALE, Lake, State, read_lake, states_of
 from pvfault_assets.instance import is_scheduled
-from pvfault_assets.partitions import dates_of_run, written
+from pvfault_assets.partitions import dates_of_run
 from pvfault_assets.recording import REFUSED as WHY_REFUSED
 from pvfault_assets.runs import not_ended
 

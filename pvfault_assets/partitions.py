@@ -4,10 +4,11 @@ How late a day's readings may come is one of the `Settings`.
 """
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
+from pvfault.date_ranges import days_between
 from pvfault.errors import PvfaultError
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -29,22 +30,6 @@ def daily(first_date: date) -> dg.DailyPartitionsDefinition:
 def dates_of(keys: Iterable[str]) -> list[date]:
     """The dates that partition keys stand for."""
     return [date.fromisoformat(key) for key in keys]
-
-
-def days_between(first: date, last: date) -> list[date]:
-    """The days from the first to the last, both of them included."""
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def written(first: date, last: date) -> str:
-    """Dates as a command takes them.
-
-    Examples
-    --------
-    >>> written(date(2024, 6, 1), date(2024, 6, 1)), written(date(2024, 6, 1), date(2024, 6, 3))
-    ('2024-06-01', '2024-06-01..2024-06-03')
-    """
-    return f"{first}" if first == last else f"{first}..{last}"
 
 
 def tags_of(first: date, last: date) -> dict[str, str]:

@@ -78,11 +78,14 @@ def record_date(
         context.log_event(materialisation)
 
 
-def checked_in_run(context: dg.AssetCheckExecutionContext, table: str, day: date) -> set[str]:
-    """The checks of a table that this run has recorded of a date already."""
-    entries = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    found = (entry.dagster_event.asset_check_evaluation_data for entry in entries)
-    return {one.check_name for one in found if (one.asset_key, one.partition) == (dg.AssetKey(table), str(day))}
+def checked_in_run(context: dg.AssetCheckExecutionContext, table: str) -> Mapping[str, set[str]]:
+    """The checks of a table that this run has recorded already, by partition."""
+    checked: Mapping[str, set[str]] = defaultdict(set)
+    for entry in context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        found = entry.dagster_event.asset_check_evaluation_data
+        if found.asset_key == dg.AssetKey(table):
+            checked[found.partition].add(found.check_name)
+    return checked
 
 
 def note_date(context: dg.AssetExecutionContext, day: date, metadata: dict) -> None:

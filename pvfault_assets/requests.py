@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from pvfault_assets.partitions import written
+from pvfault.date_ranges import written
 
 Tell = Callable[[dict[str, Any]], None]
 """Called with what has happened: `waiting` (for which runs), `run` (that has begun), `step` (that is begun, done or

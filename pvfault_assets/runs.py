@@ -20,7 +20,8 @@ import dagster as dg
 import psutil
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, RunRecord
 
-from pvfault_assets.partitions import dates_of_run, written
+from pvfault.date_ranges import written
+from pvfault_assets.partitions import dates_of_run
 
 PROCESS = "pvfault/process"
 """The tag with the number of the process of a run that the command line has started."""

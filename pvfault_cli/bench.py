@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
-from pvfault_cli.messages import count, read_settings
+from pvfault_cli.messages import count, print_table, read_settings
 from pvfault_cli.signals import ending_on_signals
 
 # A deviceID has room for five digits behind its five letters.
@@ -90,7 +90,8 @@ def _print_memory(console, found):
     """The peak of each step with each fleet."""
     from pvfault_bench.report import memory_rows
 
-    _print_table(console, memory_rows(found), "step", "devices", "peak MB", "kB a device", "kB a device more")
+    print_table(memory_rows(found), "step", "devices", "peak MB", "kB a device", "kB a device more")
+    console.print()
 
 
 def _measure(devices: int, runs: int, stages_only: bool) -> dict:
@@ -123,26 +124,14 @@ def _print(console, found):
 
     console.print(describe_run(found), highlight=False, soft_wrap=True)
     console.print()
-    _print_table(console, stage_rows(found), "stage", "seconds", "× bare read", "readings/s", "peak GiB", "MB written")
-    _print_table(console, yardstick_rows(found), "yardstick", "measured", "to reach")
+    print_table(stage_rows(found), "stage", "seconds", "× bare read", "readings/s", "peak GiB", "MB written")
+    console.print()
+    print_table(yardstick_rows(found), "yardstick", "measured", "to reach")
+    console.print()
     console.print(
         f"The first day in a session took {found['warmup_seconds']:.1f} s, a later one {found['path_seconds']:.1f} s.",
         highlight=False,
     )
-
-
-def _print_table(console, rows, *headings):
-    """Rows under headings, the first column to the left."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-    console.print()
 
 
 def _write_page(page: Path, paths: list[Path]) -> None:

@@ -73,7 +73,7 @@ def _accepted(settings: Settings) -> dict[str, float]:
 
 
 def _print(found: Sequence["Checked"]) -> None:
-    """A line a check, what failed first of each date's; of what passed, what was found is told too."""
+    """A line a check; of what passed, what was found is told too."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -99,7 +99,7 @@ def _write_junit(found: Sequence["Checked"], path: Path) -> None:
     A warning that fails is a failure of type `warn`, so that whoever reads the file sees it, whatever the exit code.
     """
     suites = ElementTree.Element("testsuites", name="pvfault check")
-    by_suite: dict[tuple, ElementTree.Element] = {}
+    by_suite: dict[str, ElementTree.Element] = {}
     for one in found:
         name = f"{one.asset} {one.day}" if one.day else one.asset
         if name not in by_suite:

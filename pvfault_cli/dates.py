@@ -1,8 +1,9 @@
 """Dates as commands take them: D or D..D."""
 
 import re
-from datetime import date, timedelta
+from datetime import date
 
+from pvfault.date_ranges import days_between
 from pvfault.errors import PvfaultError
 
 _DATES = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?")
@@ -31,4 +32,4 @@ def parse_dates(text: str) -> list[date]:
         ) from error
     if last < first:
         raise PvfaultError(f"--date ends before it begins: {text}. Write the earlier day first.")
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return days_between(first, last)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pvfault.date_ranges import days_between
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault_cli.dates import parse_dates
@@ -102,7 +103,7 @@ def _make(settings: Settings, spans: Sequence[tuple[date, date, str]], *, allow_
     """Make spans of dates in bounded runs, tell what came of them, and end with the exit code."""
     from rich.console import Console
 
-    from pvfault_assets.partitions import DATES_PER_RUN, days_between
+    from pvfault_assets.partitions import DATES_PER_RUN
     from pvfault_assets.requests import Request
 
     requests = [
@@ -135,7 +136,6 @@ def _cut(days: Sequence[date], at_most: int) -> list[Sequence[date]]:
 
 def _run(settings: Settings, request, console) -> tuple[Watch, str]:
     """Make a run; gives what became of its dates, and why it failed if that was not for dates that were refused."""
-    from pvfault_assets.partitions import days_between
     from pvfault_assets.run_apart import RunFailedError, materialise_apart
     from pvfault_cli.steps import Steps
 

@@ -7,11 +7,12 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import typer
 
+from pvfault.date_ranges import runs_of, written
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 
@@ -73,6 +74,20 @@ def print_kept_out(kept_out: Mapping[str, Mapping[str, int]]) -> None:
         typer.echo(f"Not sent, because {reason}: {total}, of {', '.join(named)}.")
 
 
+def print_table(rows: Iterable[Iterable], *headings: str) -> None:
+    """Print rows under headings, the first column to the left; whole numbers get their commas."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    Console().print(table)
+
+
 def print_error(message: str) -> None:
     """Tell on standard error why a command ends."""
     typer.secho("Error: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
@@ -119,10 +134,4 @@ def describe_dates(dates: Iterable[date]) -> str:
     >>> describe_dates([date(2019, 10, 4), date(2019, 10, 5), date(2019, 10, 6), date(2019, 12, 31)])
     '2019-10-04..2019-10-06, 2019-12-31'
     """
-    runs = []
-    for day in sorted(dates):
-        if runs and day - runs[-1][1] == timedelta(1):
-            runs[-1][1] = day
-        else:
-            runs.append([day, day])
-    return ", ".join(f"{first}" if first == last else f"{first}..{last}" for first, last in runs)
+    return ", ".join(written(run[0], run[-1]) for run in runs_of(sorted(dates)))

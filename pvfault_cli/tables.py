@@ -15,7 +15,7 @@ import typer
 from pvfault.errors import PvfaultError
 from pvfault.settings import AWS
 from pvfault_cli.dates import parse_dates
-from pvfault_cli.messages import count, read_settings
+from pvfault_cli.messages import count, print_table, read_settings
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -82,7 +82,7 @@ def maintain(
         done = maintain_tables(spark, apply=apply)
     rows = [(each.table, each.snapshots, each.files_of_snapshots if apply else "", each.orphans, each.data_files,
              each.manifests) for each in done]  # fmt: skip
-    _print_table(rows, "table", "snapshots", "their files", "orphans", "small files", "small manifests")
+    print_table(rows, "table", "snapshots", "their files", "orphans", "small files", "small manifests")
     typer.echo("Done." if apply else "Nothing of this is done yet; `pvfault tables maintain --apply` does it.")
 
 
@@ -113,13 +113,12 @@ def rollback(
     moment = _parse_as_of(as_of) if as_of else None
     settings = read_settings()
     with _spark(settings) as spark:
-        from pvfault.tables import TABLES
+        from pvfault.tables import table_named
         from spark_jobs.job import JobConfig
         from spark_jobs.rolling_back import roll_back
 
-        (found,) = (each for each in TABLES if each.name == table)
         config = JobConfig.from_settings(settings, [of_day], allow_fewer=allow_fewer)
-        report = roll_back(spark, config, found, of_day, moment)
+        report = roll_back(spark, config, table_named(table), of_day, moment)
     _print_published(table, report, f"as in snapshot {report.figures['rolled_back_to']}")
 
 
@@ -173,21 +172,7 @@ def _list(as_json):
         )
         for state in states
     ]
-    _print_table(rows, "table", "size", "rows", "files", "snapshots", "dates", "oldest", "newest")
-
-
-def _print_table(rows, *headings):
-    """Rows under headings, the first column to the left."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-    Console().print(table)
+    print_table(rows, "table", "size", "rows", "files", "snapshots", "dates", "oldest", "newest")
 
 
 @contextmanager

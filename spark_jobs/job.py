@@ -14,11 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from pvfault.broker_access import BrokerAccess
 from pvfault.checks.check import CheckResult, require_plain
+from pvfault.date_ranges import days_between, runs_of, written
 from pvfault.errors import PvfaultError, TransientError
 from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
@@ -283,13 +284,7 @@ def to_arguments(config: JobConfig) -> list[str]:
 
 def _date_ranges(dates: Sequence[date]) -> list[str]:
     """Dates as `--dates` takes them, in their order: days in a row are one range, so a backfill is no long text."""
-    ranges: list[list[date]] = []
-    for day in dates:
-        if ranges and day - ranges[-1][-1] == timedelta(days=1):
-            ranges[-1][-1] = day
-        else:
-            ranges.append([day, day])
-    return [str(first) if first == last else f"{first}..{last}" for first, last in ranges]
+    return [written(run[0], run[-1]) for run in runs_of(dates)]
 
 
 def _days(text: str) -> list[date]:
@@ -298,4 +293,4 @@ def _days(text: str) -> list[date]:
     end = date.fromisoformat(last) if dots else start
     if end < start:
         raise argparse.ArgumentTypeError(f"{text} ends before it begins; write the earlier date first")
-    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+    return days_between(start, end)

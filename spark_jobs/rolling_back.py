@@ -16,7 +16,6 @@ from pyspark.sql import functions as f
 
 from pvfault.data_files import FileError
 from pvfault.errors import PvfaultError
-from pvfault.ledger import making_of_file
 from pvfault.readings import DEVICE_ID
 from pvfault.tables import DEVICE_DAYS, LEDGER, PREDICTIONS, QUARANTINE, READINGS, SCALOGRAMS, Table
 from pvfault.versions import code_version
@@ -99,7 +98,7 @@ def roll_back(
     figures = {"making": making, "rolled_back_to": str(state.snapshot_id)}
     report = publishing.publish_audited(spark, staged, audits.judge(staged, tallies), figures, ahead=ahead)
     if table == READINGS and report.published:
-        _tell_ledger(spark, day, _making_in(spark, day, state), report)
+        _tell_ledger(spark, day, scans.making_of(spark, READINGS, day, snapshot_id=state.snapshot_id), report)
     return report
 
 
@@ -206,13 +205,6 @@ def _require_begun_later(spark: SparkSession, readings: State) -> None:
             f"`quarantine` does not go back to {readings.since:%Y-%m-%d %H:%M:%S} UTC, so what was in it beside these "
             "readings is not known; choose a later state"
         )
-
-
-def _making_in(spark: SparkSession, day: date, state: State) -> str | None:
-    """The making of a date's readings in an older state; None if its files do not say one."""
-    found = scans.files_of(spark, READINGS, day, snapshot_id=state.snapshot_id)
-    makings = {making_of_file(file.location) for file in found}
-    return makings.pop() if len(makings) == 1 else None
 
 
 def _tell_ledger(spark: SparkSession, day: date, older: str | None, report: DateReport) -> None:

@@ -169,9 +169,9 @@ def files_of(spark: SparkSession, table: Table, *days: date, snapshot_id: int | 
     ]
 
 
-def making_of(spark: SparkSession, table: Table, day: date) -> str | None:
-    """The making of a date, by the names of its files; None if they are not of one."""
-    makings = {making_of_file(file.location) for file in files_of(spark, table, day)}
+def making_of(spark: SparkSession, table: Table, day: date, *, snapshot_id: int | None = None) -> str | None:
+    """The making of a date, by the names of its files, as an older snapshot had them; None if they are not of one."""
+    makings = {making_of_file(file.location) for file in files_of(spark, table, day, snapshot_id=snapshot_id)}
     return makings.pop() if len(makings) == 1 else None
 
 

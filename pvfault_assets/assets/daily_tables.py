@@ -1,7 +1,7 @@
 """The tables as assets: which job makes each, from what, and which dates of a run it makes.
 
 Lineage, groups, and how a run goes on beside a date that is refused. Columns and what they mean come from
-`pvfault.tables`, which of them come from which from `columns.py`, audits from `spark_jobs`.
+`pvfault.tables`, which of them come from which from `columns.py`, checks from `pvfault.checks`.
 
 No asset has an owner: to Dagster that is an address or a team of the company that runs the plant, which pvfault does
 not know.

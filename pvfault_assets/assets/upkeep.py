@@ -4,16 +4,19 @@ What is done, and what is never touched, is in `spark_jobs/maintain_tables.py`.
 """
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from pvfault_assets.assets.daily_tables import POOL
 from pvfault_assets.failures import raised_for_dagster
 from pvfault_assets.resources.spark_runner import SparkRunner
-from spark_jobs import maintain_tables
-from spark_jobs.job import DateReport
+
+if TYPE_CHECKING:
+    from spark_jobs.job import DateReport
 
 UPKEEP = dg.AssetKey("table_upkeep")
+_JOB = "maintain_tables"
 
 
 def upkeep_assets(retries: dg.RetryPolicy) -> list[dg.AssetsDefinition]:
@@ -24,7 +27,7 @@ def upkeep_assets(retries: dg.RetryPolicy) -> list[dg.AssetsDefinition]:
         group_name="upkeep",
         kinds={"spark", "iceberg"},
         pool=POOL,
-        metadata={"job": f"spark_jobs/{maintain_tables.NAME}.py"},
+        metadata={"job": f"spark_jobs/{_JOB}.py"},
     )
     def table_upkeep(context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkRunner]):
         """One row per table in its metadata: snapshots that were expired, files deleted, small files brought together.
@@ -34,7 +37,7 @@ def upkeep_assets(retries: dg.RetryPolicy) -> list[dg.AssetsDefinition]:
         """
         done: list[DateReport] = []
         with raised_for_dagster(context, retries):
-            costs = spark.run(maintain_tables.NAME, [datetime.now(UTC).date()], context, done.append)
+            costs = spark.run(_JOB, [datetime.now(UTC).date()], context, done.append)
             (report,) = done
             if report.stopped_by:
                 raise dg.Failure(report.stopped_by, allow_retries=False)

@@ -6,8 +6,9 @@ table has, or of the run's own (tag `dagster/partition`). PyIceberg is imported 
 loaded far more often than checks are asked.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -15,7 +16,7 @@ from pvfault.checks.assets import CHECKS, NETWORK, REGISTRY
 from pvfault.checks.check import MADE, CheckResult
 from pvfault.errors import PvfaultError, TransientError
 from pvfault.settings import Settings
-from pvfault.tables import TABLES
+from pvfault.tables import table_named
 from pvfault_assets.checks.audits import evaluation_of
 from pvfault_assets.checks.network import accepted_scores
 from pvfault_assets.checks.specs import check_specs
@@ -28,8 +29,11 @@ def published_checks(
     settings: Settings, days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy
 ) -> list[dg.AssetChecksDefinition]:
     """All checks, a step for each asset; a step is tried again as the policy says."""
-    tables = [_checks_of_table(settings, table, days, retries) for table in CHECKS if table not in (REGISTRY, NETWORK)]
-    return [_checks_of_registry(settings, retries), _checks_of_network(settings, retries), *tables]
+    sources = {REGISTRY: _look_at_registry, NETWORK: _look_at_network}
+    return [
+        *(_checks_of_source(asset, partial(look, settings), retries) for asset, look in sources.items()),
+        *(_checks_of_table(settings, table, days, retries) for table in CHECKS if table not in sources),
+    ]
 
 
 def _checks_of_table(
@@ -39,8 +43,9 @@ def _checks_of_table(
     def check(context: dg.AssetCheckExecutionContext):
         names = {key.name for key in context.selected_asset_check_keys}
         with raised_for_dagster(context.op_execution_context, retries):
+            checked = checked_in_run(context, table)
             for day in dates_of_run(context.run) or _newest(settings, table):
-                asked = names - checked_in_run(context, table, day)
+                asked = names - checked[str(day)]
                 for result in _check(settings, day, table, asked) if asked else ():
                     context.op_execution_context.log_event(evaluation_of(dg.AssetKey(table), result, day))
         yield from pass_on_checks(context)
@@ -63,34 +68,32 @@ def _check(settings: Settings, day: date, table: str, asked: Collection[str]) ->
 def _newest(settings: Settings, table: str) -> list[date]:
     from pvfault_api.published import newest_date
 
-    (known,) = (one for one in TABLES if one.name == table)
-    newest = newest_date(settings, known)
+    newest = newest_date(settings, table_named(table))
     if newest is None:
         raise PvfaultError(f"`{table}` has no date yet, so there is nothing to check; materialise one first")
     return [newest]
 
 
-def _checks_of_registry(settings: Settings, retries: dg.RetryPolicy) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"check_{REGISTRY}", specs=check_specs(REGISTRY, CHECKS[REGISTRY]), can_subset=True)
+def _checks_of_source(
+    asset: str, look: Callable[[dg.DagsterInstance], Iterable[CheckResult]], retries: dg.RetryPolicy
+) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(name=f"check_{asset}", specs=check_specs(asset, CHECKS[asset]), can_subset=True)
     def check(context: dg.AssetCheckExecutionContext):
-        from pvfault_api.checking import check_registry
-
         with raised_for_dagster(context.op_execution_context, retries):
-            for result in check_registry(settings):
-                context.op_execution_context.log_event(evaluation_of(dg.AssetKey(REGISTRY), result))
+            for result in look(context.instance):
+                context.op_execution_context.log_event(evaluation_of(dg.AssetKey(asset), result))
         yield from pass_on_checks(context)
 
     return check
 
 
-def _checks_of_network(settings: Settings, retries: dg.RetryPolicy) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"check_{NETWORK}", specs=check_specs(NETWORK, CHECKS[NETWORK]), can_subset=True)
-    def check(context: dg.AssetCheckExecutionContext):
-        from pvfault_api.checking import check_network
+def _look_at_registry(settings: Settings, _instance: dg.DagsterInstance) -> Iterable[CheckResult]:
+    from pvfault_api.checking import check_registry
 
-        with raised_for_dagster(context.op_execution_context, retries):
-            for result in check_network(settings, accepted_scores(context.instance)):
-                context.op_execution_context.log_event(evaluation_of(dg.AssetKey(NETWORK), result))
-        yield from pass_on_checks(context)
+    return check_registry(settings)
 
-    return check
+
+def _look_at_network(settings: Settings, instance: dg.DagsterInstance) -> Iterable[CheckResult]:
+    from pvfault_api.checking import check_network
+
+    return check_network(settings, accepted_scores(instance))
