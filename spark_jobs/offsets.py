@@ -90,7 +90,6 @@ def merge(ranges) -> tuple[OffsetRange, ...]:
 def _claims(topic: Topic, ledger: Ledger, day: date) -> dict[int, OffsetRange]:
     firsts = topic.first_offsets(midnight(day))
     ends = topic.first_offsets(midnight(day + timedelta(days=1)))
-    clockless = topic.first_offsets(_NO_CLOCK_BEFORE)
     claims = {}
     for partition in topic.ends:
         claimed = ledger.claims(partition)
@@ -98,9 +97,10 @@ def _claims(topic: Topic, ledger: Ledger, day: date) -> dict[int, OffsetRange]:
         before = [claimed[each] for each in claimed if each < day]
         behind = [claimed[each] for each in claimed if each > day]
         first = _first(day, claimed, before, own, firsts[partition])
-        if first <= clockless[partition] and not before:
-            # Whatever stands before has no date's time, so no other date will claim it.
-            first = topic.begins[partition]
+        if not before and first > topic.begins[partition]:
+            clockless = topic.first_offsets(_NO_CLOCK_BEFORE)[partition]
+            # Whatever stands before such a first has no date's time, so no other date will claim it.
+            first = topic.begins[partition] if first <= clockless else first
         end = max(ends[partition], own.end if own else 0, first)
         if behind:
             # Each offset is of one date: what a later date has claimed stays with it, and what nobody has is ours.

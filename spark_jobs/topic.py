@@ -31,8 +31,10 @@ _NO_RECORDS = "topic string, partition int, offset long, key binary, value binar
 _NEAR = timedelta(minutes=10)
 _SAME_DAY = timedelta(days=1)
 _LOOKED_AT_FIRST = 100_000
-# Records behind such a one that tell whether it stands in order.
+# Whether it stands in order is told by so many records at each of these distances behind it: what one gateway with a
+# wrong clock sends at once is longer than the first, not than all.
 _FOLLOWING = 20
+_DISTANCES = (0, 1_000, 10_000, 100_000)
 
 
 class TopicError(PvfaultError):
@@ -92,8 +94,8 @@ class Topic:
         """Of each partition, the first record at or after a time by its own timestamp; the end if there is none.
 
         One record with a wrong clock must not hide those behind it, and neither must the marker of a transaction. So
-        what Kafka finds counts at once only if it is near, or if what follows it is of that time too; else the records
-        behind it are looked at, and one of the future counts never.
+        what Kafka finds counts at once only if it is near, or if what follows it is not before that time either; else
+        all records behind it are looked at, and one of the future counts never.
         """
         if at not in self._found:
             self._found[at] = self._look_up(at)
@@ -130,17 +132,20 @@ class Topic:
         )
 
     def _look_up(self, at: datetime) -> dict[int, int]:
+        newest = self.now + AHEAD_OF_RECORD
+        offsets = dict(self.ends)
+        if at >= newest:
+            return offsets
+        doubtful = {}
         with _Consumer(self._spark, self._access, self.name) as consumer:
-            found = consumer.offsets_at(at)
-            offsets = dict(self.ends)
-            doubtful = {}
-            for partition, (offset, timestamp) in found.items():
-                is_in_order = timestamp < at + _NEAR or (
-                    timestamp < at + _SAME_DAY and consumer.is_in_order(partition, offset, at)
-                )
-                if is_in_order:
-                    offsets[partition] = min(offset, self.ends[partition])
-                elif offset < self.ends[partition]:
+            for partition, (offset, timestamp) in consumer.offsets_at(at).items():
+                if offset >= self.ends[partition]:
+                    continue
+                if timestamp < newest and (
+                    timestamp < at + _NEAR or consumer.is_in_order(partition, offset, at, self.ends[partition])
+                ):
+                    offsets[partition] = offset
+                else:
                     doubtful[partition] = offset
         return offsets | self._search(at, doubtful)
 
@@ -225,22 +230,32 @@ class _Consumer:
             if each is not None
         }
 
-    def is_in_order(self, partition: int, offset: int, at: datetime) -> bool:
-        """Whether a record stands at an offset, and no marker, and most that follow are not before a time."""
+    def is_in_order(self, partition: int, offset: int, at: datetime, end: int) -> bool:
+        """Whether a record stands at an offset, no marker, and most that follow, near and far, are not before a time.
+
+        Those that follow are looked at as far as to an end.
+        """
+        least = (at - AHEAD_OF_RECORD).timestamp() * 1000
+        for place in (offset + distance for distance in _DISTANCES):
+            if place >= end:
+                return True
+            following = self._following(partition, place)
+            later = sum(record.timestamp() >= least for record in following)
+            if 2 * later <= len(following) or (place == offset and following[0].offset() != offset):
+                return False
+        return True
+
+    def _following(self, partition: int, offset: int) -> list:
+        """Some records from an offset on; none if only markers are there."""
         self._consumer.assign(self._jvm.java.util.List.of(self._partitions[partition]))
         self._consumer.seek(self._partitions[partition], offset)
         give_up_at = time.monotonic() + _ANSWER_WITHIN_MS / 1000
-        while time.monotonic() < give_up_at:
+        while time.monotonic() < give_up_at and self._consumer.position(self._partitions[partition]) <= offset:
             with _answered(self._access):
                 records = self._consumer.poll(self._jvm.java.time.Duration.ofMillis(500))
             if not records.isEmpty():
-                following = catalog.listed(records.iterator())
-                least = (at - AHEAD_OF_RECORD).timestamp() * 1000
-                later = sum(record.timestamp() >= least for record in following)
-                return following[0].offset() == offset and 2 * later > len(following)
-            if self._consumer.position(self._partitions[partition]) > offset:
-                return False
-        return False
+                return catalog.listed(records.iterator())
+        return []
 
     def _listed(self):
         listed = self._jvm.java.util.ArrayList()

@@ -1,10 +1,10 @@
-"""A topic as a job reads it: on Amazon MSK, where what clients really sign is checked, and of a broker that dies."""
+"""A topic as a job reads it: where a time is found, on Amazon MSK (what clients really sign), of a broker that dies."""
 
 import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from spark_jobs.job import JobReport
 from spark_jobs.topic import OffsetRange, Topic
 from spark_jobs.transient import raised_as_transient
 from tests.conftest import AWS_KEYS, PROJECT
-from tests.spark_jobs.helpers import DEVICES, make_readings, send_readings
+from tests.spark_jobs.helpers import DEVICES, avro, make_readings, midnight, send, send_readings
 from tests.standins.msk import TRUSTSTORE_PASSWORD
 
 pytestmark = [pytest.mark.broker, pytest.mark.spark]
@@ -116,3 +116,42 @@ def test_a_broker_that_falls_silent_while_it_is_read_may_answer_again(spark, tmp
         records.collect()
     asked_by = "waiting for a node" if not planned_before else "position for partition"  # the plan, or the task
     assert asked_by in str(told.value)
+
+
+@pytest.fixture
+def look_up(spark, lake_settings, topic):
+    """Where a time is found in the one partition that was sent to."""
+
+    def look_up(at, *, partition):
+        return Topic(spark, lake_settings.broker_access, topic).first_offsets(at)[partition]
+
+    return look_up
+
+
+def minutely(first, n):
+    times = [first + timedelta(minutes=minute) for minute in range(n)]
+    return [(b"k", avro(DEVICES[0], at), at) for at in times]
+
+
+def test_a_time_before_the_topic_or_in_a_gap_is_found_without_reading_all_behind_it(
+    lake_settings, topic, look_up, monkeypatch
+):
+    """A topic of a week has some 300 million records, and each date of a backfill may ask."""
+    resumed = DAY + timedelta(days=5)
+    sent = send(lake_settings, topic, [*minutely(midnight(DAY), 300), *minutely(midnight(resumed), 300)])
+    monkeypatch.setattr(Topic, "read", lambda *_: pytest.fail("records were read to look up a time"))
+    ((partition, first), *_), (_, after_gap) = sent, sent[300]
+    assert look_up(datetime(2000, 1, 1, tzinfo=UTC), partition=partition) == first
+    assert look_up(midnight(DAY) - timedelta(days=3), partition=partition) == first
+    assert look_up(midnight(DAY) + timedelta(days=2), partition=partition) == after_gap
+    assert look_up(datetime.now(UTC) + timedelta(days=1), partition=partition) == first + len(sent)
+
+
+def test_a_gateway_whose_clock_is_days_ahead_for_a_while_does_not_move_later_dates(lake_settings, topic, look_up):
+    """What it sends at once is more than is looked at first."""
+    day = DAY + timedelta(days=30)
+    ahead = minutely(midnight(day) + timedelta(days=4), 200)
+    sent = send(lake_settings, topic, [*minutely(midnight(day), 60), *ahead, *minutely(midnight(day), 3000)])
+    partition, _ = sent[0]
+    _, second_day = sent[60 + 200 + 1440]
+    assert look_up(midnight(day + timedelta(days=1)), partition=partition) == second_day
