@@ -3,13 +3,15 @@
 How the two meet, and what is audited. The verdict's rule is in `pvfault.verdicts`.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as f
 
 from pvfault.checks import device_days as checks
 from pvfault.checks.check import CheckResult
@@ -61,15 +63,39 @@ def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:
     return hours.repartition(n_tasks, DEVICE_ID)
 
 
+@dataclass(frozen=True)
+class Tally:
+    """What one task has seen; each device is in one task.
+
+    Attributes
+    ----------
+    predicted : int
+        Devices of which it had predictions.
+    verdicts : Counter
+        `devices` that it gives, how many by fault and of an `unknown` one, and their energies. [kWh]
+    origins : set of Origin
+    """
+
+    predicted: int = 0
+    verdicts: Counter = field(default_factory=Counter)
+    origins: frozenset[Origin] = frozenset()
+
+    def __add__(self, other: "Tally") -> "Tally":
+        verdicts = Counter(self.verdicts)
+        verdicts.update(other.verdicts)  # by `+`, Counter would leave out what is not positive
+        return Tally(self.predicted + other.predicted, verdicts, self.origins | other.origins)
+
+
 def _verdicts(day: date, registry: Registry) -> Callable:
-    def to_device_days(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, set[Origin]]:
+    def to_device_days(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         held = list(batches)
         if not held:
-            return set()
+            return Tally()
         hours = pa.Table.from_batches(held)
         lineage = lineage_of(hours, "model_version", *INHERITED)
-        yield from marked(device_day_rows(hours, day, registry), lineage).to_batches()
-        return _origins(hours)
+        verdicts = marked(device_day_rows(hours, day, registry), lineage)
+        yield from verdicts.to_batches()
+        return Tally(len(pc.unique(hours[DEVICE_ID])), _count(verdicts), _origins(hours))
 
     return to_device_days
 
@@ -77,63 +103,63 @@ def _verdicts(day: date, registry: Registry) -> Callable:
 def audit_rows(spark: SparkSession, _config: JobConfig, day: date) -> publishing.RowAudits:
     """How verdicts of a date that are written once more are audited."""
 
-    def to_rows(verdicts: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
-        yield from verdicts
+    def to_rows(verdicts: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
+        tally = Tally()
+        for batch in verdicts:
+            yield batch
+            tally += Tally(verdicts=_count(batch))
+        return tally
 
-    def judge(staged: publishing.Staged, _tallies: list) -> tuple[CheckResult, ...]:
-        return _judge_verdicts(spark, _sum_up(spark, staged, day), day)
+    def judge(staged: publishing.Staged, tallies: list[Tally]) -> tuple[CheckResult, ...]:
+        predicted = scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count()
+        return _judge_verdicts(staged, sum(tallies, Tally()).verdicts, predicted)
 
     return publishing.RowAudits(to_rows, judge)
 
 
-def _origins(hours: pa.Table) -> set[Origin]:
+def _count(verdicts: pa.Table | pa.RecordBatch) -> Counter:
+    """Rows of `device_days` by what they say."""
+    faults = {row["values"]: row["counts"] for row in pc.value_counts(verdicts["fault"]).to_pylist()}
+    return Counter(
+        devices=len(pc.unique(verdicts[DEVICE_ID])),
+        unknown=faults.pop(None, 0),
+        **faults,
+        **{name: pc.sum(verdicts[name]).as_py() or 0.0 for name in ("energy_kwh", "lost_kwh")},
+    )
+
+
+def _origins(hours: pa.Table) -> frozenset[Origin]:
     """What the predictions of some hours come from, and what the scalograms beside them do."""
     columns = [(*INHERITED,), tuple(f"{_BESIDE}{name}" for name in INHERITED)]
     found = hours.group_by([name for side in columns for name in side]).aggregate([]).to_pylist()
-    return {tuple(tuple(row[name] for name in side) for side in columns) for row in found}
+    return frozenset(tuple(tuple(row[name] for name in side) for side in columns) for row in found)
 
 
 def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
     n_devices = scans.count_rows(spark, PREDICTIONS, day) // 24
     hours = hours_of(spark, day, n_tasks=1 + n_devices // DEVICES_PER_TASK)
     with scans.naming_damage(spark, day, PREDICTIONS, SCALOGRAMS):
-        written, origins = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
+        written, tallies = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
     staged = publishing.stage(spark, DEVICE_DAYS, day, written)
     if not staged.rows:
         return publishing.publish_audited(spark, staged, (), {})
-    found = _sum_up(spark, staged, day)
-    audits = (
-        *_judge_verdicts(spark, found, day),
-        _judge_origins(set().union(*origins), registry),
-    )
+    tally = sum(tallies, Tally())
+    found = tally.verdicts
+    audits = (*_judge_verdicts(staged, found, tally.predicted), _judge_origins(tally.origins, registry))
     figures = {
         **{f"devices_{fault}": found[fault] for fault in FAULTS},
         "devices_unknown": found["unknown"],
-        "energy_kwh": round(found["energy_kwh"] or 0.0, 1),
-        "lost_kwh": round(found["lost_kwh"] or 0.0, 1),
+        "energy_kwh": round(found["energy_kwh"], 1),
+        "lost_kwh": round(found["lost_kwh"], 1),
     }
     return publishing.publish_audited(spark, staged, audits, figures)
 
 
-def _judge_verdicts(spark: SparkSession, found: dict, day: date) -> tuple[CheckResult, ...]:
-    predicted = scans.read(spark, PREDICTIONS, day).select(DEVICE_ID).distinct().count()
-    return checks.judge_verdicts(rows=found["rows"], devices=found["devices"], predicted=predicted, verdicts=found)
+def _judge_verdicts(staged: publishing.Staged, found: Counter, predicted: int) -> tuple[CheckResult, ...]:
+    return checks.judge_verdicts(rows=staged.rows, devices=found["devices"], predicted=predicted, verdicts=found)
 
 
-def _sum_up(spark: SparkSession, staged: publishing.Staged, day: date) -> dict:
-    """Counts and sums over what is staged."""
-    sums = publishing.read_staged(spark, staged, day).agg(
-        f.count("*").alias("rows"),
-        f.count_distinct(DEVICE_ID).alias("devices"),
-        f.count_if(f.col("fault").isNull()).alias("unknown"),
-        *(f.count_if(f.col("fault") == fault).alias(fault) for fault in FAULTS),
-        f.sum("energy_kwh").alias("energy_kwh"),
-        f.sum("lost_kwh").alias("lost_kwh"),
-    )
-    return sums.first().asDict()
-
-
-def _judge_origins(origins: set[Origin], registry: Registry) -> CheckResult:
+def _judge_origins(origins: Iterable[Origin], registry: Registry) -> CheckResult:
     apart = any(of_predictions != of_scalograms for of_predictions, of_scalograms in origins)
     registries = [version for (_, version), _ in origins if version is not None]
     return checks.judge_origin(apart=apart, registries=registries, registry=registry.version)
