@@ -1,5 +1,7 @@
 """What the operator is told of a run without looking: one message for each, by what `channels.py` sends it.
 
+Of runs without dates only a failed upkeep of the tables is told of: nobody looks at it, and the disk fills up.
+
 A run of one date gives one message, and so does a run of a range or of a backfill, with a line for each date: a hundred
 dates made again are one piece of news. A run that Dagster will retry by itself is not told of, its last attempt is; nor
 is one that somebody has cancelled, who knows.
@@ -27,6 +29,7 @@ from pvfault.tables import DEVICE_DAYS
 from pvfault_api.fleet import Fleet, read_fleet
 from pvfault_assets.channels import Channel, NotAcceptedError, UnansweredError, WrongMessageError, channel_of
 from pvfault_assets.partitions import dates_of_run
+from pvfault_assets.schedules import maintain_tables
 
 TAG = "pvfault/notification"
 COMPOSING, SENDING = "being composed", "sending"
@@ -121,7 +124,8 @@ def compose(outcome: Outcome, fleet: Fleet | str | None) -> tuple[str, str]:
     """
     if not outcome.succeeded:
         steps = ", ".join(filter(None, outcome.failures))
-        headline = f"{_days(outcome.dates)} FAILED" + (f" at {steps}" if steps else "")
+        what = _days(outcome.dates) if outcome.dates else outcome.job
+        headline = f"{what} FAILED" + (f" at {steps}" if steps else "")
     elif isinstance(fleet, Fleet):
         headline = f"{_days(outcome.dates)} made, {_headline(fleet)}"
     else:
@@ -158,7 +162,8 @@ def _needs_notification(context, run):
         )
         context.instance.add_run_tags(run.run_id, {TAG: UNKNOWN})
     will_retry = run.tags.get("dagster/will_retry") == "true" and not run.is_success
-    return state in (None, UNSENT, COMPOSING) and bool(dates_of_run(run)) and not will_retry
+    is_news = dates_of_run(run) or (run.job_name == maintain_tables.name and not run.is_success)
+    return state in (None, UNSENT, COMPOSING) and bool(is_news) and not will_retry
 
 
 def _notify(context, settings, channel: Channel, record) -> bool:
@@ -285,7 +290,7 @@ def _failures(outcome: Outcome) -> Iterator[str]:
 
 def _dates(outcome: Outcome) -> Iterator[str]:
     """What was made of each date, where that is not simply everything."""
-    if outcome.succeeded and len(outcome.dates) == 1:
+    if not outcome.dates or (outcome.succeeded and len(outcome.dates) == 1):
         return
     lines = []
     for day in outcome.dates[:_N_DATES]:

@@ -39,7 +39,7 @@ class Reports:
         self.refuse, self.broken = refuse, broken
 
     def run(self, job, dates, _context, on_date, **_options):
-        if self.broken and job == "compute_scalograms":
+        if self.broken and job in ("compute_scalograms", "maintain_tables"):
             raise self.broken
         for day in dates:
             on_date(self._date(job, day))
@@ -49,7 +49,7 @@ class Reports:
         refused = day in self.refuse and job == "ingest_readings"
         audits = tuple(
             audit.judge(not (audit.blocking and refused) and audit.name != "no_device_is_missing", "3 of 4 found")
-            for audit in AUDITS[job]
+            for audit in AUDITS.get(job, ())
         )
         return DateReport(day, 4, 1, published=not refused, audits=audits)
 
@@ -125,6 +125,17 @@ def test_a_mistake_of_our_own_is_told_too(settings, instance, run, inbox):
     tick(settings, instance)
     ((_, text),) = inbox()
     assert "division by zero" in text
+
+
+def test_a_failed_upkeep_is_told_and_one_that_went_well_is_not(settings, instance, inbox):
+    for broken in (PvfaultError("no room on the disk; free some"), None):
+        upkeep = build_definitions(settings, spark=Reports(broken=broken)).resolve_job_def("maintain_tables")
+        upkeep.execute_in_process(instance=instance, raise_on_error=False)
+    tick(settings, instance)
+    ((subject, text),) = inbox()
+    assert subject == "pvfault: maintain_tables FAILED at table_upkeep"
+    assert "table_upkeep: no room on the disk; free some" in text
+    assert "Dates" not in text
 
 
 def test_a_range_is_one_message_with_a_line_for_each_date(settings, instance, run, inbox):
