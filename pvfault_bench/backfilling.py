@@ -1,7 +1,7 @@
-"""How long a backfill of many dates takes beside what the jobs in it take themselves.
+"""How long a backfill of many dates takes beside the same jobs without Dagster.
 
 As a program it prints one line of JSON: `python -m pvfault_bench.backfilling [DATES] [DEVICES]`. What is not the jobs'
-own time is Dagster's: loading, steps, events, the checks of each date, and one start of Spark.
+own time is Dagster's: loading, the steps of the network and of the registry, events, and the checks of each date.
 """
 
 import json
@@ -9,19 +9,18 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import dagster as dg
-
 from pvfault.settings import Settings
-from pvfault.tables import MADE_OF
-from pvfault_assets.instance import open_instance
 from pvfault_assets.requests import Request
 from pvfault_assets.run_apart import materialise_apart
+from pvfault_bench.stages import JOBS
 from pvfault_gateway import broker
 from pvfault_gateway.simulate import simulate
 from pvfault_workshop.simulation import simulate_fleet
+from spark_jobs.job import JobConfig
 from spark_jobs.session import start_session
 
 FIRST = date(2024, 6, 1)
@@ -29,7 +28,7 @@ SEED = 1
 
 
 def measure_backfill(settings: Settings, environment: dict[str, str], dates: list[date], devices: int) -> dict:
-    """Fill a topic, make all dates by one request as `pvfault backfill` does, and start Spark once more alone.
+    """Fill a topic, make all dates by one request as `pvfault backfill` does, and then by the jobs alone.
 
     Parameters
     ----------
@@ -43,7 +42,7 @@ def measure_backfill(settings: Settings, environment: dict[str, str], dates: lis
     Returns
     -------
     dict
-        Seconds, and the ratio of the backfill to the jobs' own time and one start of Spark.
+        Seconds, and the ratio of the backfill to one start of Spark and the jobs alone.
     """
     request, log = Request(dates[0], dates[-1]), settings.home / "backfill.log"
     try:
@@ -52,29 +51,29 @@ def measure_backfill(settings: Settings, environment: dict[str, str], dates: lis
         started = time.perf_counter()
         materialise_apart(environment, request, log, lambda _message: None)
         backfill = time.perf_counter() - started
+        alone = _time_jobs(replace(settings, home=settings.home / "alone"), dates)
     finally:
         broker.stop(settings)
-    started = time.perf_counter()
-    start_session(settings)
-    spark = time.perf_counter() - started
-    jobs = _seconds_of_jobs(settings, dates)
     return {
         "dates": len(dates), "devices": devices, "cores": os.cpu_count(), "seconds": round(backfill, 1),
-        "jobs": {table: round(seconds, 1) for table, seconds in jobs.items()}, "spark_start": round(spark, 1),
-        "ratio": round(backfill / (sum(jobs.values()) + spark), 3),
+        "alone": {step: round(seconds, 1) for step, seconds in alone.items()},
+        "ratio": round(backfill / sum(alone.values()), 3),
     }  # fmt: skip
 
 
-def _seconds_of_jobs(settings: Settings, dates: list[date]) -> dict[str, float]:
-    """What the jobs say that each table's dates took."""
+def _time_jobs(settings: Settings, dates: list[date]) -> dict[str, float]:
+    """Seconds that Spark takes to start, and that the jobs take one after the other, into tables of their own."""
     seconds = {}
-    with open_instance(settings) as instance:
-        for table in MADE_OF:
-            asked = dg.AssetRecordsFilter(dg.AssetKey(table), [str(day) for day in dates])
-            records = instance.fetch_materializations(asked, limit=len(dates)).records
-            if len(records) != len(dates):
-                raise RuntimeError(f"{len(records)} dates of {table} were made, expected {len(dates)}")
-            seconds[table] = sum(record.asset_materialization.metadata["seconds"].value for record in records)
+    started = time.perf_counter()
+    spark = start_session(settings)
+    seconds["spark_start"] = time.perf_counter() - started
+    for job in JOBS:
+        started = time.perf_counter()
+        report = job.run(spark, JobConfig.from_settings(settings, dates))
+        seconds[job.NAME] = time.perf_counter() - started
+        if not all(day.published for day in report.days):
+            raise RuntimeError(f"{job.NAME} has not published every date")
+    spark.stop()
     return seconds
 
 
