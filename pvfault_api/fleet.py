@@ -16,7 +16,6 @@ from pvfault.faults import NONE
 from pvfault.readings import DEVICE_ID
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
-from pvfault_api.published import read_batches
 
 UNKNOWN = "unknown"
 """What is counted of devices without a verdict."""
@@ -81,7 +80,7 @@ def read_fleet(settings: Settings, dates: Sequence[date]) -> Fleet:
     PvfaultError
         If there are no tables yet, or their files are not whole.
     """
-    return summarise_fleet(read_batches(settings, DEVICE_DAYS, dates, _COLUMNS))
+    return summarise_fleet(_read(settings, dates, _COLUMNS))
 
 
 def count_faults(settings: Settings, dates: Sequence[date]) -> dict[date, Counter[str]]:
@@ -93,11 +92,18 @@ def count_faults(settings: Settings, dates: Sequence[date]) -> dict[date, Counte
         If there are no tables yet, or their files are not whole.
     """
     counts: dict[date, Counter[str]] = defaultdict(Counter)
-    for batch in read_batches(settings, DEVICE_DAYS, dates, ("date", "fault")):
+    for batch in _read(settings, dates, ("date", "fault")):
         found = pa.Table.from_batches([batch]).group_by(["date", "fault"]).aggregate([([], "count_all")])
         for row in found.to_pylist():
             counts[row["date"]][row["fault"] or UNKNOWN] += row["count_all"]
     return dict(counts)
+
+
+def _read(settings: Settings, dates: Sequence[date], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    # With it comes PyIceberg, which whoever loads this for what it is called has no need of.
+    from pvfault_api.published import read_batches
+
+    return read_batches(settings, DEVICE_DAYS, dates, columns)
 
 
 def summarise_fleet(device_days: Iterable[pa.RecordBatch]) -> Fleet:

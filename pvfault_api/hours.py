@@ -10,7 +10,6 @@ from pvfault.expected_power import expected_power
 from pvfault.registry import Registry
 from pvfault.settings import Settings
 from pvfault.tables import SCALOGRAMS, WINDOW_START
-from pvfault_api.published import read_batches
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,9 @@ def read_hours(settings: Settings, registry: Registry, device: str, day: date) -
     PvfaultError
         If there are no tables yet, or their files are not whole.
     """
+    # With it comes PyIceberg, which whoever loads this for what it is called has no need of.
+    from pvfault_api.published import read_batches
+
     columns = (WINDOW_START, "mean_power", "mean_irradiance", "mean_temperature")
     batches = list(read_batches(settings, SCALOGRAMS, [day], columns, device=device))
     if not batches:

@@ -1,32 +1,23 @@
 """What has become of each date, as the tables themselves say it.
 
-Here: for each date and table whether it is made, of what, and whether that is what is there now. Read are the tables'
-metadata, whose bounds of a file tell which network, registry and making its rows are of, and the ledger; no row of a
-device. Not here: what was refused, and beside which dates a date was judged, which Dagster's storage knows
-(`pvfault_assets/dates.py`).
+Here: for each date and table whether it is made, of what, and whether that is what is there now. The bounds of a file
+tell which network, registry and making its rows are of, and the ledger tells of readings; no row of a device is looked
+at. Not here: reading these from the tables (`lake.py`), for which PyIceberg is loaded; what was refused, and beside
+which dates a date was judged, which Dagster's storage knows (`pvfault_assets/dates.py`).
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
-from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchTableError
-from pyiceberg.expressions import EqualTo
-from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table as IcebergTable
 from pyiceberg.utils.truncate import truncate_upper_bound_text_string
 
 from pvfault.date_ranges import days_between
-from pvfault.errors import PvfaultError
-from pvfault.ledger import Makings, making_of_file
+from pvfault.ledger import Makings
 from pvfault.locations import Location, is_there, local_file
-from pvfault.registry import EMPTY_REGISTRY
-from pvfault.settings import Settings
-from pvfault.tables import LEDGER, MADE_OF, NAMESPACE, PREDICTIONS, READINGS, SCALOGRAMS, TABLES, Table
+from pvfault.tables import MADE_OF, PREDICTIONS, READINGS, SCALOGRAMS
 from pvfault.versions import version_of
-from pvfault_api.published import data_files, open_catalog, require_whole
 
 MADE, REFUSED, EMPTY, LATE, STALE, MISSING = "made", "refused", "empty", "late", "stale", "missing"
 STATES = {
@@ -38,10 +29,8 @@ STATES = {
     MISSING: "not made, though dates before it are",
 }
 
-_TABLES = tuple(table for table in TABLES if table.name in MADE_OF)
-_ORIGIN = ("readings_making", "registry_version", "model_version")
-_OF_LEDGER = ("date", "made_at", "topic_id", "partition", "scanned", "elsewhere")
-_EPOCH = date(1970, 1, 1)
+# The columns of a row's lineage that tell what it is made of.
+ORIGIN = ("readings_making", "registry_version", "model_version")
 
 Bounds = tuple[str, str]
 """The least and the greatest value of a column in a file, perhaps cut short, as Iceberg's metadata have them."""
@@ -112,32 +101,6 @@ def version_at(location: Location) -> str:
         return version_of(file.read_bytes())
 
 
-def read_lake(settings: Settings) -> Lake:
-    """What the tables hold, as their metadata say it.
-
-    Raises
-    ------
-    PvfaultError
-        If there are no tables yet, or their lists of files are not whole.
-    """
-    with open_catalog(settings) as catalog:
-        held = {table.name: _read_held(catalog, table) for table in _TABLES}
-        makings = _read_makings(catalog, settings.topic)
-    return Lake(held, makings, version_at(settings.registry) or EMPTY_REGISTRY.version, version_at(settings.model))
-
-
-def read_makings(settings: Settings) -> Makings:
-    """What the ledger says of the topic.
-
-    Raises
-    ------
-    PvfaultError
-        If there are no tables yet, or their lists of files are not whole.
-    """
-    with open_catalog(settings) as catalog:
-        return _read_makings(catalog, settings.topic)
-
-
 def states_of(lake: Lake, first: date, last: date) -> dict[date, dict[str, State]]:
     """The state of each date in each table, in the order in which tables are made.
 
@@ -152,57 +115,6 @@ def states_of(lake: Lake, first: date, last: date) -> dict[date, dict[str, State
     first = max(first, lake.dates[0])
     late = lake.makings.dates_to_make_again()
     return {day: {table: _state(lake, late, table, day) for table in MADE_OF} for day in days_between(first, last)}
-
-
-def _load(catalog: Catalog, table: Table) -> IcebergTable | None:
-    """A table that is whole; None if there is none."""
-    try:
-        iceberg = catalog.load_table(f"{NAMESPACE}.{table.name}")
-    except NoSuchTableError:
-        return None
-    require_whole(table.name, iceberg)
-    return iceberg
-
-
-def _read_held(catalog: Catalog, table: Table) -> dict[date, Held]:
-    """What a table holds of each date."""
-    held: dict[date, Held] = defaultdict(Held)
-    iceberg = _load(catalog, table)
-    if iceberg is None:
-        return {}
-    schema = iceberg.schema()
-    columns = {name: schema.find_field(name).field_id for name in _ORIGIN if name in schema.column_names}
-    for file in data_files(iceberg):
-        _add(held[_day_of(table, file)], file, columns)
-    return dict(held)
-
-
-def _day_of(table: Table, file: DataFile) -> date:
-    """The date of a file, by its partition."""
-    if len(file.partition) != 1:
-        raise PvfaultError(
-            f"the table {table.name} has files that are not of one day of {table.day_of} ({file.file_path}); make the "
-            "dates again that another tool has written there"
-        )
-    return _EPOCH + timedelta(days=file.partition[0])
-
-
-def _add(held: Held, file: DataFile, columns: Mapping[str, int]) -> None:
-    """Add a file of a date. One without bounds of a column, as it is older than that, says nothing of it."""
-    held.makings.add(making_of_file(file.file_path))
-    for name, number in columns.items():
-        least, greatest = ((bounds or {}).get(number) for bounds in (file.lower_bounds, file.upper_bounds))
-        if least is not None and greatest is not None:
-            held.origin[name].add((least.decode(), greatest.decode()))
-
-
-def _read_makings(catalog: Catalog, topic: str) -> Makings:
-    """What the ledger says of a topic; of the newest one of this name, if it was deleted and created anew."""
-    ledger = _load(catalog, LEDGER)
-    if ledger is None:
-        return Makings()
-    rows = ledger.scan(EqualTo("topic", topic), selected_fields=_OF_LEDGER).to_arrow().to_pylist()
-    return Makings.of_newest_topic(rows)
 
 
 def _state(lake: Lake, late: Mapping[date, int], table: str, day: date) -> State:
@@ -229,7 +141,7 @@ def _other_origins(lake: Lake, table: str, day: date) -> Iterator[str]:
         yield _other_file(held, "model_version", "network", lake.model_version)
     for source in MADE_OF[table]:
         of_source = lake.held[source].get(day, Held()).origin
-        if any(held.origin[name] and of_source[name] and held.origin[name] != of_source[name] for name in _ORIGIN):
+        if any(held.origin[name] and of_source[name] and held.origin[name] != of_source[name] for name in ORIGIN):
             yield f"made of `{source}` that were made again since"
 
 

@@ -16,7 +16,7 @@ from pvfault.date_ranges import runs_of
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS
-from pvfault_api.states import MADE, STALE, Lake, read_lake, states_of
+from pvfault_api.states import MADE, STALE, Lake, states_of
 from pvfault_assets.partitions import DATES_PER_RUN, tags_of
 from pvfault_assets.schedules import materialise_day
 
@@ -83,6 +83,9 @@ def _sensor(name, job, settings, find: Callable[[Lake], dict[date, str]], descri
         )
         if waiting:
             return dg.SkipReason(f"The run {waiting[0].run_id} that this has asked for is not done yet.")
+        # Not with the definitions, which are loaded often: with it comes PyIceberg.
+        from pvfault_api.lake import read_lake
+
         try:
             found = find(read_lake(settings))
         except PvfaultError as error:

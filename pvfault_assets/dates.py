@@ -15,7 +15,7 @@ import dagster as dg
 from pvfault.date_ranges import written
 from pvfault.settings import Settings
 from pvfault.tables import MADE_OF, READINGS, SCALOGRAMS, tables_from
-from pvfault_api.states import EMPTY, MADE, REFUSED, STALE, Lake, State, read_lake, states_of
+from pvfault_api.states import EMPTY, MADE, REFUSED, STALE, Lake, State, states_of
 from pvfault_assets.instance import is_scheduled
 from pvfault_assets.partitions import dates_of_run
 from pvfault_assets.recording import REFUSED as WHY_REFUSED
@@ -165,6 +165,9 @@ def read_dates(
     PvfaultError
         If there are no tables yet, or their files are not whole.
     """
+    # Not with the definitions, which are loaded often: PyIceberg takes half as long to import as all else here.
+    from pvfault_api.lake import read_lake
+
     lake = read_lake(settings)
     made = _last_events(instance, dg.DagsterEventType.ASSET_MATERIALIZATION)
     refused = _refused(instance, made)

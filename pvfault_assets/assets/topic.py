@@ -11,7 +11,6 @@ import dagster as dg
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import READINGS
-from pvfault_api.states import read_makings
 from pvfault_assets.columns import column_schema
 from pvfault_gateway.msk import find_brokers
 
@@ -103,6 +102,8 @@ def _sentence(found: str) -> dict[str, dg.MetadataValue]:
 
 def _read_up_to(settings: Settings, known: str) -> dict[int, int]:
     """Up to which offset of each partition any date has read; of a topic made anew, or without tables, none."""
+    from pvfault_api.lake import read_makings
+
     try:
         makings = read_makings(settings)
     except PvfaultError:

@@ -7,7 +7,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from pvfault.errors import PvfaultError
 from pvfault.tables import MADE_OF
-from pvfault_api.states import EMPTY, LATE, MADE, MISSING, STALE, read_lake, states_of
+from pvfault_api.lake import read_lake
+from pvfault_api.states import EMPTY, LATE, MADE, MISSING, STALE, states_of
 from tests.pvfault_api.lake import Plant, days
 
 DAYS = days(1, 4)
