@@ -15,7 +15,7 @@ from pvfault.registry import write_registry
 from pvfault.settings import Settings
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.topics import ensure_topic
-from pvfault_workshop.simulation import simulate_fleet
+from pvfault_workshop.simulation import Fleet, simulate_fleet
 
 DAY = date(2024, 6, 1)
 # Devices that are really simulated; the others are copies of these under other names.
@@ -46,9 +46,7 @@ def fill_topic(settings: Settings, devices: int, on_progress: Callable[[int], No
     fleet = simulate_fleet(min(devices, SIMULATED), [DAY], SEED)
     names = device_names(devices)
     original = {name: number for number, name in enumerate(fleet.registry[DEVICE_ID].to_pylist())}
-    copies = np.arange(devices) % len(original)
-    registry = fleet.registry.take(copies).set_column(0, DEVICE_ID, pa.array(names, pa.string()))
-    write_registry(registry, settings.registry)
+    write_registry(copied_registry(fleet, devices), settings.registry)
     ensure_topic(settings)
     readings = fleet.readings(DAY)
     code = np.array([original[name] for name in readings[DEVICE_ID].to_pylist()])
@@ -64,6 +62,12 @@ def fill_topic(settings: Settings, devices: int, on_progress: Callable[[int], No
                 producer.send(copy)
                 on_progress(len(copy))
         return producer.finish()
+
+
+def copied_registry(fleet: Fleet, devices: int) -> pa.Table:
+    """The registry of a fleet of copies: of a few simulated devices, one after the other and from the first again."""
+    copies = fleet.registry.take(np.arange(devices) % len(fleet.devices))
+    return copies.set_column(0, DEVICE_ID, pa.array(device_names(devices), pa.string()))
 
 
 def device_names(devices: int) -> np.ndarray:
