@@ -4,7 +4,6 @@ Its layers, its weights read and checked, and predictions. It is trained in anot
 `pvfault_workshop/training.py`.
 """
 
-import json
 import warnings
 from pathlib import Path
 
@@ -320,15 +319,3 @@ def load_classifier(path, *, threads=None):
     if threads is not None:
         limit_threads(threads)
     return Classifier(load_network(path), read_version(path))
-
-
-def write_scores(weights: Path, scores: dict) -> None:
-    """Write into a weights file how right its network is, so that it goes wherever the weights go."""
-    with h5py.File(weights, "r+") as file:
-        file.attrs["scores"] = json.dumps(scores)
-
-
-def read_scores(weights: Path) -> dict:
-    """Read what `write_scores` wrote; empty for weights without scores."""
-    with h5py.File(weights, "r") as file:
-        return json.loads(file.attrs.get("scores", "{}"))

@@ -20,12 +20,12 @@ from pvfault.checks.check import MADE, Check, CheckResult
 from pvfault.dates import midnight_ms
 from pvfault.errors import PvfaultError
 from pvfault.ledger import Makings
-from pvfault.lenet import read_scores
 from pvfault.locations import is_there, local_file, written_at
 from pvfault.places import Place, read_places
 from pvfault.readings import BEHIND_RECORD, DEVICE_ID
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.rows.references import history_dates
+from pvfault.scores import read_scores
 from pvfault.settings import Settings
 from pvfault.tables import (
     DEVICE_DAYS,
@@ -296,10 +296,20 @@ def _late(of: PublishedDate) -> tuple[CheckResult, ...]:
 def _origin(of: PublishedDate) -> tuple[CheckResult, ...]:
     keys = [DEVICE_ID, WINDOW_START]
     ours, theirs = of.predictions.select([*keys, *ORIGIN]), of.windows.select([*keys, *ORIGIN])
+    for name in ORIGIN:
+        ours, theirs = _numbered(name, ours, theirs)
     both = ours.join(theirs, keys, join_type="left outer", right_suffix="_of_scalogram")
     apart = any(pc.any(_differ(both[name], both[f"{name}_of_scalogram"])).as_py() for name in ORIGIN)
     registries = of.windows["registry_version"].drop_null().unique().to_pylist()
     return (device_days.judge_origin(apart=apart, registries=registries, registry=of.registry.version),)
+
+
+def _numbered(name: str, *tables: pa.Table) -> Iterator[pa.Table]:
+    """Tables with the same numbers for the same texts of a column: they are joined in a fraction of memory and time."""
+    texts = pa.chunked_array([chunk for table in tables for chunk in table[name].chunks], pa.string()).unique()
+    for table in tables:
+        numbers = pc.index_in(table[name], texts, skip_nulls=True)
+        yield table.set_column(table.schema.get_field_index(name), name, numbers)
 
 
 def _differ(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -330,8 +340,9 @@ def _changes(of: PublishedDate) -> tuple[CheckResult, ...]:
     since = of.day - timedelta(days=device_days.LOOKED_AT_DAYS - 1)
     recent = of.verdicts.filter(pc.greater_equal(of.verdicts["date"], pa.scalar(since)))
     by_device: dict[str, list[str]] = defaultdict(list)
-    for row in recent.filter(recent["fault"].is_valid()).sort_by("date").to_pylist():
-        by_device[row[DEVICE_ID]].append(row["fault"])
+    known = recent.filter(recent["fault"].is_valid()).sort_by("date")
+    for device, fault in zip(known[DEVICE_ID].to_pylist(), known["fault"].to_pylist(), strict=True):
+        by_device[device].append(fault)
     return (device_days.judge_changes(by_device),)
 
 

@@ -5,7 +5,7 @@ cores. What is judged of the figures is in `pvfault.checks.readings`.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -93,38 +93,67 @@ def _row_groups(file: FileScanTask) -> Iterator[pa.Table]:
 
 
 def _whole_devices(groups: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Cut row groups anew, so that each table has whole devices, whose numbers are in the order of the rows."""
-    held = None
+    """Cut row groups anew, so that each table has whole devices. Only what stood in several groups is copied."""
+    held: list[pa.Table] = []  # the last device so far
     for group in groups:
-        table = pa.concat_tables([held, group]) if held is not None else group
-        table = table.unify_dictionaries().combine_chunks()
+        table = group.unify_dictionaries().combine_chunks()
         codes = table[DEVICE_ID].chunk(0).indices.to_numpy()
+        first_of_next = 0
+        if held and table[DEVICE_ID][0].as_py() == held[0][DEVICE_ID][0].as_py():
+            first_of_next = int(np.argmax(codes != codes[0])) or len(codes)
+            held.append(table.slice(0, first_of_next))
+            if first_of_next == len(codes):
+                continue
+        if held:
+            yield _joined(held)
         first_of_last = int(np.argmax(codes == codes[-1]))
-        if first_of_last:
-            yield table.slice(0, first_of_last).combine_chunks()
-        held = table.slice(first_of_last)
-    if held is not None:
-        yield held.combine_chunks()
+        if first_of_last > first_of_next:
+            yield table.slice(first_of_next, first_of_last - first_of_next)
+        held = [table.slice(first_of_last)]
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
 
 
 def _count(readings: pa.Table, day: date, registry: Registry) -> ReadingFigures:
-    devices, counts = _devices(readings[DEVICE_ID])
-    device = np.repeat(np.arange(len(devices)), counts)
-    time_us = readings[TIMESTAMP].cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy() - midnight_ms(day) * 1000
-    columns = [readings[name].to_numpy() for name in MEASUREMENTS]
-    is_same, later = device[1:] == device[:-1], np.diff(time_us)
-    if (is_same & (later < 0)).any():
+    devices, counts = _devices(_array(readings[DEVICE_ID]))
+    time_us = _array(readings[TIMESTAMP]).cast(TIMESTAMP_TYPE).cast(pa.int64()).to_numpy()
+    columns = [_array(readings[name]).to_numpy(zero_copy_only=False) for name in MEASUREMENTS]
+    first = np.cumsum(counts) - counts
+    step = np.diff(time_us)
+    step[first[1:] - 1] = 1  # from one device to the next time may go back
+    least = step.min(initial=1)
+    if least < 0:
         raise _NotInOrderError
-    place = device * WINDOWS_PER_DAY + time_us // (WINDOW_S * 1_000_000)
-    hours = np.bincount(place, minlength=len(devices) * WINDOWS_PER_DAY).reshape(-1, WINDOWS_PER_DAY)
-    twice = np.bincount(device[1:][is_same & (later == 0)], minlength=len(devices))
+    twice = np.bincount(_device_of(np.flatnonzero(step == 0), first), minlength=len(devices)) if not least else []
     return ReadingFigures(
-        rows=len(device),
-        hours=dict(zip(devices, hours, strict=True)),
+        rows=len(time_us),
+        hours=dict(zip(devices, _by_hour(time_us, first, counts, day), strict=True)),
         implausible=np.array([_implausible(*each) for each in zip(columns, MEASUREMENTS, strict=True)]),
         twice={devices[place]: int(twice[place]) for place in np.flatnonzero(twice)},
-        doubts=_doubts(devices, counts, device, time_us / 1e6, columns, registry),
+        doubts=_doubts(devices, counts, time_us, columns, registry, day),
     )
+
+
+def _array(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, which is a copy only where it has to be."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _device_of(rows: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The devices of some rows, from the first row of each device."""
+    return np.searchsorted(first, rows, side="right") - 1
+
+
+def _by_hour(time_us: np.ndarray, first: np.ndarray, counts: np.ndarray, day: date) -> np.ndarray:
+    """Readings in each hour, of times that are sorted within each device: shape (n_devices, 24)."""
+    edges = (midnight_ms(day) + np.arange(WINDOWS_PER_DAY + 1) * WINDOW_S * 1000) * 1000
+    # A few steps for each edge, where a look at each reading would be one for each.
+    before = [np.searchsorted(time_us[begin : begin + n], edges) for begin, n in zip(first, counts, strict=True)]
+    return np.diff(before, axis=1)
 
 
 def _implausible(values: np.ndarray, measurement: str) -> int:
@@ -135,28 +164,27 @@ def _implausible(values: np.ndarray, measurement: str) -> int:
     return int(np.count_nonzero(~((values >= low) & (values <= high))))
 
 
-def _devices(column: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
+def _devices(column: pa.Array) -> tuple[list[str], np.ndarray]:
     """The devices in the order in which they come, and how many rows each has."""
-    encoded = column.combine_chunks()
-    if not pa.types.is_dictionary(encoded.type):
-        encoded = encoded.dictionary_encode()
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     codes = encoded.indices.to_numpy()
-    begins = np.flatnonzero(np.diff(codes, prepend=-1))
+    begins = np.append(0, np.flatnonzero(codes[1:] != codes[:-1]) + 1)
     devices = encoded.dictionary.take(pa.array(codes[begins])).to_pylist()
     if len(set(devices)) < len(devices):
         raise _NotInOrderError
     return devices, np.diff(begins, append=len(codes))
 
 
-def _doubts(devices, counts, device, second, columns, registry) -> list[Doubt]:
+def _doubts(devices, counts, time_us, columns, registry, day) -> list[Doubt]:
     ratings = registry.ratings(devices)
     suspects = may_be_unsound(counts, *columns[:2], ratings)
     if not len(suspects):
         return []
-    rows = np.isin(device, suspects)
-    own = np.searchsorted(suspects, device[rows])
+    rows = np.repeat(np.isin(np.arange(len(devices)), suspects), counts)
+    own = np.repeat(np.arange(len(suspects)), counts[suspects])
+    second = (time_us[rows] - midnight_ms(day) * 1000) / 1e6
     measurements = np.column_stack([values[rows] for values in columns])
-    unsound = find_unsound(own, second[rows], measurements, ratings[suspects])
+    unsound = find_unsound(own, second, measurements, ratings[suspects])
     return doubts_of([devices[suspect] for suspect in suspects], own, unsound)
 
 

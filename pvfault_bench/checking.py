@@ -59,7 +59,7 @@ finally:
 """
 
 
-def make_tables(spark: SparkSession, settings: Settings, devices: int) -> None:
+def make_tables(spark: SparkSession, settings: Settings, devices: int) -> int:
     """Publish a date of a fleet, with the verdicts and the ledger of the four weeks before it.
 
     Parameters
@@ -68,6 +68,11 @@ def make_tables(spark: SparkSession, settings: Settings, devices: int) -> None:
         On tables of the measurement's own.
     settings : Settings
     devices : int
+
+    Returns
+    -------
+    int
+        Readings of the date.
     """
     fleet = simulate_fleet(min(devices, SIMULATED), [DAY], SEED)
     write_registry(fleet.registry, settings.registry)
@@ -85,7 +90,9 @@ def make_tables(spark: SparkSession, settings: Settings, devices: int) -> None:
     for day in (DAY - timedelta(days=back) for back in range(WEEKS_DAYS + 1)):
         own = marked(_of_day(rows[DEVICE_DAYS.name], day), lineage).select(DEVICE_DAYS.schema.names)
         _publish(spark, DEVICE_DAYS, day, [_copies(own, devices, range(devices), at_once=devices)])
-        publishing.append(spark, LEDGER, day, _ledger(settings, day, rows[READINGS.name], devices))
+        ledger = _ledger(settings, day, rows[READINGS.name], devices)
+        publishing.append(spark, LEDGER, day, ledger)
+    return ledger["date_rows"][0].as_py()
 
 
 def measure_check(settings: Settings, day: date, runs: int) -> dict[str, float]:
@@ -180,11 +187,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pvfault-checking-") as folder:
         settings = Settings.from_environment({"PVFAULT_HOME": folder}, Path.cwd())
         spark = start_session(settings)
-        make_tables(spark, settings, devices)
+        readings = make_tables(spark, settings, devices)
         # The virtual machine would be in the way of what is measured.
         spark.stop()
         found = measure_check(settings, DAY, RUNS)
-    sys.stdout.write(json.dumps({"devices": devices, **found}) + "\n")
+    sys.stdout.write(json.dumps({"devices": devices, "readings": readings, **found}) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 
 from pvfault import lenet
 from pvfault.errors import PvfaultError
+from pvfault.scores import read_scores
 from pvfault.verdicts import combine_windows, name_windows
 from pvfault_workshop.evaluation.comparison import FOUND, GROUPED, Days, compare
 from pvfault_workshop.evaluation.intervals import Estimate
@@ -97,7 +98,7 @@ def read_back(weights: Path, network, images: np.ndarray) -> lenet.Classifier:
             f"{weights}: the file that was just written gives other probabilities than the network (by up to "
             f"{apart:.2g}, expected {MOST_DIFFERENCE:g} at most); the disk may be damaged: train again elsewhere"
         )
-    if not lenet.read_scores(weights):
+    if not read_scores(weights):
         raise PvfaultError(f"{weights}: the file that was just written tells no scores; train again")
     return classifier
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pvfault import lenet
 from pvfault.errors import PvfaultError
+from pvfault.scores import write_scores
 from pvfault_workshop.audit import compare_networks, read_back
 from pvfault_workshop.evaluation import model_card
 from pvfault_workshop.evaluation.network_scores import Scores, score_network
@@ -100,7 +101,7 @@ def put_in_place(
     """
     with written_beside(output) as new:
         lenet.save_network(network, new)
-        lenet.write_scores(new, summary)
+        write_scores(new, summary)
         replace_text(new.with_suffix(".md"), write_card(lenet.read_version(new)))
         differences = _compare_with_present(read_back(new, network, test.images), output, test, tell)
         worse = [str(difference) for difference in differences if difference.worse]

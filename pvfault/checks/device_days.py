@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from itertools import pairwise
 
 from pvfault.checks.check import REPORT_IT, SAMPLE, Check, CheckResult, named
 from pvfault.faults import FAULTS, NONE
@@ -164,9 +163,7 @@ def judge_changes(verdicts: Mapping[str, Sequence[str]]) -> CheckResult:
     verdicts : mapping of str to sequence of str
         Of each device, in the order of the dates.
     """
-    changes = {
-        device: int(np.count_nonzero(np.array(each[1:]) != np.array(each[:-1]))) for device, each in verdicts.items()
-    }
+    changes = {device: sum(now != before for before, now in pairwise(each)) for device, each in verdicts.items()}
     unsteady = sorted((d for d in changes if changes[d] > MOST_CHANGES), key=lambda d: (-changes[d], d))
     seen = Counter(changes[device] for device in unsteady)
     return STEADY.judge(

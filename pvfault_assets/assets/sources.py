@@ -71,7 +71,8 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.Assets
         right they were on devices that they were not trained on. With `train: true` it trains them first.
         """
         # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
-        from pvfault.lenet import load_classifier, read_scores
+        from pvfault.lenet import load_classifier
+        from pvfault.scores import read_scores
 
         with raised_for_dagster(context, retries):
             if config.train:

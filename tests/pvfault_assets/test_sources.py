@@ -7,7 +7,7 @@ import pytest
 
 from pvfault import lenet
 from pvfault.faults import FAULTS
-from pvfault.lenet import read_scores
+from pvfault.scores import read_scores, write_scores
 from pvfault_assets.definitions import build_definitions
 
 HEADER = "deviceID,rated_voltage,rated_current,site\n"
@@ -136,7 +136,7 @@ def test_a_network_that_is_worse_than_the_last_accepted_one_is_told_as_long_as_i
     with dg.DagsterInstance.ephemeral() as instance:
         for f1 in (0.9, 0.85, 0.85, 0.895, 0.97):
             scores = ("faulty_f1_windows", "grouped_macro_f1_windows", "grouped_macro_f1_days")
-            lenet.write_scores(weights, dict.fromkeys(scores, f1))
+            write_scores(weights, dict.fromkeys(scores, f1))
             result = job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey("lenet_model")])
             checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
             told.append(checks["network_is_not_worse_than_before"].passed)

@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 
 from pvfault import lenet
 from pvfault.errors import PvfaultError
+from pvfault.scores import read_scores, write_scores
 from pvfault.tensorflow_start import start_deterministically
 from pvfault_workshop import audit
 from pvfault_workshop.evaluation.scores import group_shorts
@@ -73,7 +74,7 @@ def test_a_better_network_takes_the_place_of_a_worse_one_and_says_by_how_much(
     put(released, output, windows, lines.append)
     assert lenet.read_version(output) != before
     assert version_named(card_of(output)) == lenet.read_version(output)
-    assert lenet.read_scores(output) == SCORES
+    assert read_scores(output) == SCORES
     faulty = f1_score(windows.label > 0, called(lenet.load_network(output), windows) > 0)
     (line,) = (line for line in lines if "F1, faulty against healthy, by window" in line)
     assert float(re.search(r"window: ([\d.]+) instead of", line)[1]) == pytest.approx(faulty, abs=6e-4)
@@ -141,7 +142,7 @@ def test_a_file_that_holds_another_network_is_not_published(test_windows, releas
     """As a full or failing disk leaves one; the network in memory is right, and nobody will ever see it again."""
     windows, _ = test_windows
     lenet.save_network(untrained, output)
-    lenet.write_scores(output, SCORES)
+    write_scores(output, SCORES)
     audit.read_back(output, untrained, windows.images)
     with pytest.raises(PvfaultError, match="gives other probabilities than the network"):
         audit.read_back(output, released, windows.images)
@@ -156,6 +157,7 @@ PUT = """
 import os, signal, sys
 from pathlib import Path
 from pvfault import lenet
+from pvfault.scores import read_scores, write_scores
 from pvfault_workshop.model_making import put_in_place
 from pvfault_workshop.simulation.parts import keep_windows
 output, network, windows, fatal = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
@@ -187,4 +189,4 @@ def test_a_killed_training_leaves_a_network_with_its_card(test_windows, tmp_path
     published = fatal == 3
     assert (output.read_bytes() != RELEASED.read_bytes()) == published
     assert lenet.load_classifier(output).version == version_named(card_of(output))
-    assert lenet.read_scores(output) == ({"new": 1} if published else lenet.read_scores(RELEASED))
+    assert read_scores(output) == ({"new": 1} if published else read_scores(RELEASED))
