@@ -108,11 +108,10 @@ def measure_check(settings: Settings, day: date, runs: int) -> dict[str, float]:
 
 
 def _check(settings: Settings, day: date) -> dict[str, float]:
-    environment = {**os.environ, "PVFAULT_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)}
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", _CHECK, "check", "--date", str(day)],
-        env=environment, capture_output=True, text=True, check=False,
+        env=os.environ | {"PVFAULT_HOME": str(settings.home)}, cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     seconds = time.perf_counter() - started
     if done.returncode != 0:
@@ -185,7 +184,7 @@ def main() -> None:
     """Measure in a folder that is gone afterwards."""
     devices = int(sys.argv[1]) if len(sys.argv) > 1 else DEVICES
     with tempfile.TemporaryDirectory(prefix="pvfault-checking-") as folder:
-        settings = Settings.from_environment({"PVFAULT_HOME": folder}, Path.cwd())
+        settings = Settings.from_environment({"PVFAULT_HOME": folder}, PROJECT)
         spark = start_session(settings)
         readings = make_tables(spark, settings, devices)
         # The virtual machine would be in the way of what is measured.
