@@ -1,15 +1,17 @@
 """Dagster's page on a laptop: `make ui`.
 
-Dagster's own `dagster dev`, with three things around it. Runs whose process was killed with an earlier page are failed,
-so that nothing waits for them. SIGINT and SIGTERM end it also where a script has started it: a shell lets what it puts
-into the background ignore the first, and Dagster then ignores both. And all that it has started is gone when it is: a
-run that is being made is ended and recorded as failed, where Dagster would leave it behind.
+Dagster's own `dagster dev`, with three things around it. Runs whose process was killed, with an earlier page or beside
+this one, are failed, so that nothing waits for them. SIGINT and SIGTERM end it also where a script has started it: a
+shell lets what it puts into the background ignore the first, and Dagster then ignores both. And all that it has started
+is gone when it is: a run that is being made is ended and recorded as failed, where Dagster would leave it behind.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +22,8 @@ from pvfault_assets.run_apart import end_group
 from pvfault_assets.runs import fail_lost
 
 _WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
+# A run that the queue holds back for a lost one is not to wait much longer than for its own start.
+_LOOK_FOR_LOST_EVERY_S = 10
 
 
 def main() -> int:
@@ -41,11 +45,13 @@ def main() -> int:
         start_new_session=True,
     )
     try:
+        looked = time.monotonic()
         while not told and dagster.poll() is None:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 dagster.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                continue
+            if time.monotonic() - looked > _LOOK_FOR_LOST_EVERY_S:
+                _fail_lost(settings)
+                looked = time.monotonic()
         code = 128 + told[0] if told else dagster.returncode
     finally:
         end_group(dagster)
