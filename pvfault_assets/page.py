@@ -22,6 +22,9 @@ from pvfault_assets.run_apart import end_group
 from pvfault_assets.runs import fail_lost
 
 _WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
+# The graph of assets asks for the state of all checks and dates, which takes 2 s after a year of dates; by default the
+# page would ask again every 2 s, for as long as it is open.
+_ASK_AGAIN_EVERY_MS = 15_000
 # A run that the queue holds back for a lost one is not to wait much longer than for its own start.
 _LOOK_FOR_LOST_EVERY_S = 10
 
@@ -38,8 +41,9 @@ def main() -> int:
         # Not ignored, so that Dagster does not either: what has a handler is as by default in a new program.
         signal.signal(number, lambda number, _frame: told.append(number))
     _fail_lost(settings)
+    options = ["--workspace", str(_WORKSPACE), "--live-data-poll-rate", str(_ASK_AGAIN_EVERY_MS)]
     dagster = subprocess.Popen(
-        [str(Path(sys.executable).with_name("dagster")), "dev", "--workspace", str(_WORKSPACE), *sys.argv[1:]],
+        [str(Path(sys.executable).with_name("dagster")), "dev", *options, *sys.argv[1:]],
         cwd=_WORKSPACE.parent,
         env=environment,
         start_new_session=True,
