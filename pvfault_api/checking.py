@@ -2,8 +2,13 @@
 
 Which check looks at which figures, and where these come from. What is judged, and how, is in `pvfault.checks`: a job
 asks the same of a date before it publishes it.
+
+A date may be made again meanwhile. So each table is read as it was at one moment, and `readings`, `quarantine` and
+`ledger`, which are published one after the other, only when they are of one making. A table whose rows are of something
+else than the date has now is held against nothing but itself; one check says so (`verdicts_are_of_what_is_there`).
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +24,7 @@ from pvfault.checks.assets import CHECKS, NETWORK, REGISTRY
 from pvfault.checks.check import MADE, Check, CheckResult
 from pvfault.dates import midnight_ms
 from pvfault.errors import PvfaultError
-from pvfault.ledger import Makings
+from pvfault.ledger import Makings, making_of_file
 from pvfault.locations import is_there, local_file, written_at
 from pvfault.places import Place, read_places
 from pvfault.readings import BEHIND_RECORD, DEVICE_ID
@@ -40,11 +45,14 @@ from pvfault.tables import (
     table_named,
 )
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
-from pvfault_api.published import count_values, dates_with_rows, read_batches
+from pvfault_api.published import NoTableError, View, read_batches
 from pvfault_api.reading_figures import ReadingFigures, count_readings
 from pvfault_api.states import version_at
 
 ORIGIN = ("readings_making", "registry_version")
+# The three commits of a making of `readings` take a second or two; after a run that was killed between them, nothing
+# else comes.
+_LOOKS, _LOOK_AGAIN_S = 5, 1.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class Checked:
 
 
 class PublishedDate:
-    """What is published of a date, read as it is asked for, and once.
+    """What is published of a date, read as it is asked for, and once, from each table as it was at one moment.
 
     Parameters
     ----------
@@ -96,15 +104,44 @@ class PublishedDate:
     @cached_property
     def readings(self) -> ReadingFigures:
         """What its readings are like."""
-        return count_readings(self._settings, self.day, self.registry)
+        return count_readings(self._view, self.day, self.registry)
+
+    @property
+    def _view(self) -> View:
+        return self._at_one_moment[0]
 
     @cached_property
     def _makings(self) -> Makings:
         """What the ledger says of the dates around it, as far as a late reading may come."""
-        far = BEHIND_RECORD.days + 1
-        around = [self.day + timedelta(days=n) for n in range(-far, far + 1)]
-        rows = self._table(LEDGER, LEDGER.schema.names, around).to_pylist()
-        return Makings.of_newest_topic(rows)
+        return Makings.of_newest_topic(self._at_one_moment[1])
+
+    @cached_property
+    def _at_one_moment(self) -> tuple[View, list[dict]]:
+        """The tables, and the ledger's rows, when no making of the date's readings is half published."""
+        for look in range(_LOOKS):
+            if look:
+                time.sleep(_LOOK_AGAIN_S)
+            view = View(self._settings)
+            ledger = _read_ledger(view, self.day)
+            if _is_whole(view, ledger, self.day):
+                break
+        return view, ledger
+
+    def is_outdated(self, table: Table, columns: Sequence[str] = ORIGIN) -> bool:
+        """Whether a table's rows are of something else than the date has now; not where nothing says so.
+
+        While a date is made again they are for some time, and after a run that was killed.
+        """
+        ours, theirs = self._origin(table.name), self._origin(_HELD_AGAINST[table.name])
+        return any(ours[name] and theirs[name] and ours[name] != theirs[name] for name in columns)
+
+    def _origin(self, table: str) -> dict[str, set[str]]:
+        """What a table's rows are made of; of `readings`, which making they are, and the registry as it is."""
+        if table == READINGS.name:
+            made = _makings_of_files(self._view, self.day)
+            return {"readings_making": made - {None}, "registry_version": {self.registry.version}}
+        rows = {SCALOGRAMS.name: "windows", PREDICTIONS.name: "predictions", DEVICE_DAYS.name: "own_verdicts"}[table]
+        return {name: set(getattr(self, rows)[name].drop_null().unique().to_pylist()) for name in ORIGIN}
 
     @cached_property
     def making(self) -> list[dict]:
@@ -129,7 +166,7 @@ class PublishedDate:
     @cached_property
     def images(self) -> int:
         """Windows that have an image, from the table's metadata."""
-        return count_values(self._settings, SCALOGRAMS, self.day, "scalogram")
+        return self._view.count_values(SCALOGRAMS, self.day, "scalogram")
 
     @cached_property
     def predictions(self) -> pa.Table:
@@ -141,7 +178,7 @@ class PublishedDate:
     def verdicts(self) -> pa.Table:
         """Its `device_days`, and those of the four weeks before."""
         days = [self.day - timedelta(days=n) for n in range(device_days.WEEKS_DAYS + 1)]
-        return self._table(DEVICE_DAYS, [DEVICE_ID, "date", "fault", "model_version"], days)
+        return self._table(DEVICE_DAYS, [DEVICE_ID, "date", "fault", "model_version", *ORIGIN], days)
 
     @cached_property
     def own_verdicts(self) -> pa.Table:
@@ -155,23 +192,62 @@ class PublishedDate:
 
     def is_made(self, table: str) -> bool:
         """Whether a table has the date; `readings` may have it without a row."""
-        has_rows = bool(dates_with_rows(self._settings, table_named(table), [self.day]))
+        has_rows = bool(self._view.files(table_named(table), self.day))
         return has_rows or (table == READINGS.name and bool(self.making))
 
     @cached_property
     def history(self) -> tuple[int, list[str]]:
         """How many of the dates before have scalograms, and which have readings and none."""
         before = history_dates(self.day)
-        made = dates_with_rows(self._settings, SCALOGRAMS, before)
-        unmade = dates_with_rows(self._settings, READINGS, [then for then in before if then not in made])
-        return len(made), [then.isoformat() for then in before if then in unmade]
+        unmade = [then for then in before if not self._view.files(SCALOGRAMS, then)]
+        with_readings = [then.isoformat() for then in unmade if self._view.files(READINGS, then)]
+        return len(before) - len(unmade), with_readings
 
     def _table(self, table: Table, columns: Iterable[str], days: Iterable[date] = ()) -> pa.Table:
-        columns = list(columns)
-        schema = pa.schema([table.schema.field(name) for name in columns])
-        batches = read_batches(self._settings, table, list(days) or [self.day], columns)
-        parts = [pa.Table.from_batches([batch]).select(columns).cast(schema) for batch in batches]
-        return pa.concat_tables(parts) if parts else schema.empty_table()
+        return _read(self._view, table, columns, list(days) or [self.day])
+
+
+_HELD_AGAINST = {
+    SCALOGRAMS.name: READINGS.name,
+    PREDICTIONS.name: SCALOGRAMS.name,
+    DEVICE_DAYS.name: PREDICTIONS.name,
+}
+
+
+def _read(view: View, table: Table, columns: Iterable[str], days: Sequence[date]) -> pa.Table:
+    columns = list(columns)
+    schema = pa.schema([table.schema.field(name) for name in columns])
+    batches = read_batches(view, table, days, columns)
+    parts = [pa.Table.from_batches([batch]).select(columns).cast(schema) for batch in batches]
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def _read_ledger(view: View, day: date) -> list[dict]:
+    """The ledger's rows of the dates around one, as far as a late reading may come; none where there is no ledger."""
+    far = BEHIND_RECORD.days + 1
+    try:
+        return _read(
+            view, LEDGER, LEDGER.schema.names, [day + timedelta(days=n) for n in range(-far, far + 1)]
+        ).to_pylist()
+    except NoTableError:
+        return []
+
+
+def _makings_of_files(view: View, day: date) -> set[str | None]:
+    """The makings that a date's files of `readings` are of; None is one that no file's name says."""
+    return {making_of_file(file.file_path) for file in view.files(READINGS, day)}
+
+
+def _is_whole(view: View, ledger: Sequence[Mapping], day: date) -> bool:
+    """Whether a date's last making of `readings` is published down to its row in the ledger, as far as files tell."""
+    of_files = _makings_of_files(view, day)
+    told = [row for row in ledger if row["date"] == day]
+    last = [row for row in told if row["made_at"] == max(row["made_at"] for row in told)]
+    if None in of_files or not last:
+        return None in of_files or not of_files
+    making = {row["making"] for row in last} if last[0]["date_rows"] else set()
+    quarantined = sum(file.record_count for file in view.files(QUARANTINE, day))
+    return (of_files, quarantined) == (making, sum(row["quarantined"] for row in last))
 
 
 def check_date(settings: Settings, day: date, assets: Sequence[str]) -> list[Checked]:
@@ -299,7 +375,13 @@ def _origin(of: PublishedDate) -> tuple[CheckResult, ...]:
     for name in ORIGIN:
         ours, theirs = _numbered(name, ours, theirs)
     both = ours.join(theirs, keys, join_type="left outer", right_suffix="_of_scalogram")
-    apart = any(pc.any(_differ(both[name], both[f"{name}_of_scalogram"])).as_py() for name in ORIGIN)
+    apart = []
+    if of.is_outdated(SCALOGRAMS, ["readings_making"]):
+        apart.append((SCALOGRAMS.name, READINGS.name))
+    if any(pc.any(_differ(both[name], both[f"{name}_of_scalogram"])).as_py() for name in ORIGIN):
+        apart.append((PREDICTIONS.name, SCALOGRAMS.name))
+    if of.is_outdated(DEVICE_DAYS):
+        apart.append((DEVICE_DAYS.name, PREDICTIONS.name))
     registries = of.windows["registry_version"].drop_null().unique().to_pylist()
     return (device_days.judge_origin(apart=apart, registries=registries, registry=of.registry.version),)
 
@@ -322,10 +404,11 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
 
 def _verdicts(of: PublishedDate) -> tuple[CheckResult, ...]:
     own = of.own_verdicts
+    beside = own if of.is_outdated(DEVICE_DAYS) else of.predictions
     return device_days.judge_verdicts(
         rows=len(own),
         devices=pc.count_distinct(own[DEVICE_ID]).as_py(),
-        predicted=pc.count_distinct(of.predictions[DEVICE_ID]).as_py(),
+        predicted=pc.count_distinct(beside[DEVICE_ID]).as_py(),
         verdicts=_counts(own["fault"]),
     )
 
@@ -347,8 +430,10 @@ def _changes(of: PublishedDate) -> tuple[CheckResult, ...]:
 
 
 def _windows(of: PublishedDate) -> tuple[CheckResult, ...]:
-    devices = len(of.readings.hours.keys() | set(of.registry.devices))
-    return (scalograms.judge_whole_days(scalograms.count_windows(of.windows), rows=len(of.windows), devices=devices),)
+    found = scalograms.count_windows(of.windows)
+    expected = of.readings.hours.keys() | set(of.registry.devices)
+    devices = found.devices if of.is_outdated(SCALOGRAMS) else len(expected)
+    return (scalograms.judge_whole_days(found, rows=len(of.windows), devices=devices),)
 
 
 def _images(of: PublishedDate) -> tuple[CheckResult, ...]:
@@ -370,7 +455,8 @@ def _clocks(of: PublishedDate) -> tuple[CheckResult, ...]:
 
 def _predictions(of: PublishedDate) -> tuple[CheckResult, ...]:
     found = predictions.count_verdicts(of.predictions)
-    return predictions.judge_predictions(len(of.predictions), found, windows=len(of.windows))
+    beside = of.predictions if of.is_outdated(PREDICTIONS) else of.windows
+    return predictions.judge_predictions(len(of.predictions), found, windows=len(beside))
 
 
 def _network(of: PublishedDate) -> tuple[CheckResult, ...]:

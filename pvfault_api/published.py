@@ -1,8 +1,10 @@
 """Published rows, read without Spark.
 
-What is staged and not published is not seen.
+What is staged and not published is not seen. Each read is of a table as it is then; a `View` stands in the place of
+settings where several reads are to be of the same.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -23,7 +25,7 @@ from pyiceberg.types import DateType
 
 from pvfault.catalog_file import BUSY_TIMEOUT_S, require_no_table_lost
 from pvfault.data_files import telling_damage
-from pvfault.date_ranges import runs_of
+from pvfault.date_ranges import days_between, runs_of
 from pvfault.dates import midnight
 from pvfault.errors import PvfaultError
 from pvfault.iceberg_files import Manifest, require_whole_snapshot
@@ -38,6 +40,56 @@ _DAY_US = 86_400_000_000
 
 class NoTableError(PvfaultError):
     """There is no such table yet."""
+
+
+class View:
+    """Tables as each was when it was first asked for, whatever is published later.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._tables: dict[str, IcebergTable] = {}
+        self._files: dict[str, dict[date, list[DataFile]]] = {}
+
+    def table(self, table: Table) -> IcebergTable:
+        """A table, as `open_table` has it."""
+        if table.name not in self._tables:
+            with open_table(self._settings, table) as iceberg:
+                self._tables[table.name] = iceberg
+        return self._tables[table.name]
+
+    def files(self, table: Table, day: date) -> list[DataFile]:
+        """The data files that have rows of a date, from the table's metadata alone; none where there is no such table.
+
+        Raises
+        ------
+        PvfaultError
+            If there are no tables yet, or the table's list of files is not whole.
+        """
+        if table.name not in self._files:
+            # All at once: what is asked of a date asks for some forty others too.
+            self._files[table.name] = self._files_by_date(table)
+        return self._files[table.name].get(day, [])
+
+    def count_values(self, table: Table, day: date, column: str) -> int:
+        """How many rows of a date have a value in a column, from the table's metadata alone."""
+        number = self.table(table).schema().find_field(column).field_id
+        return sum(file.value_counts[number] - file.null_value_counts[number] for file in self.files(table, day))
+
+    def _files_by_date(self, table: Table) -> dict[date, list[DataFile]]:
+        found = defaultdict(list)
+        try:
+            iceberg = self.table(table)
+        except NoTableError:
+            return found
+        for file in data_files(iceberg):
+            for day in days_between(*dates_of_file(table, iceberg.schema(), file)):
+                found[day].append(file)
+        return found
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -69,12 +121,12 @@ def open_catalog_file(settings: Settings) -> SqlCatalog:
     )
 
 
-def read_dates(settings: Settings, table: Table, dates: Sequence[date]) -> pa.Table:
+def read_dates(settings: Settings | View, table: Table, dates: Sequence[date]) -> pa.Table:
     """The rows of some dates.
 
     Parameters
     ----------
-    settings : Settings
+    settings : Settings or View
     table : Table
     dates : sequence of date
         At least one.
@@ -95,13 +147,13 @@ def read_dates(settings: Settings, table: Table, dates: Sequence[date]) -> pa.Ta
 
 
 def read_batches(
-    settings: Settings, table: Table, dates: Sequence[date], columns: Sequence[str], *, device: str | None = None
+    settings: Settings | View, table: Table, dates: Sequence[date], columns: Sequence[str], *, device: str | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Columns of some dates' rows, one file after the other, so that no more than one is held at a time.
 
     Parameters
     ----------
-    settings : Settings
+    settings : Settings or View
     table : Table
     dates : sequence of date
         At least one.
@@ -124,25 +176,6 @@ def read_batches(
                 yield from reader.to_record_batches([file])
 
 
-def dates_with_rows(settings: Settings, table: Table, dates: Sequence[date]) -> set[date]:
-    """Those of some dates of which a table has rows, from its metadata alone; none where there is no such table.
-
-    Raises
-    ------
-    PvfaultError
-        If there are no tables yet, or the table's list of files is not whole.
-    """
-    if not dates:
-        return set()
-    try:
-        with scan_dates(settings, table, dates) as scan:
-            schema = scan.table_metadata.schema()
-            found = [dates_of_file(table, schema, task.file) for task in scan.plan_files()]
-    except NoTableError:
-        return set()
-    return {day for day in dates if any(first <= day <= last for first, last in found)}
-
-
 def newest_date(settings: Settings, table: Table) -> date | None:
     """The newest date that a table has rows of, from its metadata alone; None if it has none.
 
@@ -157,20 +190,6 @@ def newest_date(settings: Settings, table: Table) -> date | None:
             return max((dates_of_file(table, schema, task.file)[1] for task in scan.plan_files()), default=None)
     except NoTableError:
         return None
-
-
-def count_values(settings: Settings, table: Table, day: date, column: str) -> int:
-    """How many rows of a date have a value in a column, from the table's metadata alone.
-
-    Raises
-    ------
-    PvfaultError
-        If there are no tables yet, or the table's list of files is not whole.
-    """
-    with scan_dates(settings, table, [day]) as scan:
-        number = scan.table_metadata.schema().find_field(column).field_id
-        files = [task.file for task in scan.plan_files()]
-    return sum(file.value_counts[number] - file.null_value_counts[number] for file in files)
 
 
 def require_whole(name: str, table: IcebergTable) -> None:
@@ -197,7 +216,7 @@ def _as_listed(manifest: ManifestFile) -> Manifest:
 
 
 @contextmanager
-def open_table(settings: Settings, table: Table) -> Iterator[IcebergTable]:
+def open_table(settings: Settings | View, table: Table) -> Iterator[IcebergTable]:
     """A table that is there and whose list of files is whole, for as long as the catalog is open.
 
     Raises
@@ -206,6 +225,9 @@ def open_table(settings: Settings, table: Table) -> Iterator[IcebergTable]:
         If there are no tables yet, or not this one.
     DamagedTableError
     """
+    if isinstance(settings, View):
+        yield settings.table(table)
+        return
     with open_catalog(settings) as catalog:
         try:
             iceberg = catalog.load_table(f"{NAMESPACE}.{table.name}")
@@ -217,7 +239,7 @@ def open_table(settings: Settings, table: Table) -> Iterator[IcebergTable]:
 
 @contextmanager
 def scan_dates(
-    settings: Settings, table: Table, dates: Sequence[date], columns: tuple[str, ...] = ("*",)
+    settings: Settings | View, table: Table, dates: Sequence[date], columns: tuple[str, ...] = ("*",)
 ) -> Iterator[DataScan]:
     """A scan of some dates of a table, or of all that it has if none are given, for as long as the catalog is open.
 

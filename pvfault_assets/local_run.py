@@ -7,6 +7,7 @@ a `Request` as JSON, and tells `run_apart.py` how far it is by lines of JSON.
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -25,7 +26,7 @@ from pvfault_assets.instance import open_instance, page_origin, prepare_dagster_
 from pvfault_assets.partitions import tags_of
 from pvfault_assets.recording import REFUSED
 from pvfault_assets.requests import Request, Tell
-from pvfault_assets.runs import describe, process_tag, turn
+from pvfault_assets.runs import describe, let_pass, process_tag, turn
 from pvfault_assets.schedules import materialise_day
 
 
@@ -40,12 +41,17 @@ def materialise(settings: Settings, request: Request, tell: Tell, **resources: o
     **resources
         As `build_definitions` takes them.
     """
+
+    def tell_of(others: Sequence[dg.DagsterRun]) -> None:
+        tell({"waiting": [describe(run) for run in others]})
+
     job = build_definitions(settings, **resources).resolve_job_def(materialise_day.name)
     home = prepare_dagster_home(settings)
     with open_instance(settings) as instance:
-        with turn(instance, home, lambda others: tell({"waiting": [describe(run) for run in others]})):
+        with turn(instance, home, tell_of):
             run = _create(instance, job, request)
         tell({"run": run.run_id})
+        let_pass(instance, run, tell_of)
         instance.add_event_listener(run.run_id, lambda entry: _report(entry.dagster_event, tell))
         result = execute_run(InMemoryJob(job), run, instance)
         if not result.success:

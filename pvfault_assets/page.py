@@ -1,15 +1,17 @@
 """Dagster's page on a laptop: `make ui`.
 
-Dagster's own `dagster dev`, with three things around it. Runs whose process was killed with an earlier page are failed,
-so that nothing waits for them. SIGINT and SIGTERM end it also where a script has started it: a shell lets what it puts
-into the background ignore the first, and Dagster then ignores both. And all that it has started is gone when it is: a
-run that is being made is ended and recorded as failed, where Dagster would leave it behind.
+Dagster's own `dagster dev`, with three things around it. Runs whose process was killed, with an earlier page or beside
+this one, are failed, so that nothing waits for them. SIGINT and SIGTERM end it also where a script has started it: a
+shell lets what it puts into the background ignore the first, and Dagster then ignores both. And all that it has started
+is gone when it is: a run that is being made is ended and recorded as failed, where Dagster would leave it behind.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +22,11 @@ from pvfault_assets.run_apart import end_group
 from pvfault_assets.runs import fail_lost
 
 _WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
+# The graph of assets asks for the state of all checks and dates, which takes 2 s after a year of dates; by default the
+# page would ask again every 2 s, for as long as it is open.
+_ASK_AGAIN_EVERY_MS = 15_000
+# A run that the queue holds back for a lost one is not to wait much longer than for its own start.
+_LOOK_FOR_LOST_EVERY_S = 10
 
 
 def main() -> int:
@@ -34,18 +41,21 @@ def main() -> int:
         # Not ignored, so that Dagster does not either: what has a handler is as by default in a new program.
         signal.signal(number, lambda number, _frame: told.append(number))
     _fail_lost(settings)
+    options = ["--workspace", str(_WORKSPACE), "--live-data-poll-rate", str(_ASK_AGAIN_EVERY_MS)]
     dagster = subprocess.Popen(
-        [str(Path(sys.executable).with_name("dagster")), "dev", "--workspace", str(_WORKSPACE), *sys.argv[1:]],
+        [str(Path(sys.executable).with_name("dagster")), "dev", *options, *sys.argv[1:]],
         cwd=_WORKSPACE.parent,
         env=environment,
         start_new_session=True,
     )
     try:
+        looked = time.monotonic()
         while not told and dagster.poll() is None:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 dagster.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                continue
+            if time.monotonic() - looked > _LOOK_FOR_LOST_EVERY_S:
+                _fail_lost(settings)
+                looked = time.monotonic()
         code = 128 + told[0] if told else dagster.returncode
     finally:
         end_group(dagster)

@@ -75,6 +75,32 @@ def turn(
         time.sleep(_LOOK_AGAIN_S)
 
 
+def let_pass(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, on_wait: Callable[[Sequence[dg.DagsterRun]], None]
+) -> None:
+    """Wait for a run that Dagster's queue was about to begin when this one got its turn.
+
+    The queue does not know the lock of `turn`: it may have counted the runs just before this one was created. From now
+    on it begins no other one.
+
+    Parameters
+    ----------
+    instance : DagsterInstance
+    run : DagsterRun
+        That is starting.
+    on_wait : callable
+        As `turn` takes it.
+    """
+    time.sleep(_LOOK_AGAIN_S)
+    while True:
+        fail_lost(instance)
+        others = [other for other in in_progress(instance) if other.run_id != run.run_id]
+        if len(others) < _at_once(instance):
+            return
+        on_wait(others)
+        time.sleep(_LOOK_AGAIN_S)
+
+
 def fail_lost(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """End the runs whose process is gone, as failed, so that nothing waits for them; these are given back."""
     records = instance.get_run_records(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES))

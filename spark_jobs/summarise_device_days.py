@@ -160,7 +160,8 @@ def _judge_verdicts(staged: publishing.Staged, found: Counter, predicted: int) -
 
 
 def _judge_origins(origins: Iterable[Origin], registry: Registry) -> CheckResult:
-    apart = any(of_predictions != of_scalograms for of_predictions, of_scalograms in origins)
+    is_apart = any(of_predictions != of_scalograms for of_predictions, of_scalograms in origins)
+    apart = [(PREDICTIONS.name, SCALOGRAMS.name)] if is_apart else []
     registries = [version for (_, version), _ in origins if version is not None]
     return checks.judge_origin(apart=apart, registries=registries, registry=registry.version)
 

@@ -35,7 +35,8 @@ ROOMS = {
     "pvfault_api": {"fastapi", "pyiceberg", "numpy", "pyarrow", "pvfault"},
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
-        "pyiceberg", "pvfault", "pvfault_api", "pvfault_gateway", "pvfault_workshop", "spark_jobs",
+        "pyiceberg", "dagster", "pvfault", "pvfault_api", "pvfault_assets", "pvfault_gateway", "pvfault_workshop",
+        "spark_jobs",
     },
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
@@ -52,7 +53,7 @@ EXTRAS = {
     "spark_jobs": ("spark",),
     "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
     "pvfault_api": ("dagster",),
-    "pvfault_bench": ("bench", "spark", "gateway", "workshop"),
+    "pvfault_bench": ("bench", "dagster", "spark", "gateway", "workshop"),
     "pvfault_deploy": ("aws", "dev"),
     "pvfault_cli": ("dagster", "spark", "gateway", "workshop", "bench", "aws", "dev"),
 }

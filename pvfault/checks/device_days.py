@@ -31,7 +31,7 @@ KNOWN = Check(
 )
 ONE_ORIGIN = Check(
     "verdicts_are_of_what_is_there",
-    "The predictions are of the scalograms that the date has now, and these of the registry as it is now.",
+    "The verdicts are of the predictions that the date has now, and so on down to its readings and the registry.",
     "materialise `scalograms`, `predictions` and `device_days` of the date again",
 )
 ONE_NETWORK = Check(
@@ -84,22 +84,21 @@ def judge_verdicts(*, rows: int, devices: int, predicted: int, verdicts: Mapping
     )
 
 
-def judge_origin(*, apart: bool, registries: Sequence[str], registry: str) -> CheckResult:
-    """Whether predictions are of the scalograms beside them, and both of the registry as it is.
+def judge_origin(*, apart: Sequence[tuple[str, str]], registries: Sequence[str], registry: str) -> CheckResult:
+    """Whether tables are of what is beside them, and of the registry as it is.
 
     Parameters
     ----------
-    apart : bool
-        Whether some predictions name another making of `readings` or another registry than the scalograms do.
+    apart : sequence of tuple of str
+        Tables some of whose rows name another making of `readings` or another registry than those rows do that they are
+        made of, each with the table of these.
     registries : sequence of str
         Versions that scalograms are held against.
     registry : str
         Version of the registry as it is.
     """
     others = sorted(set(registries) - {registry})
-    found = []
-    if apart:
-        found.append("predictions are of other scalograms than the date has now")
+    found = [f"{table} are of other {source} than the date has now" for table, source in apart]
     if others:
         found.append(f"they were judged beside the registry {', '.join(others)}, and it is {registry} now")
     return ONE_ORIGIN.judge(

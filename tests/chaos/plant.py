@@ -67,14 +67,16 @@ class Plant:
     settings : Settings
     saved : Path
         Folder of the tables' saved states.
+    environment : dict of str to str
+        Of its processes.
     """
 
     settings: Settings
     saved: Path
-    _environment: dict = field(init=False)
+    environment: dict[str, str] = field(init=False)
 
     def __post_init__(self):
-        self._environment = {
+        self.environment = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(PROJECT),
             "PVFAULT_HOME": str(self.settings.home),
@@ -103,7 +105,7 @@ class Plant:
     def _of_broker(self) -> Settings:
         # The tables' folder is put back to older states; the topic stays as it is.
         return Settings.from_environment(
-            self._environment | {"PVFAULT_HOME": str(self.saved / "of the broker")}, PROJECT
+            self.environment | {"PVFAULT_HOME": str(self.saved / "of the broker")}, PROJECT
         )
 
     def send_the_morning(self) -> None:
@@ -136,7 +138,7 @@ class Plant:
         with log.open("wb") as said:
             process = subprocess.Popen(
                 [sys.executable, "-c", _DAGSTER, str(DAY)],
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
@@ -152,7 +154,7 @@ class Plant:
         with log.open("wb") as said:
             process = subprocess.Popen(
                 command,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -249,13 +251,13 @@ class JobProcess:
     def jvm(self) -> psutil.Process | None:
         """Spark's virtual machine."""
         children = _children(self.driver.pid)
-        return next((process for process in children if _name(process) == "java"), None)
+        return next((process for process in children if name_of(process) == "java"), None)
 
     @property
     def workers(self) -> list[psutil.Process]:
         """Python processes in which Spark's tasks run, without the one that forks them."""
         jvm = self.jvm
-        daemons = [process for process in _children(jvm.pid) if _name(process).startswith("python")] if jvm else []
+        daemons = [process for process in _children(jvm.pid) if name_of(process).startswith("python")] if jvm else []
         return [worker for daemon in daemons for worker in _children(daemon.pid)]
 
     def wait(self) -> int:
@@ -292,7 +294,8 @@ def _children(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _name(process: psutil.Process) -> str:
+def name_of(process: psutil.Process) -> str:
+    """What a process is called; empty if it is gone."""
     try:
         return process.name()
     except psutil.NoSuchProcess:

@@ -7,7 +7,7 @@ of it: a stage shows by a new process, a connection, or a new file of a table. N
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -24,10 +24,10 @@ _LOOK_FOR_PROCESSES_S, _LOOK_FOR_FILES_S = 0.05, 0.002
 
 @dataclass(frozen=True)
 class Watched:
-    """A running job and the files that were there before it."""
+    """A running job, unless its process is somebody else's, and the files that were there before it."""
 
     plant: Plant
-    job: JobProcess
+    job: JobProcess | None
     known: frozenset[Path]
 
     def new_files(self, pattern: str) -> int:
@@ -109,8 +109,13 @@ STAGES = {
 
 def watch(plant: Plant, scenario: str) -> Watched:
     """Start a scenario's job and watch it."""
-    known = frozenset(_tables(plant).glob("*/*/**/*"))
-    return Watched(plant, plant.start(job_of(scenario)), known)
+    watched = follow(plant)
+    return replace(watched, job=plant.start(job_of(scenario)))
+
+
+def follow(plant: Plant) -> Watched:
+    """Watch a job that somebody else starts, by the files that it writes."""
+    return Watched(plant, None, frozenset(_tables(plant).glob("*/*/**/*")))
 
 
 def job_of(scenario: str) -> str:

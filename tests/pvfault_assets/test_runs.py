@@ -12,7 +12,7 @@ from dagster._core.events import EngineEventData
 
 from pvfault_assets.instance import open_instance, prepare_dagster_home
 from pvfault_assets.partitions import tags_of
-from pvfault_assets.runs import PROCESS, describe, fail_lost, in_progress, process_tag, turn
+from pvfault_assets.runs import PROCESS, describe, fail_lost, in_progress, let_pass, process_tag, turn
 
 DAY = date(2024, 6, 1)
 JOB = dg.JobDefinition(name="another", graph_def=dg.GraphDefinition(name="another"))
@@ -61,6 +61,20 @@ def test_a_run_waits_for_the_one_that_is_in_progress_and_says_for_which(instance
     with turn(instance, prepare_dagster_home(settings), end):
         assert in_progress(instance) == []
     assert [describe(run) for run in waited] == [f"run {other.run_id[:8]} of 2024-06-01"]
+
+
+def test_a_run_that_the_queue_has_begun_at_the_same_moment_is_let_pass(instance, begin):
+    """The queue has counted the runs just before, and does not know of the turn."""
+    ours, other = begin(process_tag(), STARTING), begin(process_tag(), STARTING)
+    waited = []
+
+    def end(others):
+        waited.extend(others)
+        instance.report_run_canceled(other)
+
+    let_pass(instance, ours, end)
+    assert [run.run_id for run in waited] == [other.run_id]
+    assert status_of(instance, ours) == STARTING
 
 
 @pytest.mark.parametrize("status", [STARTED, STARTING])

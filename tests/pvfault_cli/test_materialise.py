@@ -14,6 +14,7 @@ import h5py
 import psutil
 import pytest
 
+from pvfault.date_ranges import written
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS
 from pvfault.versions import version_of
 from pvfault_api.published import read_dates
@@ -115,30 +116,34 @@ def test_an_operators_day(pvfault, runs, settings):
     (all_the_same,) = set(re.findall(r"`(pvfault materialise [^`]*--allow-fewer)`", " ".join(said.split())))
     code, said = pvfault(all_the_same)
     assert code == 0, said
-    code, said = pvfault("pvfault status")
-    assert (code, "empty" in said) == (1, True)
 
     with h5py.File(settings.model, "a") as file:
         file.attrs["note"] = "the same weights under another version"
     code, said = pvfault("pvfault status")
+    assert (code, "empty" in said) == (1, True)
     (line,) = re.findall(r"type: (pvfault materialise .* --asset predictions)", said)
     assert line == f"pvfault materialise --date {DAYS[0]}..{DAYS[1]} --asset predictions"
-    code, said = pvfault(f"pvfault backfill --date {DAYS[0]}..{DAYS[2]} --only stale")
-    assert code == 0, said
-    assert "readings" not in said
-    rows = read_dates(settings, PREDICTIONS, DAYS[:2])
-    assert rows["model_version"].unique().to_pylist() == [version_of(settings.model.read_bytes())]
-    assert "stale" not in pvfault("pvfault status")[1]
-    assert not processes_of(settings.home)
 
 
-def test_two_at_once_take_turns(start, runs):
-    both = [start(f"pvfault materialise --date {DAYS[0]} --asset device_days") for _ in range(2)]
+def test_two_at_once_of_overlapping_dates_take_turns_and_no_date_is_lost(start, runs, settings):
+    """One makes again what another network has judged, the other begins with a table that comes after that."""
+    before = read_dates(settings, DEVICE_DAYS, DAYS)
+    assert set(before["date"].to_pylist()) == set(DAYS)
+    again = start(f"pvfault backfill --date {written(DAYS[0], DAYS[2])} --only stale")
+    assert "Dagster loaded" in again.stdout.readline()  # by now it has looked which dates are stale
+    both = [again, start(f"pvfault materialise --date {written(*DAYS[1:])} --asset device_days")]
     said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
+    for days, each in zip((DAYS[:2], DAYS[1:]), said, strict=True):
+        assert f"Made: {written(*days)} (2 dates)." in each
     assert sum("Waiting for run" in each for each in said) == 1
+    assert "readings" not in "".join(said)
     second, first = runs()[:2]
     assert first.end_time <= second.start_time
+    rows = read_dates(settings, PREDICTIONS, DAYS[:2])
+    assert rows["model_version"].unique().to_pylist() == [version_of(settings.model.read_bytes())]
+    after = read_dates(settings, DEVICE_DAYS, DAYS)
+    assert after.drop_columns(["model_version"]).equals(before.drop_columns(["model_version"]))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
