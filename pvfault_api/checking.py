@@ -241,13 +241,12 @@ def _makings_of_files(view: View, day: date) -> set[str | None]:
 def _is_whole(view: View, ledger: Sequence[Mapping], day: date) -> bool:
     """Whether a date's last making of `readings` is published down to its row in the ledger, as far as files tell."""
     of_files = _makings_of_files(view, day)
+    if not of_files or None in of_files:
+        return True
     told = [row for row in ledger if row["date"] == day]
     last = [row for row in told if row["made_at"] == max(row["made_at"] for row in told)]
-    if None in of_files or not last:
-        return None in of_files or not of_files
-    making = {row["making"] for row in last} if last[0]["date_rows"] else set()
     quarantined = sum(file.record_count for file in view.files(QUARANTINE, day))
-    return (of_files, quarantined) == (making, sum(row["quarantined"] for row in last))
+    return (of_files, quarantined) == ({row["making"] for row in last}, sum(row["quarantined"] for row in last))
 
 
 def check_date(settings: Settings, day: date, assets: Sequence[str]) -> list[Checked]:

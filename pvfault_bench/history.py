@@ -75,7 +75,7 @@ def _makings(settings: Settings, day: date, making: str) -> Iterator[tuple[date,
         first = 10 * day.toordinal()
         yield day, {
             "making": making, "made_at": datetime.now(UTC), "topic": settings.topic, "topic_id": "t",
-            "partition": partition, "first_offset": first, "end_offset": first + 10, "date_rows": FILES,
+            "partition": partition, "first_offset": first, "end_offset": first + 10,
             "scanned": [{"first_offset": first, "end_offset": first + 10}], "elsewhere": [],
         }  # fmt: skip
 
