@@ -33,11 +33,14 @@ class Rows:
     Attributes
     ----------
     table : pa.Table
+    is_page : bool
+        Whether it may be one of several.
     following : str or None
-        Path of the next page.
+        Path of the next one; None on the last.
     """
 
     table: pa.Table
+    is_page: bool = False
     following: str | None = None
 
 
@@ -81,7 +84,8 @@ def answer(
 
 
 def _as_json(rows: Rows) -> bytes:
-    return _as_text({"rows": rows.table.to_pylist(), "next": rows.following})
+    following = {"next": rows.following} if rows.is_page else {}
+    return _as_text({"rows": rows.table.to_pylist(), **following})
 
 
 def _as_csv(rows: Rows) -> bytes:

@@ -58,7 +58,11 @@ def devices(request: Request, settings: Where, asked: VerdictsAsked):
         rows = in_order(choose(rows, _wanted(asked)), asked.sort.lstrip("-"), descending=asked.sort.startswith("-"))
         end = position + asked.limit
         following = Cursor(verdicts.id, digest, end).text() if end < len(rows) else None
-        return Rows(rows.slice(position, asked.limit), following and _with_cursor(request.url, following))
+        return Rows(
+            rows.slice(position, asked.limit),
+            is_page=True,
+            following=following and _with_cursor(request.url, following),
+        )
 
     return answer(request, [verdicts.version, registry.version], page)
 

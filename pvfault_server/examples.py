@@ -72,9 +72,9 @@ _FAILURES = {
 
 def rows(row: Mapping, *, pages: bool = False) -> dict:
     """The answers of a question for rows."""
-    following = "/devices?cursor=WzU0NDQ4NzE3Njkz" if pages else None
+    following = {"next": "/devices?cursor=WzU0NDQ4NzE3Njkz"} if pages else {}
     forms = {form: {} for form in FORMS}
-    forms[JSON] = {"example": {"rows": [row], "next": following}}
+    forms[JSON] = {"example": {"rows": [row], **following}}
     return {"200": {"description": "Rows.", "content": forms}, **_FAILURES}
 
 
