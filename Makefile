@@ -12,7 +12,7 @@ REQUIRE_TOOLS = sh infra/require_tools.sh "$(PYTHON)"
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 JARS_DONE := $(JARS)/.jars-done
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test chaos lint format model bench check lock clean
+.PHONY: help setup demo serve ui test chaos lint format model bench check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,10 @@ $(JARS_DONE): infra/jars/pom.xml
 
 demo: setup ## Simulate 50 devices for 2 days, find their faults, compare with the truth
 	@$(BIN)/pvfault demo
+
+# What `make demo` has left, unless PVFAULT_HOME names another state folder.
+serve: setup ## Answer questions about the demo's tables over HTTP (http://localhost:8000/devices)
+	@PVFAULT_HOME="$${PVFAULT_HOME:-.pvfault/demo}" exec $(BIN)/pvfault serve
 
 ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://localhost:3000)
 	@exec $(BIN)/python -m pvfault_assets.page

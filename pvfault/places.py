@@ -1,5 +1,6 @@
-"""Where devices stand, as far as the registry says, and when the sun is up there."""
+"""Where devices stand, as far as the registry says: their sites and places, and when the sun is up there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,8 +11,6 @@ import pyarrow.csv as pa_csv
 from pvfault.locations import Location, local_file
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import REGISTRY_SCHEMA
-
-_COLUMNS = ("latitude", "longitude")
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,20 @@ class Place:
 
 def read_places(path: Location) -> dict[str, Place]:
     """The place of each device of a registry that `read_registry` takes, where it is known."""
+    rows = _read_columns(path, "latitude", "longitude")
+    return {device: Place(north, east) for device, north, east in rows if north is not None and east is not None}
+
+
+def read_sites(path: Location) -> dict[str, str]:
+    """The site of each device of a registry that `read_registry` takes, where it is known."""
+    return {device: site for device, site in _read_columns(path, "site") if site}
+
+
+def _read_columns(path: Location, *names: str) -> Iterator[tuple]:
+    """Devices with what these columns say of them; none if one of the columns is not there."""
     convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
     with local_file(path) as file:
         table = pa_csv.read_csv(pa.BufferReader(file.read_bytes()), convert_options=convert)
-    if not set(_COLUMNS) <= set(table.column_names):
-        return {}
-    rows = zip(table[DEVICE_ID].to_pylist(), *(table[name].to_pylist() for name in _COLUMNS), strict=True)
-    return {device: Place(north, east) for device, north, east in rows if north is not None and east is not None}
+    if not set(names) <= set(table.column_names):
+        return iter(())
+    return zip(*(table[name].to_pylist() for name in (DEVICE_ID, *names)), strict=True)

@@ -20,6 +20,7 @@ LOCAL, AWS = "local", "aws"
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,50}")  # what is left of a bucket's 63 characters beside "-bootstrap"
 _S3_FOLDER = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)+")
 _WEB = re.compile(r"https?://[^/\s]+\S*")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
 _APPLICATION = re.compile(r"[0-9a-z]{1,64}")
 
 
@@ -65,6 +66,8 @@ class Settings:
         Where notifications go (`PVFAULT_SNS_TOPIC_ARN`).
     webhook_url : str or None
         Where they go instead: what takes `{"text": ...}` by POST (`PVFAULT_WEBHOOK_URL`).
+    token : str or None
+        What a request to `pvfault serve` has to show (`PVFAULT_TOKEN`).
 
     Raises
     ------
@@ -89,6 +92,7 @@ class Settings:
     emr_job_role_arn: str | None
     sns_topic_arn: str | None
     webhook_url: str | None = field(repr=False)  # whoever knows it can write there
+    token: str | None = field(repr=False)
 
     def __post_init__(self):
         if self.sns_topic_arn and self.webhook_url:
@@ -178,6 +182,8 @@ class Settings:
             webhook_url=read(
                 "PVFAULT_WEBHOOK_URL", _like(_WEB), None, "an address that begins with https:// or http://"
             ),
+            # The value is not repeated: it is a secret.
+            token=_token(environment.get("PVFAULT_TOKEN")),
         )
 
     @property
@@ -232,6 +238,15 @@ def _hours(text):
     if not 0 <= hours < math.inf:
         raise ValueError(text)
     return hours
+
+
+def _token(text):
+    if text and not _TOKEN.fullmatch(text):
+        raise PvfaultError(
+            "PVFAULT_TOKEN is none that a request can show: expected 16 characters or more of A to Z, a to z, 0 to 9 "
+            "and -._~+/=; make one with `openssl rand -hex 32`"
+        )
+    return text or None
 
 
 def _like(pattern):

@@ -166,14 +166,38 @@ def read_batches(
     PvfaultError
         If there are no tables yet, or their files are not whole.
     """
-    with scan_dates(settings, table, dates, tuple(columns)) as scan:
-        if device is not None:
-            scan = scan.filter(EqualTo(DEVICE_ID, device))
-        # PyIceberg's own reader of batches begins to read all files at once, and holds what it has read.
-        reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
-        for file in scan.plan_files():
-            with telling_damage(file.file.file_path):
-                yield from reader.to_record_batches([file])
+    with open_table(settings, table) as iceberg:
+        yield from batches_of(iceberg, table, dates, columns, device=device)
+
+
+def batches_of(
+    iceberg: IcebergTable,
+    table: Table,
+    dates: Sequence[date],
+    columns: Sequence[str],
+    *,
+    device: str | None = None,
+    snapshot_id: int | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """The same of a table that is open already: what is published meanwhile is not seen.
+
+    Parameters
+    ----------
+    iceberg : IcebergTable
+        As from `open_table`.
+    table, dates, columns, device
+        As of `read_batches`.
+    snapshot_id : int, optional
+        An older snapshot, in the place of the one that was current when the table was opened.
+    """
+    scan = _scan_of(iceberg, table, dates, tuple(columns), snapshot_id)
+    if device is not None:
+        scan = scan.filter(EqualTo(DEVICE_ID, device))
+    # PyIceberg's own reader of batches begins to read all files at once, and holds what it has read.
+    reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
+    for file in scan.plan_files():
+        with telling_damage(file.file.file_path):
+            yield from reader.to_record_batches([file])
 
 
 def newest_date(settings: Settings, table: Table) -> date | None:
@@ -185,9 +209,8 @@ def newest_date(settings: Settings, table: Table) -> date | None:
         If there are no tables yet, or the table's list of files is not whole.
     """
     try:
-        with scan_dates(settings, table, []) as scan:
-            schema = scan.table_metadata.schema()
-            return max((dates_of_file(table, schema, task.file)[1] for task in scan.plan_files()), default=None)
+        with open_table(settings, table) as iceberg:
+            return max(dates_of_table(iceberg, table), default=None)
     except NoTableError:
         return None
 
@@ -249,7 +272,34 @@ def scan_dates(
         As from `open_table`.
     """
     with open_table(settings, table) as iceberg:
-        yield iceberg.scan(row_filter=_of_dates(table, dates) if dates else AlwaysTrue(), selected_fields=columns)
+        yield _scan_of(iceberg, table, dates, columns)
+
+
+def dates_of_table(iceberg: IcebergTable, table: Table, *, snapshot_id: int | None = None) -> list[date]:
+    """The dates that an open table has rows of, in order, from its metadata alone.
+
+    Parameters
+    ----------
+    iceberg : IcebergTable
+        As from `open_table`.
+    table : Table
+    snapshot_id : int, optional
+        An older snapshot, in the place of the one that was current when the table was opened.
+    """
+    files = _scan_of(iceberg, table, [], ("*",), snapshot_id).plan_files()
+    ranges = {dates_of_file(table, iceberg.schema(), task.file) for task in files}
+    return sorted({day for first, last in ranges for day in days_between(first, last)})
+
+
+def _scan_of(
+    iceberg: IcebergTable,
+    table: Table,
+    dates: Sequence[date],
+    columns: tuple[str, ...],
+    snapshot_id: int | None = None,
+) -> DataScan:
+    row_filter = _of_dates(table, dates) if dates else AlwaysTrue()
+    return iceberg.scan(row_filter=row_filter, selected_fields=columns, snapshot_id=snapshot_id)
 
 
 def data_files(iceberg: IcebergTable) -> Iterator[DataFile]:

@@ -25,6 +25,7 @@ from pvfault_cli import (
     materialise,
     replay,
     schedule,
+    serve,
     simulate,
     status,
     tables,
@@ -70,6 +71,7 @@ app.command("materialise")(materialise.materialise)
 app.command("backfill")(materialise.backfill)
 app.command("status")(status.status)
 app.add_typer(schedule.app, name="schedule")
+app.command("serve")(serve.serve)
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

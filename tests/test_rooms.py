@@ -32,7 +32,8 @@ ROOMS = {
         "dagster", "dagster_pyspark", "boto3", "botocore", "psutil", "pyarrow", "tenacity", "spark_jobs", "pvfault_api",
         "pvfault_gateway", "pvfault_workshop", "pvfault",
     },
-    "pvfault_api": {"fastapi", "pyiceberg", "numpy", "pyarrow", "pvfault"},
+    "pvfault_api": {"pyiceberg", "numpy", "pyarrow", "pvfault"},
+    "pvfault_server": {"fastapi", "starlette", "pydantic", "uvicorn", "pyarrow", "pvfault_api", "pvfault"},
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
         "pyiceberg", "dagster", "pvfault", "pvfault_api", "pvfault_assets", "pvfault_gateway", "pvfault_workshop",
@@ -41,7 +42,7 @@ ROOMS = {
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
         "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_assets", "pvfault_api",
-        "pvfault_bench", "pvfault_deploy", "pvfault_workshop",
+        "pvfault_bench", "pvfault_deploy", "pvfault_server", "pvfault_workshop",
     },
 }  # fmt: skip
 # Which extras of pyproject.toml a room needs, beside what is always installed. `pvfault deploy` does without cfn-lint
@@ -53,9 +54,10 @@ EXTRAS = {
     "spark_jobs": ("spark",),
     "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
     "pvfault_api": ("dagster",),
+    "pvfault_server": ("server",),
     "pvfault_bench": ("bench", "dagster", "spark", "gateway", "workshop"),
     "pvfault_deploy": ("aws", "dev"),
-    "pvfault_cli": ("dagster", "spark", "gateway", "workshop", "bench", "aws", "dev"),
+    "pvfault_cli": ("dagster", "spark", "gateway", "workshop", "bench", "server", "aws", "dev"),
 }
 BELONGS = {
     "dagster": "pvfault_assets/",
@@ -63,7 +65,7 @@ BELONGS = {
     "boto3": "pvfault_assets/resources/ or pvfault_gateway/msk.py",
     "pyspark": "spark_jobs/",
     "confluent_kafka": "pvfault_gateway/",
-    "fastapi": "pvfault_api/",
+    "fastapi": "pvfault_server/",
     "pyiceberg": "pvfault_api/",
     "typer": "pvfault_cli/",
     "rich": "pvfault_cli/",

@@ -7,7 +7,7 @@ import pandas as pd
 import pvlib
 import pytest
 
-from pvfault.places import Place, read_places
+from pvfault.places import Place, read_places, read_sites
 
 
 @pytest.mark.parametrize("place", [Place(44.5, 11.3), Place(-33.9, 151.2), Place(64.1, -21.9), Place(0.0, 179.0)])
@@ -27,3 +27,11 @@ def test_places_are_those_that_the_registry_has(tmp_path):
     assert read_places(registry) == {"INV0000001": Place(44.5, 11.3)}
     registry.write_text("deviceID,rated_voltage,rated_current\nINV0000001,500,9\n")
     assert read_places(registry) == {}
+
+
+def test_sites_are_those_that_the_registry_has(tmp_path):
+    registry = tmp_path / "devices.csv"
+    registry.write_text("deviceID,rated_voltage,rated_current,site\nINV0000001,500,9,Süd\nINV0000002,500,9,\n", "utf-8")
+    assert read_sites(registry) == {"INV0000001": "Süd"}
+    registry.write_text("deviceID,rated_voltage,rated_current\nINV0000001,500,9\n")
+    assert read_sites(registry) == {}

@@ -1,0 +1,24 @@
+"""`pvfault serve`: answers from the tables over HTTP."""
+
+from typing import Annotated
+
+import typer
+
+from pvfault_cli.messages import read_settings
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Name or address to listen at; others than this machine's need PVFAULT_TOKEN.")
+    ] = "127.0.0.1",
+):
+    """Answer questions about devices, verdicts and dates over HTTP, until Ctrl+C; nothing is written.
+
+    `/openapi.json` lists what can be asked. With PVFAULT_TOKEN set, each request has to show it.
+
+    Example: `pvfault serve --port 8000`
+    """
+    from pvfault_server.serve import serve as answer
+
+    answer(read_settings(), host, port)

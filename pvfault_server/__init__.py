@@ -1,0 +1,6 @@
+"""What is asked of the tables over HTTP: `pvfault serve`.
+
+A request is read (`asked.py`), answered from the tables (`devices.py`, `fleet.py`), and written in the form that it
+accepts (`answers.py`); what goes wrong is told in one form (`problems.py`). What the tables say is found in
+`pvfault_api`. Nothing here writes a row.
+"""

@@ -1,0 +1,83 @@
+"""An example of each answer, for the OpenAPI document; a test holds them to what is answered."""
+
+from collections.abc import Mapping
+
+from pvfault.faults import FAULTS
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS
+from pvfault_api.fleet import UNKNOWN
+from pvfault_api.verdicts import CURRENT
+from pvfault_server.answers import FORMS, JSON
+from pvfault_server.problems import MEDIA_TYPE
+
+_ORIGIN = {
+    "model_version": "3f0c5a1b9d27",
+    "readings_making": "8a5f0b3c2d1e4f60718293a4b5c6d7e8",
+    "registry_version": "b51d0e7a4c96",
+    "code_version": "09c1f6e2ab34",
+}
+_VERDICT = {
+    "deviceID": "19TW8L3GNY", "site": "Ancona", "date": "2024-06-02", "fault": "open_circuit",
+    "onset": "2024-06-02T05:00:00Z", "faulty_hours": 13, "usable_hours": 14, "confidence": 0.98, "energy_kwh": 31.7,
+    "lost_kwh": 15.2, "completeness": 0.99, "runner_up": "line_line", "runner_up_probability": 0.01, **_ORIGIN,
+}  # fmt: skip
+_HOUR = {
+    "deviceID": "19TW8L3GNY", "window_start": "2024-06-02T11:00:00Z", "quality": "ok", "fault": "open_circuit",
+    "confidence": 0.95, "probabilities": {fault: 0.95 if fault == "open_circuit" else 0.01 for fault in FAULTS},
+    **_ORIGIN,
+}  # fmt: skip
+VERDICT = {name: _VERDICT[name] for name in CURRENT}
+DEVICE_DAY = {name: _VERDICT[name] for name in DEVICE_DAYS.schema.names}
+PREDICTION = {name: _HOUR[name] for name in PREDICTIONS.schema.names}
+PIXEL = {
+    "start": "2024-06-02T11:00:00Z", "readings": 9, "voltage_min": 561.2, "voltage_max": 564.0, "current_min": 5.91,
+    "current_max": 6.02, "temperature_min": 41.3, "temperature_max": 41.6, "irradiance_min": 880.1,
+    "irradiance_max": 887.4,
+}  # fmt: skip
+LINEAGE = {
+    "deviceID": "19TW8L3GNY", "date": "2024-06-02", "fault": "open_circuit",
+    "model": {"version": _ORIGIN["model_version"], "is_current": True},
+    "registry": {"version": _ORIGIN["registry_version"], "is_current": False},
+    "code_version": _ORIGIN["code_version"],
+    "readings": {
+        "making": _ORIGIN["readings_making"], "made_at": "2024-06-03T02:04:11Z",
+        "partitions": [{
+            "topic": "pv-readings", "topic_id": "Zx3kTq0fR3yQ8n1B5vJw2A", "partition": 0, "first_offset": 25714,
+            "end_offset": 51413, "scanned": [{"first_offset": 25698, "end_offset": 51433}],
+        }],
+    },
+}  # fmt: skip
+SUMMARY = {
+    "date": "2024-06-02", "devices": 50, "faulty": 10,
+    "faults": {"none": 39, **dict.fromkeys(FAULTS[1:], 2), UNKNOWN: 1}, "energy_kwh": 1821.4,
+    "lost_kwh": 61.9, "completeness": 0.99,
+}  # fmt: skip
+STATE = {"date": "2024-06-02", "table": "scalograms", "state": "stale",
+         "reason": "made of `readings` that were made again since"}  # fmt: skip
+
+_PROBLEM = {
+    "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_made",
+    "detail": "no date that is asked for is made; the dates that are made begin at 2024-06-01 and end at 2024-06-02",
+}  # fmt: skip
+_FAILURES = {
+    "304": {"description": "The client has the answer already."},
+    "4XX": {"description": "What is asked cannot be answered.", "content": {MEDIA_TYPE: {"example": _PROBLEM}}},
+    "422": {"description": "Parameters are not as expected.", "content": {MEDIA_TYPE: {"example": {
+        **_PROBLEM, "title": "Unprocessable Content", "status": 422, "code": "range_reversed",
+        "detail": "the range ends before it begins; exchange its ends"}}}},
+    "5XX": {"description": "The tables cannot be read, or the server failed.", "content": {MEDIA_TYPE: {"example": {
+        **_PROBLEM, "title": "Service Unavailable", "status": 503, "code": "tables_not_readable",
+        "detail": "the tables cannot be read now; the server's log says why"}}}},
+}  # fmt: skip
+
+
+def rows(row: Mapping, *, pages: bool = False) -> dict:
+    """The answers of a question for rows."""
+    following = {"next": "/devices?cursor=WzU0NDQ4NzE3Njkz"} if pages else {}
+    forms = {form: {} for form in FORMS}
+    forms[JSON] = {"example": {"rows": [row], **following}}
+    return {"200": {"description": "Rows.", "content": forms}, **_FAILURES}
+
+
+def one(document: Mapping) -> dict:
+    """The answers of a question for one document."""
+    return {"200": {"description": "One document.", "content": {JSON: {"example": document}}}, **_FAILURES}
