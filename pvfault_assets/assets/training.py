@@ -19,6 +19,8 @@ MODEL = dg.AssetKey("lenet_model")
 class WindowsConfig(dg.Config):
     """What can be asked of one run of `training_windows`."""
 
+    simulate: bool = False
+    """Simulate them, which takes a quarter of an hour, instead of only looking at those that are there."""
     devices: int = Recipe.devices
     """Faulty devices of the fleets for training, each with its healthy twin."""
     workers: int = 2
@@ -41,13 +43,20 @@ def training_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def training_windows(config: WindowsConfig):
         """One row per device and hour: a scalogram of a simulated device with the fault that shows in it.
 
-        Three parts (training, validation, test) that share no device, site or date. Simulating them takes a quarter of
-        an hour; materialise it before `lenet_model` is asked to train.
+        Three parts (training, validation, test) that share no device, site or date. With `simulate: true` they are
+        simulated, before `lenet_model` is asked to train; else those that are there are looked at.
         """
-        from pvfault_workshop.simulation.parts import count_windows, name_parts, prepare_parts
+        from pvfault_workshop.simulation.parts import count_windows, kept_devices, name_parts, prepare_parts
 
-        folder = settings.training
-        parts = prepare_parts(config.devices, folder, workers=config.workers)
+        folder, devices = settings.training, config.devices
+        if not config.simulate:
+            # Who materialises all assets of the page wants the dates, and not to wait for a simulation.
+            try:
+                devices = kept_devices(folder)
+            except PvfaultError:
+                absent = "none of this version; launch with `simulate: true`, which takes a quarter of an hour"
+                return dg.MaterializeResult(data_version=dg.DataVersion("none"), metadata={"windows": absent})
+        parts = prepare_parts(devices, folder, workers=config.workers)
         version = name_parts(parts)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(version),
@@ -75,7 +84,11 @@ def train_model(settings: Settings, config: ModelConfig) -> None:
             f"PVFAULT_MODEL is {settings.model}, weights of a release, which stay as they are; train with "
             "`pvfault train`, and put the weights onto AWS with `pvfault deploy`"
         )
-    recipe = Recipe(kept_devices(settings.training), config.epochs, config.seed)
+    try:
+        devices = kept_devices(settings.training)
+    except PvfaultError as error:
+        raise PvfaultError(f"{error}, with `simulate: true`") from error
+    recipe = Recipe(devices, config.epochs, config.seed)
     parts = prepare_parts(recipe.devices, settings.training)
     command = f"pvfault train --devices {recipe.devices} --epochs {recipe.epochs} --seed {recipe.seed}"
     make_network(parts, recipe, settings.model, command=command)

@@ -97,7 +97,8 @@ def test_a_broken_model_fails_with_what_it_is(make, tmp_path):
 @pytest.mark.timeout(3600)  # on a slow machine, simulating and training take more than ten minutes
 def test_a_network_is_trained_on_the_windows_and_tells_its_scores(make, settings, tmp_path):
     """What a prediction is made by can be followed to the very windows, and a poor network is a warning."""
-    windows = make("training_windows", {"devices": 48, "workers": 1})
+    windows = make("training_windows", {"simulate": True, "devices": 48, "workers": 1})
+    assert version_of(make("training_windows")) == version_of(windows)  # looked at, and not simulated again
     counted = metadata_of(windows)
     assert counted["dagster/row_count"] == sum(row[fault] for row in counted["windows"] for fault in FAULTS)
     weights = tmp_path / "new" / "lenet5.h5"
@@ -116,7 +117,11 @@ def test_a_network_is_trained_on_the_windows_and_tells_its_scores(make, settings
 
 def test_training_without_windows_says_what_to_do(make):
     message = failure_of(make("lenet_model", {"train": True}))
-    assert "materialise training_windows first" in message
+    assert "materialise training_windows first, with `simulate: true`" in message
+
+
+def test_whoever_materialises_all_assets_waits_for_no_simulation(make):
+    assert metadata_of(make("training_windows"))["windows"].startswith("none of this version; launch with")
 
 
 def test_a_network_that_tells_no_scores_is_not_taken_for_a_good_one(make, tmp_path):
