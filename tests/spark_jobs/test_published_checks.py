@@ -13,8 +13,8 @@ import pytest
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, TABLES
 from pvfault_api.checking import check_date
 from pvfault_api.fleet import read_fleet
+from pvfault_api.lake import read_lake
 from pvfault_api.published import read_dates
-from pvfault_api.states import read_lake
 from pvfault_gateway.topics import ensure_topic
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from tests.spark_jobs.helpers import DEVICES, config_of, make_readings, midnight, send, send_readings
