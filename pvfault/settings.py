@@ -52,6 +52,8 @@ class Settings:
         Weights of the network; text if it is an s3:// URI (`PVFAULT_MODEL`).
     first_date : date
         The first day that can be materialised (`PVFAULT_FIRST_DATE`).
+    last_date : date or None
+        The last one, where no readings come any more; None for the day before today (`PVFAULT_LAST_DATE`).
     lateness_hours : float
         How long past midnight a date's readings are waited for (`PVFAULT_LATENESS_HOURS`). [h]
     buckets : str or None
@@ -85,6 +87,7 @@ class Settings:
     registry: Location
     model: Location
     first_date: date
+    last_date: date | None
     lateness_hours: float
     buckets: str | None
     release: str | None
@@ -95,6 +98,10 @@ class Settings:
     token: str | None = field(repr=False)
 
     def __post_init__(self):
+        if self.last_date and self.last_date < self.first_date:
+            raise PvfaultError(
+                f"PVFAULT_LAST_DATE is {self.last_date}, and PVFAULT_FIRST_DATE is {self.first_date}; exchange them"
+            )
         if self.sns_topic_arn and self.webhook_url:
             raise PvfaultError(
                 "PVFAULT_SNS_TOPIC_ARN and PVFAULT_WEBHOOK_URL are both set, and a run is told of once; unset one of "
@@ -171,6 +178,7 @@ class Settings:
             registry=read("PVFAULT_REGISTRY", _location, registry, "a file or an s3:// URI"),
             model=read("PVFAULT_MODEL", _location, model, "a file or an s3:// URI"),
             first_date=read("PVFAULT_FIRST_DATE", date.fromisoformat, "2019-01-01", "a date YYYY-MM-DD"),
+            last_date=read("PVFAULT_LAST_DATE", date.fromisoformat, None, "a date YYYY-MM-DD"),
             lateness_hours=read("PVFAULT_LATENESS_HOURS", _hours, "2", "a number of hours, 0 or more"),
             buckets=buckets,
             release=release,

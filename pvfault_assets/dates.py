@@ -173,10 +173,11 @@ def read_dates(
     refused = _refused(instance, made)
     under_way = {day for run in not_ended(instance) if run.run_id != but_for for day in dates_of_run(run)}
     scheduled = is_scheduled(instance)
-    known = [day for day in {*lake.dates, *refused} if day >= settings.first_date]
+    known = [day for day in {*lake.dates, *refused} if _is_offered(settings, day)]
     last = max([*known, until or settings.first_date, settings.first_date])
     if scheduled:
         last = max(last, last_date_due(settings, now or datetime.now(UTC)))
+    last = min(last, settings.last_date or last)
     states = states_of(lake, settings.first_date, last)
     told = (_judged_without(instance, lake, made), _made_before(made), states, refused)
     looks = {
@@ -188,6 +189,10 @@ def read_dates(
         to_look_at=[look for day, look in looks.items() if look and day not in under_way],
         is_scheduled=scheduled,
     )
+
+
+def _is_offered(settings: Settings, day: date) -> bool:
+    return settings.first_date <= day <= (settings.last_date or day)
 
 
 def together(looks: Iterable[Look]) -> list[Looks]:

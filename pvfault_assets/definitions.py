@@ -42,7 +42,7 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
     -------
     dg.Definitions
     """
-    days = daily(settings.first_date)
+    days = daily(settings.first_date, settings.last_date)
     with warnings.catch_warnings():
         # Backfill policies (beta) and partitioned checks (preview) may change with Dagster, which is pinned.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -60,7 +60,7 @@ def build_definitions(settings: Settings, *, retries: dg.RetryPolicy = RETRIES, 
                 every_date_check(settings),
             ],
             jobs=[materialise_day, judge_again, maintain_tables],
-            schedules=[every_day(timedelta(hours=settings.lateness_hours)), every_week],
+            schedules=[every_day(timedelta(hours=settings.lateness_hours), settings.last_date), every_week],
             sensors=[
                 *notifications(settings),
                 *automation(settings),

@@ -4,7 +4,7 @@ How late a day's readings may come is one of the `Settings`.
 """
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -22,9 +22,10 @@ ONE_DATE = "dagster/partition"
 DATES_PER_RUN = 31
 
 
-def daily(first_date: date) -> dg.DailyPartitionsDefinition:
-    """Days in UTC from the first one on; a day is offered once it is over."""
-    return dg.DailyPartitionsDefinition(start_date=first_date.isoformat(), timezone="UTC", end_offset=0)
+def daily(first_date: date, last_date: date | None = None) -> dg.DailyPartitionsDefinition:
+    """Days in UTC from the first one on, as far as to the last one if there is one; offered once they are over."""
+    end_date = (last_date + timedelta(days=1)).isoformat() if last_date else None  # Dagster's end is not included
+    return dg.DailyPartitionsDefinition(first_date.isoformat(), end_date, timezone="UTC", end_offset=0)
 
 
 def dates_of(keys: Iterable[str]) -> list[date]:

@@ -6,7 +6,7 @@ the tables, and its weekly one. Both are stopped until somebody starts them. Wha
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -51,13 +51,15 @@ def cron_of(lateness: timedelta) -> str:
     return f"{minute % 60} {minute // 60} * * *"
 
 
-def every_day(lateness: timedelta) -> dg.ScheduleDefinition:
+def every_day(lateness: timedelta, last_date: date | None) -> dg.ScheduleDefinition:
     """The schedule that makes a day once its late readings have had their time.
 
     Parameters
     ----------
     lateness : timedelta
         How long past midnight (UTC) a day's readings are waited for.
+    last_date : date or None
+        The last day that is made, if there is one.
     """
 
     @dg.schedule(
@@ -67,8 +69,11 @@ def every_day(lateness: timedelta) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         description=f"Makes each day once it has been over for {lateness / timedelta(hours=1):g} h. Off until started.",
     )
-    def made_every_day(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        day = str((context.scheduled_execution_time - lateness).date() - timedelta(days=1))
-        yield dg.RunRequest(run_key=day, partition_key=day)
+    def made_every_day(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        day = (context.scheduled_execution_time - lateness).date() - timedelta(days=1)
+        if last_date and day > last_date:
+            yield dg.SkipReason(f"{day} is behind PVFAULT_LAST_DATE, which is {last_date}.")
+            return
+        yield dg.RunRequest(run_key=str(day), partition_key=str(day))
 
     return made_every_day

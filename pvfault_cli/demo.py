@@ -52,7 +52,7 @@ def demo(
         except PvfaultError as error:
             raise PvfaultError(f"{error}\n(What the tools said is in {_short(log)}.)") from error
     _print_fleet(console, devices, labels, found)
-    _print_what_next(console, settings, log)
+    _print_what_next(console, settings, dates, log)
 
 
 def _demo_environment(settings: Settings) -> dict[str, str]:
@@ -170,7 +170,7 @@ def _print_fleet(console, devices, labels, found):
     )
 
 
-def _print_what_next(console, settings, log):
+def _print_what_next(console, settings, dates, log):
     """Where everything is, and what to try now."""
     home = _short(settings.home)
     # Set-up leaves the command in .venv/bin, which need not be on the path.
@@ -178,7 +178,7 @@ def _print_what_next(console, settings, log):
     console.print(
         f"""
 Tables (Iceberg): {_short(settings.warehouse)}, catalog {_short(settings.catalog)}, log {_short(log)}
-Dagster's page:   PVFAULT_HOME={home} PVFAULT_FIRST_DATE={FIRST_DATE} make ui
+Dagster's page:   PVFAULT_HOME={home} PVFAULT_FIRST_DATE={dates[0]} PVFAULT_LAST_DATE={dates[-1]} make ui
                   (to materialise again there, first: PVFAULT_HOME={home} {pvfault} broker start)
 Over HTTP:        PVFAULT_HOME={home} make serve  (then http://localhost:8000/devices)
 Your own file:    {pvfault} classify FILE  (see {pvfault} classify --help)""",

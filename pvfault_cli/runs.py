@@ -14,7 +14,7 @@ def require_over(settings: Settings, first: date, last: date) -> None:
     Raises
     ------
     PvfaultError
-        If the last one is not over, or the first one is before all that is kept.
+        If the last one is not over, or they are not all within the first and the last one of the settings.
     """
     today = datetime.now(UTC).date()
     if last >= today:
@@ -23,6 +23,11 @@ def require_over(settings: Settings, first: date, last: date) -> None:
         raise PvfaultError(
             f"{first} is before PVFAULT_FIRST_DATE, which is {settings.first_date}; set that to the first date of your "
             "readings, here and for `make ui`."
+        )
+    if settings.last_date and last > settings.last_date:
+        raise PvfaultError(
+            f"{last} is behind PVFAULT_LAST_DATE, which is {settings.last_date}; set that to the last date of your "
+            "readings or unset it, here and for `make ui`."
         )
 
 

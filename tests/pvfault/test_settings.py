@@ -40,6 +40,7 @@ def test_each_variable_is_read(tmp_path):
         PVFAULT_REGISTRY="/etc/devices.csv",
         PVFAULT_MODEL="/models/new.h5",
         PVFAULT_FIRST_DATE="2024-02-29",
+        PVFAULT_LAST_DATE="2024-03-01",
         PVFAULT_LATENESS_HOURS="0.5",
         UNRELATED="1",
     )
@@ -48,7 +49,7 @@ def test_each_variable_is_read(tmp_path):
     assert settings.topic == "plant"
     assert settings.registry == Path("/etc/devices.csv")
     assert settings.model == Path("/models/new.h5")
-    assert settings.first_date == date(2024, 2, 29)
+    assert (settings.first_date, settings.last_date) == (date(2024, 2, 29), date(2024, 3, 1))
     assert settings.lateness_hours == 0.5
 
 
@@ -117,6 +118,11 @@ def test_settings_that_do_not_go_together_are_named(tmp_path, without, named):
         read(tmp_path, **{name: value for name, value in ON_AWS.items() if name not in without})
 
 
+def test_a_last_date_before_the_first_one_is_refused(tmp_path):
+    with pytest.raises(PvfaultError, match="PVFAULT_LAST_DATE is 2024-05-31, and PVFAULT_FIRST_DATE is 2024-06-01"):
+        read(tmp_path, PVFAULT_FIRST_DATE="2024-06-01", PVFAULT_LAST_DATE="2024-05-31")
+
+
 def test_a_run_is_told_of_in_one_place(tmp_path):
     with pytest.raises(PvfaultError, match="PVFAULT_SNS_TOPIC_ARN and PVFAULT_WEBHOOK_URL are both set"):
         read(tmp_path, **ON_AWS, PVFAULT_WEBHOOK_URL="https://example.org/x")
@@ -146,6 +152,7 @@ def test_a_wrong_name_on_aws_is_named(tmp_path, name, value):
     [
         ("PVFAULT_FIRST_DATE", "yesterday", "a date YYYY-MM-DD"),
         ("PVFAULT_FIRST_DATE", "2023-02-29", "a date YYYY-MM-DD"),
+        ("PVFAULT_LAST_DATE", "today", "a date YYYY-MM-DD"),
         ("PVFAULT_LATENESS_HOURS", "two", "a number of hours, 0 or more"),
         ("PVFAULT_LATENESS_HOURS", "-1", "a number of hours, 0 or more"),
         ("PVFAULT_LATENESS_HOURS", "nan", "a number of hours, 0 or more"),

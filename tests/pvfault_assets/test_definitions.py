@@ -213,6 +213,23 @@ def test_a_day_is_offered_once_it_is_over():
             assert days.get_last_partition_key() == last
 
 
+def test_where_readings_have_ended_no_later_day_is_offered_and_none_is_made(settings):
+    """The page's dialogs open on the last days that are offered."""
+    ended = build_definitions(replace(settings, last_date=date(2024, 6, 3)))
+    days = ended.resolve_asset_graph().get(dg.AssetKey("device_days")).partitions_def
+    assert days.get_last_partition_key() == "2024-06-03"
+    with dg.DagsterInstance.ephemeral() as instance:
+        for day, requests in ((4, 1), (5, 0)):
+            context = dg.build_schedule_context(
+                instance,
+                scheduled_execution_time=datetime(2024, 6, day, 2, tzinfo=UTC),
+                repository_def=ended.get_repository_def(),
+            )
+            tick = ended.resolve_schedule_def("every_day").evaluate_tick(context)
+            assert len(tick.run_requests) == requests
+    assert tick.skip_message == "2024-06-04 is behind PVFAULT_LAST_DATE, which is 2024-06-03."
+
+
 @pytest.mark.parametrize(
     ("lateness_hours", "cron", "now", "day"),
     [

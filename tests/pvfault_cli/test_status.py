@@ -29,7 +29,7 @@ def plant(make_settings, tmp_path, environment):
 
 @pytest.fixture
 def pvfault(environment):
-    return lambda *arguments: run(*arguments, env=environment)
+    return lambda *arguments, **changes: run(*arguments, env=environment | changes)
 
 
 def test_all_good_is_exit_code_0(plant, pvfault):
@@ -88,6 +88,15 @@ def test_while_days_are_made_by_themselves_those_after_the_newest_are_missing(pl
     assert (look["first"], look["last"], look["state"]) == ("2024-06-02", str(last), "missing")
     assert pvfault("schedule", "off").exit_code == 0
     assert pvfault("status").exit_code == 0
+
+
+def test_where_readings_have_ended_no_later_date_is_missing_or_made(plant, pvfault):
+    plant.make(DAYS[0])
+    ended = {"PVFAULT_LAST_DATE": "2024-06-01"}
+    pvfault("schedule", "on", **ended)
+    assert pvfault("status", **ended).exit_code == 0
+    refused = pvfault("materialise", "--date", "2024-06-01..2024-06-02", **ended)
+    assert (refused.exit_code, "2024-06-02 is behind PVFAULT_LAST_DATE" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
