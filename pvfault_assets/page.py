@@ -3,9 +3,11 @@
 Dagster's own `dagster dev`, with three things around it. Runs whose process was killed, with an earlier page or beside
 this one, are failed, so that nothing waits for them. SIGINT and SIGTERM end it also where a script has started it: a
 shell lets what it puts into the background ignore the first, and Dagster then ignores both. And all that it has started
-is gone when it is: a run that is being made is ended and recorded as failed, where Dagster would leave it behind.
+is gone when it is, also when it is killed: a run that is being made is ended and recorded as failed, where Dagster
+would leave it behind.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -27,6 +29,7 @@ _WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
 _ASK_AGAIN_EVERY_MS = 15_000
 # A run that the queue holds back for a lost one is not to wait much longer than for its own start.
 _LOOK_FOR_LOST_EVERY_S = 10
+_PR_SET_PDEATHSIG = 1  # of Linux
 
 
 def main() -> int:
@@ -47,6 +50,7 @@ def main() -> int:
         cwd=_WORKSPACE.parent,
         env=environment,
         start_new_session=True,
+        preexec_fn=_end_with_page if sys.platform == "linux" else None,
     )
     try:
         looked = time.monotonic()
@@ -61,6 +65,11 @@ def main() -> int:
         end_group(dagster)
         _fail_lost(settings)
     return code
+
+
+def _end_with_page() -> None:
+    """Let the kernel tell this process to end when the page is killed: another page would find its port in use."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _fail_lost(settings: Settings) -> None:

@@ -1,10 +1,12 @@
 """Dagster's page as `make ui` starts it: what it finds, and that it leaves nothing behind."""
 
 import signal
+import sys
 import time
 from datetime import date
 
 import dagster as dg
+import psutil
 import pytest
 
 from pvfault_assets.instance import open_instance
@@ -54,6 +56,15 @@ def test_a_run_whose_process_was_killed_is_failed_when_a_page_starts_and_while_i
         while status_of(beside) != dg.DagsterRunStatus.FAILURE:
             time.sleep(0.1)
     assert page.end(signal.SIGINT) == 128 + signal.SIGINT
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not tell")
+def test_a_page_that_is_killed_leaves_nothing_behind_that_would_be_in_the_way_of_the_next_one(start):
+    page = start()
+    _, *started = page.processes()
+    assert started
+    page.process.kill()
+    assert not psutil.wait_procs(started, timeout=90)[1]
 
 
 def test_it_ends_with_all_that_it_has_started_and_the_run_that_is_being_made_is_failed(start, settings):
