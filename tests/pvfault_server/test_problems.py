@@ -1,8 +1,12 @@
 """What goes wrong is told as a problem document, with nothing of the server's inside and nothing of the request's."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
+from pvfault import catalog_file
 from tests.pvfault_api.helpers import day_of, make_table
 
 TRICKS = ["' OR 1=1 --", "../../../etc/passwd", "<script>alert(1)</script>", "%00", "{{7*7}}", "9" * 300, "☃"]
@@ -120,3 +124,13 @@ def test_a_table_that_the_catalog_has_lost_is_not_taken_for_an_empty_one(fleet, 
     with SqlCatalog("lake", uri=f"sqlite:///{fleet.catalog}", warehouse=fleet.warehouse.as_uri()) as catalog:
         catalog.drop_table("pvfault.device_days")
     assert problem(client.get("/devices"), 503)["code"] == "tables_not_readable"
+
+
+def test_a_catalog_that_somebody_holds_is_told_after_it_was_waited_for(fleet, client, monkeypatch):
+    monkeypatch.setattr(catalog_file, "BUSY_TIMEOUT_S", 0.1)
+    with closing(sqlite3.connect(fleet.catalog, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        held = client.get("/devices")
+    assert problem(held, 503)["code"] == "tables_not_readable"
+    assert held.headers["retry-after"] == "10"
+    assert client.get("/devices").status_code == 200
