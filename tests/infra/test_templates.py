@@ -15,13 +15,16 @@ TEMPLATES = {template.concern: template for template in read_templates(PROJECT)}
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 # What a user says; everything else a stack is given comes from the release or from an earlier stack.
 GIVEN = {"Stage", "BucketPrefix", "FirstDate"}
-# Settings of a laptop. On AWS the brokers are found by the cluster's ARN, and the model is the release's.
+# Settings of a laptop. On AWS the brokers are found by the cluster's ARN, the model is the release's, readings go on,
+# and nothing of pvfault answers over HTTP yet.
 OF_A_LAPTOP = {
     "PVFAULT_HOME",
     "PVFAULT_JARS",
     "PVFAULT_BROKER",
     "PVFAULT_BROKER_IAM_REGION",
+    "PVFAULT_LAST_DATE",
     "PVFAULT_MODEL",
+    "PVFAULT_TOKEN",
     "PVFAULT_WEBHOOK_URL",
 }
 
