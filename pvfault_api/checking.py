@@ -45,7 +45,7 @@ from pvfault.tables import (
     table_named,
 )
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
-from pvfault_api.published import NoTableError, View, read_batches
+from pvfault_api.published import NoTableError, View, as_table, read_batches
 from pvfault_api.reading_figures import ReadingFigures, count_readings
 from pvfault_api.states import version_at
 
@@ -216,10 +216,7 @@ _HELD_AGAINST = {
 
 def _read(view: View, table: Table, columns: Iterable[str], days: Sequence[date]) -> pa.Table:
     columns = list(columns)
-    schema = pa.schema([table.schema.field(name) for name in columns])
-    batches = read_batches(view, table, days, columns)
-    parts = [pa.Table.from_batches([batch]).select(columns).cast(schema) for batch in batches]
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+    return as_table(read_batches(view, table, days, columns), table, columns)
 
 
 def _read_ledger(view: View, day: date) -> list[dict]:

@@ -5,7 +5,7 @@ settings where several reads are to be of the same.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import reduce
@@ -198,6 +198,13 @@ def batches_of(
     for file in scan.plan_files():
         with telling_damage(file.file.file_path):
             yield from reader.to_record_batches([file])
+
+
+def as_table(batches: Iterable[pa.RecordBatch], table: Table, columns: Sequence[str]) -> pa.Table:
+    """Batches of a table's rows as one table of these columns, whose types are those of the contract."""
+    schema = pa.schema([table.schema.field(name) for name in columns])
+    parts = [pa.Table.from_batches([batch]).select(columns).cast(schema) for batch in batches]
+    return pa.concat_tables([schema.empty_table(), *parts])
 
 
 def newest_date(settings: Settings, table: Table) -> date | None:

@@ -17,7 +17,7 @@ from pyiceberg.table.snapshots import ancestors_of
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import Table
-from pvfault_api.published import batches_of, dates_of_table, open_table
+from pvfault_api.published import as_table, batches_of, dates_of_table, open_table
 
 
 class SnapshotGoneError(PvfaultError):
@@ -83,13 +83,11 @@ class Snapshot:
             If files are not whole.
         """
         dates, columns = list(dates), list(columns) or self.table.schema.names
-        schema = pa.schema([self.table.schema.field(name) for name in columns])
         if self.id is None or not dates:
-            return schema.empty_table()
+            return as_table((), self.table, columns)
         batches = batches_of(self.iceberg, self.table, dates, columns, device=device, snapshot_id=self.id)
-        parts = [pa.Table.from_batches([batch]).select(columns).cast(schema) for batch in batches]
         key = [(name, "ascending") for name in self.table.key if name in columns]
-        return pa.concat_tables([schema.empty_table(), *parts]).sort_by(key)
+        return as_table(batches, self.table, columns).sort_by(key)
 
     def _published(self):
         current = self.iceberg.current_snapshot()
