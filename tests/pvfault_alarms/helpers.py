@@ -1,5 +1,6 @@
 """Dates of a small plant drawn as letters, one a date: in the tables as PyIceberg writes them, or as they are read."""
 
+import warnings
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -63,7 +64,8 @@ class Tables:
         self._append(DEVICE_DAYS, rows)
 
     def remove(self, when):
-        with self._catalog() as catalog:
+        with self._catalog() as catalog, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Delete operation did not match", UserWarning)
             catalog.load_table("pvfault.device_days").delete(EqualTo("date", when.isoformat()))
 
     def add_hours(self, rows):

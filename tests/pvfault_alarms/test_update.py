@@ -9,8 +9,8 @@ from pvfault_alarms.schema import ALARMS, LOG, SIGHTINGS
 from pvfault_alarms.update import update
 from tests.pvfault_alarms.helpers import day, row
 
-# What is drawn, and by hand which alarm each date belongs to; at the end whether the last one is over. The plant's dates
-# end where the drawing does.
+# What is drawn, and by hand which alarm each date belongs to; at the end whether the last one is over. The plant's
+# dates end where the drawing does.
 BY_HAND = {
     "one date": ("..C..", "  1  ", "goes on"),
     "over after three": (".C...", " 1   ", "over"),
@@ -56,7 +56,7 @@ def test_dates_become_alarms_as_written_by_hand(settings, tables, store, book, a
         names = {}
         assert "".join(" " if n is None else str(names.setdefault(n, len(names) + 1)) for n in found) == expected, drawn
         last = max(alarms, key=lambda alarm: alarm["last_seen"], default=None)
-        assert (last and ("over" if last["over"] else "goes on") or "none") == ending, drawn
+        assert ((last and ("over" if last["over"] else "goes on")) or "none") == ending, drawn
 
 
 def test_after_a_month_without_a_word_it_is_another_alarm(settings, tables, store, book):
