@@ -39,6 +39,9 @@ def tell(settings: Settings, store: Store) -> int:
     if not settings.webhook_url:
         return 0
     webhook = Webhook(settings.webhook_url)
+    with store.reading() as connection:
+        if not any(connection.scalar(sa.select(sa.exists().where(*_waits(what)))) for what in (NEW, OVER)):
+            return 0
     with store.writing() as connection:
         news = {NEW: _claim(connection, NEW), OVER: _claim(connection, OVER)}
     found = [row for rows in news.values() for row in rows]
@@ -62,12 +65,16 @@ def tell(settings: Settings, store: Store) -> int:
 
 def _claim(connection: sa.Connection, what: str) -> Sequence[sa.Row]:
     """The alarms to tell of, marked as told."""
-    is_over = sa.or_(ALARMS.c.over, ALARMS.c.withdrawn)
-    waits = (ALARMS.c.told.is_(None), sa.not_(is_over)) if what == NEW else (ALARMS.c.told == NEW, is_over)
-    # Whoever has closed it knows.
-    rows = connection.execute(sa.select(ALARMS).where(*waits, ALARMS.c.state != CLOSED).order_by(ALARMS.c.id)).all()
+    rows = connection.execute(sa.select(ALARMS).where(*_waits(what)).order_by(ALARMS.c.id)).all()
     _mark(connection, rows, what)
     return rows
+
+
+def _waits(what: str) -> tuple[sa.ColumnElement, ...]:
+    is_over = sa.or_(ALARMS.c.over, ALARMS.c.withdrawn)
+    is_told = ALARMS.c.told.is_(None) if what == NEW else ALARMS.c.told == NEW
+    # Whoever has closed it knows.
+    return is_told, sa.not_(is_over) if what == NEW else is_over, ALARMS.c.state != CLOSED
 
 
 def _mark(connection: sa.Connection, rows: Sequence[sa.Row], told: str | None) -> None:

@@ -60,7 +60,7 @@ def list_alarms(
     book = Book(Store(settings), Money(settings.tariff_per_kwh, settings.currency))
     rows = book.find(Wanted(states=state or [each for each in STATES if each != CLOSED]), sites)
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, default=str))
+        typer.echo(json.dumps(rows, indent=2, default=lambda moment: moment.isoformat()))
     elif not rows:
         typer.echo("No such alarm. `pvfault alarms update` reads what is new in the tables.")
     else:
@@ -69,8 +69,12 @@ def list_alarms(
 
 def _shown(value):
     """A value as a cell of a table."""
+    from rich.markup import escape
+
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str):
+        return escape(value)
     return f"{value:.1f}" if isinstance(value, float) else value

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from pvfault.errors import PvfaultError
@@ -29,7 +30,7 @@ from pvfault_alarms.life import (
     Action,
     WrongStateError,
 )
-from pvfault_alarms.store import Store
+from pvfault_alarms.store import Store, StoreError
 from pvfault_alarms.subjects import KINDS
 from pvfault_alarms.telling import tell
 from pvfault_alarms.update import update
@@ -95,7 +96,6 @@ class Desk:
             return "unknown"
         try:
             done = update(self._settings, self._store, at_most=DATES_AT_ONCE)
-            tell(self._settings, self._store)
         except NoTableError:
             return "0"
         except (PvfaultError, OSError) as error:
@@ -104,6 +104,13 @@ class Desk:
         finally:
             self._updating.release()
         return str(done.waiting)
+
+    def tell(self) -> None:
+        """Tell the webhook of what it was not told yet."""
+        try:
+            tell(self._settings, self._store)
+        except StoreError as error:
+            _log.error("The webhook is not told of alarms: %s", error)
 
 
 def _desk_of(request: Request) -> Desk:
@@ -197,6 +204,7 @@ def alarms(request: Request, settings: Where, desk: At, asked: Annotated[Alarms,
 
     answered = answer(request, [desk.book.version(), registry.version], page)
     answered.headers[WAITING] = waiting
+    answered.background = BackgroundTask(desk.tell)  # nobody waits for the webhook
     return answered
 
 

@@ -65,6 +65,7 @@ def add_handlers(app: FastAPI) -> None:
 
 def _of_http(_: Request, error: HTTPException):
     code, detail = {
+        400: ("not_readable", "what came with the request cannot be read; /openapi.json says what is expected"),
         404: ("no_such_path", "there is nothing here; /openapi.json lists what can be asked"),
         405: ("not_allowed", "this is not done here by this method; /openapi.json lists what can be asked, and how"),
     }.get(error.status_code, ("refused", "the request is refused"))

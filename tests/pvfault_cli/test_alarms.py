@@ -27,6 +27,7 @@ def test_alarms_are_brought_up_to_date_and_listed(run):
     assert run("update").stdout == "0 dates read. Alarms: as they were.\n"
     listed = run("list")
     assert [line.split()[:2] for line in listed.stdout.splitlines()[2:]] == [["2", "D2"], ["1", "D1"]]
+    assert "[red]Nord" in listed.stdout
     rows = json.loads(run("list", "--state", "open", "--json").stdout)
     assert [(row["id"], row["fault"], row["lost_kwh"]) for row in rows] == [(2, None, None), (1, "open_circuit", 4.0)]
     assert run("list", "--state", "closed").exit_code == 0

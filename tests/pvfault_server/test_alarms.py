@@ -1,6 +1,7 @@
 """Alarms over HTTP: what is answered, what is done, and what is refused."""
 
 import io
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -173,13 +174,15 @@ IN_A_YEAR = (datetime.now(UTC) + timedelta(days=370)).isoformat()
         ("x/acknowledge", {"by": "kim"}, 422, "wrong_parameters"),
         (f"{2**40}/acknowledge", {"by": "kim"}, 422, "wrong_parameters"),
         ("1/explode", {"by": "kim"}, 404, "no_such_path"),
-        ("", {"by": "kim"}, 404, "no_such_path"),
+        ("", {"by": "kim"}, 405, "not_allowed"),
     ],
 )
 def test_each_mistake_has_its_own_answer_and_does_nothing(tables, client, path, body, status, code):
     client.get("/alarms")
     before = client.get("/alarms/1").json()
-    document = problem(client.post(f"/alarms/{path}", json=body), status)
+    # By the module of Python, which writes half a letter as an escape.
+    answer = client.post(f"/alarms/{path}", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    document = problem(answer, status)
     assert document["code"] == code
     assert client.get("/alarms/1").json() == before
 
