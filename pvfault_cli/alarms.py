@@ -9,7 +9,7 @@ from pvfault_cli.messages import count, print_table, read_settings
 
 app = typer.Typer(help="Bring alarms up to date, and look at them.", no_args_is_help=True)
 
-_NAMES = ("id", "deviceID", "site", "kind", "fault", "first_seen", "last_seen", "days", "lost_kwh", "state", "over")
+_HEADINGS = ("id", "deviceID", "site", "alarm", "first_seen", "days", "lost_kwh", "state")
 
 
 @app.command()
@@ -64,17 +64,14 @@ def list_alarms(
     elif not rows:
         typer.echo("No such alarm. `pvfault alarms update` reads what is new in the tables.")
     else:
-        print_table(([_shown(row[name]) for name in _NAMES] for row in rows), *_NAMES)
+        print_table(map(_cells, rows), *_HEADINGS)
 
 
-def _shown(value):
-    """A value as a cell of a table."""
+def _cells(row):
+    """What a table of eighty letters says of an alarm."""
     from rich.markup import escape
 
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return escape(value)
-    return f"{value:.1f}" if isinstance(value, float) else value
+    lost = "" if row["lost_kwh"] is None else f"{row['lost_kwh']:.1f}"
+    state = f"{row['state']}, over" if row["over"] else row["state"]
+    texts = (row["deviceID"], row["site"] or "", row["fault"] or row["kind"])
+    return [str(row["id"]), *map(escape, texts), row["first_seen"], row["days"], lost, state]
