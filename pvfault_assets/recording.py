@@ -6,9 +6,7 @@ recorded when it is made, and a step says that it is done without recording its 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -78,31 +76,6 @@ def record_date(
         AssetExecutionType.MATERIALIZATION,
     ):
         context.log_event(materialisation)
-
-
-@contextmanager
-def beside(record: Callable[["DateReport"], None]) -> Iterator[Callable[["DateReport"], None]]:
-    """Record dates in a thread of their own, one after the other, while the next ones are made.
-
-    Dagster's storage takes tens of milliseconds for each event, in which a job has nothing to wait for. When the block
-    ends, however it does, all dates that it was given are recorded. What recording one raises is raised when the next
-    one comes, or at the end.
-    """
-    recorded: list[Future] = []
-
-    def on_date(report: "DateReport") -> None:
-        _raise_of(recorded)
-        recorded.append(thread.submit(record, report))
-
-    with ThreadPoolExecutor(1, "recording") as thread:
-        yield on_date
-    _raise_of(recorded)
-
-
-def _raise_of(recorded: Iterable[Future]) -> None:
-    for each in recorded:
-        if each.done():
-            each.result()
 
 
 def checked_in_run(context: dg.AssetCheckExecutionContext, table: str) -> Mapping[str, set[str]]:

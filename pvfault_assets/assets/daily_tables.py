@@ -32,7 +32,7 @@ from pvfault_assets.columns import SOURCES, column_lineage, column_schema
 from pvfault_assets.date_page import DatePage
 from pvfault_assets.failures import raised_for_dagster, refused_dates
 from pvfault_assets.partitions import DATES_PER_RUN, dates_of_step
-from pvfault_assets.recording import Recorded, beside, note_date, pass_on, read_recorded, record_date, tables_of_run
+from pvfault_assets.recording import Recorded, note_date, pass_on, read_recorded, record_date, tables_of_run
 from pvfault_assets.resources.plant import place_of
 from pvfault_assets.resources.spark_runner import SparkRunner
 
@@ -166,8 +166,7 @@ def _make(
         stopped = _refused(table, before)
         left = [day for day in dates if day not in stopped and day not in before.made[table]]
         if left:
-            with beside(partial(record_date, context, show)) as on_date:
-                costs = spark.run(job, left, context, on_date, **options)
+            costs = spark.run(job, left, context, partial(record_date, context, show), **options)
             for day in left if costs else ():
                 note_date(context, day, costs)
         after = read_recorded(context)
