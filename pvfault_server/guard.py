@@ -6,6 +6,7 @@ address of this machine, so without a token the host that a request names has to
 
 import hmac
 import ipaddress
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,21 +23,25 @@ class Guard:
     app : ASGIApp
     token : str or None
         What a request has to show as `Authorization: Bearer`; None if this machine alone can ask.
+    is_open : callable
+        Whether a path is shown without the token: a browser that opens a page cannot show one.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None):
-        self._app, self._token = app, token
+    def __init__(self, app: ASGIApp, token: str | None, is_open: Callable[[str], bool]):
+        self._app, self._token, self._is_open = app, token, is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        refused = self._refused(Headers(scope=scope)) if scope["type"] == "http" else None
+        refused = self._refused(Headers(scope=scope), scope["path"]) if scope["type"] == "http" else None
         await (refused or self._app)(scope, receive, send)
 
-    def _refused(self, headers: Headers):
+    def _refused(self, headers: Headers, path: str):
         if self._token is None:
             if is_loopback(_host_of(headers.get("host", ""))):
                 return None
             return ProblemError(421, "other_host", "this server answers as localhost alone").response()
+        if self._is_open(path):
+            return None
         shown = headers.get("authorization", "").encode("latin-1")
         if hmac.compare_digest(shown, f"Bearer {self._token}".encode()):
             return None
