@@ -85,15 +85,15 @@ function alarmsTable(about, hasMoney) {
     tieBreak: (a, b) => rankOf(a) - rankOf(b) || (lost(b) ?? -1) - (lost(a) ?? -1),
     link: (alarm) => address({ view: "alarms", alarm: String(alarm.id) }),
     columns: [
-      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(7rem, 1fr)", class: "name", value: (alarm) => alarm.deviceID, show: (alarm) => alarm.deviceID },
+      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device", value: (alarm) => alarm.deviceID, show: (alarm) => alarm.deviceID },
       { key: "site", title: "Site", width: "minmax(6rem, 1fr)", wide: true, value: (alarm) => alarm.site, show: (alarm) => alarm.site ?? UNKNOWN },
-      { key: "what", title: "What", width: "minmax(10rem, 1.2fr)", narrow: "minmax(9rem, 1.2fr)", value: rankOf, show: (alarm) => label(alarm) },
+      { key: "what", title: "What", width: "minmax(10rem, 1.2fr)", narrow: "minmax(9.5rem, 1.2fr)", value: rankOf, show: (alarm) => label(alarm) },
       { key: "state", title: "State", width: "minmax(9rem, 1fr)", wide: true, value: (alarm) => Object.keys(LIFE).indexOf(alarm.state), show: life },
       { key: "first_seen", title: "First seen", width: "minmax(13rem, 1.2fr)", wide: true, value: (alarm) => alarm.first_seen, show: (alarm) => seenAt(alarm.first_seen, about, alarm.site) },
       { key: "last_seen", title: "Last seen", width: "minmax(8rem, .9fr)", wide: true, value: (alarm) => alarm.last_seen, show: (alarm) => seenAt(alarm.last_seen, about, alarm.site) },
       { key: "days", title: "Lasts", unit: "days", width: "minmax(5.5rem, .5fr)", wide: true, numeric: true, value: (alarm) => alarm.days },
-      { key: "lost", title: "Lost", unit: "kWh a day", width: "minmax(8rem, .7fr)", narrow: "6.4rem", numeric: true, digits: 1, value: lost },
-      ...(hasMoney ? [{ key: "money", title: "Cost", unit: `${about.currency} a day`, width: "minmax(8rem, .7fr)", wide: true, numeric: true, digits: 2, value: (alarm) => alarm.money_a_day }] : []),
+      { key: "lost", title: "Lost", unit: "kWh/d", width: "minmax(8rem, .7fr)", narrow: "4.6rem", numeric: true, digits: 1, value: lost },
+      ...(hasMoney ? [{ key: "money", title: "Cost", unit: `${about.currency}/d`, width: "minmax(8rem, .7fr)", wide: true, numeric: true, digits: 2, value: (alarm) => alarm.money_a_day }] : []),
     ],
   });
 }
@@ -112,8 +112,8 @@ export async function alarmView(about, signal) {
     title: `Alarm: ${what(alarm)} at ${alarm.deviceID}`,
     dateless: true,
     content: [
-      h("p", { class: "back" }, h("a", { href: address({ view: "alarms", alarm: "" }) }, "‹ All alarms")),
-      h("h1", { tabindex: "-1" }, `${what(alarm)} at `, h("a", { href: address({ view: "", alarm: "", device: alarm.deviceID, date: lastDay(alarm), state: "", q: "", sort: "" }) }, alarm.deviceID),
+      h("p", { class: "back" }, h("a", { href: address({ alarm: "" }) }, "‹ All alarms")),
+      h("h1", { tabindex: "-1" }, `${what(alarm)} at `, h("a", { href: address({ alarm: "", device: alarm.deviceID, date: lastDay(alarm) }) }, alarm.deviceID),
         h("span", { class: "aside" }, ` ${alarm.site ?? ""}`)),
       place,
     ],

@@ -99,6 +99,7 @@ export async function load(place, what, make) {
   const control = new AbortController();
   place.loading?.abort();
   place.loading = control;
+  place.setAttribute("aria-busy", "true");
   const waiting = waitingFor(place, what, control);
   try {
     const made = await make(control.signal);
@@ -113,6 +114,7 @@ export async function load(place, what, make) {
     return false;
   } finally {
     waiting();
+    if (place.loading === control) place.removeAttribute("aria-busy");
   }
 }
 

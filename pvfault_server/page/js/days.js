@@ -154,7 +154,7 @@ function heatMap(dates, last) {
     event.preventDefault();
   }
 
-  const open = () => goTo(address({ view: "", device: rows[at.row].device, date: dates[at.day] === last && !state.date ? "" : dates[at.day], sort: "", state: "", q: "", days: "" }));
+  const open = () => goTo(address({ device: rows[at.row].device, date: dates[at.day] === last && !state.date ? "" : dates[at.day] }));
 
   function pointed(event) {
     const cell = Math.min(width(), 64);
@@ -219,9 +219,9 @@ function tableBehind(dates) {
     if (!element.open || grid) return;
     grid = new Grid({
       label: "Devices by days", height: "60vh",
-      link: (row) => address({ view: "", device: row.device, sort: "", state: "", q: "", days: "" }),
+      link: (row) => address({ device: row.device }),
       columns: [
-        { key: "device", title: "Device", width: "8rem", value: null, show: (row) => row.device, class: "name" },
+        { key: "device", title: "Device", width: "8rem", value: null, show: (row) => row.device, class: "name device" },
         { key: "site", title: "Site", width: "8rem", show: (row) => row.site ?? UNKNOWN },
         { key: "found", title: "Faulty", unit: "days", width: "6rem", numeric: true, show: (row) => number(row.found) },
         ...dates.map((date, at) => ({ key: date, title: shortDay(date), width: "8rem",

@@ -15,7 +15,7 @@ const CLASSES = STATES.filter(({ key }) => isFault(key) || key === "none");
 const HISTORY_DAYS = 30;
 const QUALITY = { ok: "judged", dark: "too dark", sparse: "too few readings", invalid: "readings not of the array", missing: "no readings" };
 
-export async function deviceView(about, signal) {
+export async function deviceView(about, signal, viewName) {
   const device = state.device;
   const date = state.date || about.newest_date;
   const found = await ask(`/devices/${encodeURIComponent(device)}/days/${encodeURIComponent(date)}`, { signal });
@@ -26,7 +26,7 @@ export async function deviceView(about, signal) {
     title: `${device} on ${day(date)}`,
     date,
     content: [
-      h("p", { class: "back" }, h("a", { href: address({ device: "", hour: "" }) }, "‹ Fleet")),
+      h("p", { class: "back" }, h("a", { href: address({ device: "", hour: "" }) }, `‹ ${viewName}`)),
       heading(context), verdict(context),
       h("div", { class: "columns" },
         h("div", { class: "wide-column" },

@@ -1,6 +1,6 @@
 // The fleet on one day: what it comes to, who needs somebody, and all devices in a table.
 
-import { ask } from "./api.js";
+import { ask, load } from "./api.js";
 import { debounce, h, say } from "./dom.js";
 import { STATES, colourName, isFault, stateKey, stateOf } from "./faults.js";
 import { Grid } from "./grid.js";
@@ -73,17 +73,20 @@ export async function fleetView(about, signal) {
     if (told) say(shown.textContent);
   }
   update(false);
+  const tables = h("div", { class: "tables" });
   return {
     title: `Fleet on ${day(fleet.date)}`,
     date: fleet.date,
     content: [
       h("h1", { tabindex: "-1" }, "Fleet on ", day(fleet.date), h("span", { class: "aside" }, " (UTC day)")),
       figures(about, fleet),
+      tables,
       filters.element,
       h("section", { "aria-label": "Devices", class: "devices" }, shown, table.element),
     ],
     shown: (from) => {
       table.draw(true);
+      load(tables, "The state of the tables", (abort) => tableStates(fleet.date, abort));
       return from.device && table.focusOn((row) => row.deviceID === from.device);
     },
     close: () => table.close(),
@@ -109,6 +112,14 @@ function figures(about, fleet) {
     figure("Without a verdict", number(unseen), `${number(counts.no_data)} sent nothing`, unseen ? "calls-mildly" : ""),
     figure("Newest verdicts", day(about.newest_date),
       about.made_at ? `made ${ago(about.made_at, about.now)}, ${moment(about.made_at, "UTC", about.newest_date?.slice(0, 4))}` : ""));
+}
+
+/** What has become of the date in each table, where it is not as it should be. */
+async function tableStates(date, signal) {
+  const { rows } = await ask(`/dates?first=${date}&last=${date}`, { signal });
+  const wrong = rows.filter((row) => row.state !== "made");
+  if (!wrong.length) return h("p", { class: "shown" }, `All ${count(rows.length, "table")} of this day are as they should be.`);
+  return h("p", { class: "shown strong" }, wrong.map((row) => `${row.table} is ${row.state}${row.reason ? `: ${row.reason}` : ""}. `));
 }
 
 const figure = (name, value, more, calls = "") =>
@@ -165,19 +176,19 @@ function fleetTable(about, fleet) {
     onSort: (sort) => note({ sort: sort === "state" ? "" : sort }),
     // The most urgent first, and among those that are alike the one that costs most.
     tieBreak: (a, b) => a.rank - b.rank || (b.lost_kwh ?? -1) - (a.lost_kwh ?? -1) || (a.deviceID < b.deviceID ? -1 : 1),
-    link: (row) => address({ view: "", device: row.deviceID, sort: "", q: "", fault: [] }),
+    link: (row) => address({ device: row.deviceID }),
     columns: [
-      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1.1fr)", narrow: "minmax(7rem, 1.2fr)", class: "name",
+      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1.1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device",
         value: (row) => row.deviceID, show: (row) => row.deviceID },
       { key: "site", title: "Site", width: "minmax(6rem, 1.2fr)", wide: true, value: (row) => row.site, show: (row) => row.site ?? UNKNOWN },
-      { key: "state", title: "State", width: "minmax(9.5rem, 1.2fr)", narrow: "minmax(8.5rem, 1.3fr)",
+      { key: "state", title: "State", width: "minmax(9.5rem, 1.2fr)", narrow: "minmax(9.5rem, 1.2fr)",
         value: (row) => row.rank, show: (row) => chip(row.state) },
       { key: "onset", title: "Since", width: "minmax(10.5rem, 1.2fr)", wide: true, value: (row) => row.onset,
         show: (row) => moment(row.onset, zoneOf(about, row.site), year) },
       { key: "faulty_hours", title: "Shows", unit: "h", width: "minmax(4.2rem, .6fr)", wide: true, numeric: true, value: (row) => row.faulty_hours || null },
       { key: "confidence", title: "Sure", unit: "%", width: "minmax(4.2rem, .6fr)", wide: true, numeric: true,
         value: (row) => row.confidence, show: (row) => number(isKnown(row.confidence) ? 100 * row.confidence : null) },
-      { key: "lost_kwh", title: "Lost", unit: "kWh", width: "minmax(5.2rem, .7fr)", narrow: "5.6rem", numeric: true, digits: 1,
+      { key: "lost_kwh", title: "Lost", unit: "kWh", width: "minmax(5.2rem, .7fr)", narrow: "4.8rem", numeric: true, digits: 1,
         value: (row) => (isFault(row.state) ? row.lost_kwh : row.lost_kwh || null) },
       { key: "energy_kwh", title: "Given", unit: "kWh", width: "minmax(5.6rem, .7fr)", wide: true, numeric: true, digits: 1, value: (row) => row.energy_kwh },
       { key: "specific_yield_kwh_per_kw", title: "Yield", unit: "kWh/kW", width: "minmax(6.6rem, .7fr)", wide: true, numeric: true, digits: 2,

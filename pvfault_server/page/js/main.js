@@ -25,9 +25,10 @@ let about = null;
 let view = null;
 let before = {};
 
-const wanted = () => (state.device ? { key: "device", name: "Device", make: deviceView }
+const listed = () => VIEWS.find((each) => each.key === state.view) ?? VIEWS[0];
+const wanted = () => (state.device ? { key: "device", name: "Device", make: (...given) => deviceView(...given, listed().name) }
   : state.alarm ? { key: "alarms", name: "Alarm", make: alarmView }
-    : VIEWS.find((each) => each.key === state.view) ?? VIEWS[0]);
+    : listed());
 
 async function readAbout(signal) {
   const found = await ask("/about", { signal });
@@ -52,12 +53,13 @@ async function show(how) {
   });
   if (!worked) {
     if (next.key === wanted().key && !main.querySelector("h1")) main.prepend(h("h1", { tabindex: "-1" }, next.name));
+    document.title = `${next.name} – pvfault`;
     return;
   }
   view = made;
   document.title = `${made.title} – pvfault`;
   frame(next, made);
-  const kept = made.shown?.(from) ?? false;
+  const kept = (made.shown?.(from) ?? false) || document.activeElement?.closest("#when");
   if (!kept && left && how !== "replace") {
     main.querySelector("h1")?.focus({ preventScroll: true });
     scrollTo(0, 0);
@@ -66,11 +68,13 @@ async function show(how) {
 }
 
 function frame(next, made) {
-  const isNow = (each) => each.key === next.key || (next.key === "device" && each.key === "");
+  const isNow = (each) => (state.alarm ? each.key === "alarms" : each === listed());
+  const held = document.activeElement?.closest("#when") ? document.activeElement.id : "";
   document.getElementById("views").replaceChildren(h("ul", {}, VIEWS.map((each) => h("li", {},
-    h("a", { href: viewAddress({ view: each.key }), "aria-current": isNow(each) ? (next.key === each.key && !state.alarm ? "page" : "true") : null }, each.name)))));
+    h("a", { href: viewAddress({ view: each.key }), "aria-current": isNow(each) ? (next === each ? "page" : "true") : null }, each.name)))));
   document.querySelector(".brand").setAttribute("href", viewAddress({}));
   document.getElementById("when").replaceChildren(...whenControls(made).filter(Boolean));
+  if (held) document.getElementById(held)?.focus();
   document.getElementById("foot").replaceChildren(
     h("p", {}, "Days are UTC days. Times are ", state.utc ? "in UTC" : "those of each plant's own zone, by the registry; in UTC where it names none",
       ". Lost energy is what a healthy array of the same ratings would have given above what was measured, in the hours in which the fault shows."));
@@ -78,23 +82,23 @@ function frame(next, made) {
 
 function whenControls(made) {
   const zone = h("label", { class: "switch" },
-    h("input", { type: "checkbox", role: "switch", checked: Boolean(state.utc), onchange: (event) => {
+    h("input", { type: "checkbox", role: "switch", id: "utc", checked: Boolean(state.utc), onchange: (event) => {
       go({ utc: event.target.checked ? "1" : "" }, { replace: true });
-    } }), "UTC");
+    } }), h("span", { title: "Times in UTC instead of each plant's own zone" }, "UTC"));
   const date = made?.date ?? (state.date || about?.newest_date);
   if (!date || made?.dateless) return [zone];
   const last = about?.newest_date;
-  const to = (name, label, sign, target, off) => (off
+  const to = (id, label, sign, target, off) => (off
     ? h("span", { class: "step off", "aria-hidden": "true" }, sign)
-    : h("a", { class: "step", href: address({ date: target, hour: "" }), "aria-label": `${label}, ${day(target)}`, title: label }, sign));
+    : h("a", { class: "step", id, href: address({ date: target, hour: "" }), "aria-label": `${label}, ${day(target)}`, title: label }, sign));
   return [
     h("div", { class: "dates", role: "group", "aria-label": "Day" },
-      to("before", "The day before", "‹", dayAfter(date, -1)),
+      to("day-before", "The day before", "‹", dayAfter(date, -1)),
       h("label", { class: "unseen", for: "date" }, "Day (UTC)"),
       h("input", { type: "date", id: "date", value: date, max: last, onchange: (event) => {
         if (event.target.value) go({ date: event.target.value, hour: "" });
       } }),
-      to("after", "The day after", "›", dayAfter(date, 1), last && date >= last),
+      to("day-after", "The day after", "›", dayAfter(date, 1), last && date >= last),
       last && date !== last && h("a", { class: "newest", href: address({ date: "", hour: "" }) }, "Newest")),
     zone,
   ];

@@ -42,10 +42,10 @@ export async function mapView(about, signal) {
 function listOf() {
   return new Grid({
     label: "Devices in sight of the map", sort: "state", tieBreak: (a, b) => (b.lost_kwh ?? -1) - (a.lost_kwh ?? -1),
-    link: (row) => address({ view: "", device: row.deviceID }),
+    link: (row) => address({ device: row.deviceID }),
     columns: [
-      { key: "deviceID", title: "Device", width: "minmax(7rem, 1fr)", class: "name", value: (row) => row.deviceID, show: (row) => row.deviceID },
-      { key: "state", title: "State", width: "minmax(8.5rem, 1fr)", value: (row) => row.rank, show: (row) => chip(row.state) },
+      { key: "deviceID", title: "Device", width: "minmax(6.4rem, 1fr)", class: "name device", value: (row) => row.deviceID, show: (row) => row.deviceID },
+      { key: "state", title: "State", width: "minmax(9.5rem, 1fr)", value: (row) => row.rank, show: (row) => chip(row.state) },
       { key: "latitude", title: "Latitude", unit: "°", width: "6rem", wide: true, numeric: true, digits: 4, value: (row) => row.latitude },
       { key: "longitude", title: "Longitude", unit: "°", width: "6.4rem", wide: true, numeric: true, digits: 4, value: (row) => row.longitude },
     ],
@@ -137,7 +137,7 @@ function planOf(rows, seen) {
       const [, y] = at({ latitude: n * step, longitude: 0 });
       if (y > height) break;
       line(context, 0, y, width, y);
-      if (y > 24) context.fillText(`${number(Math.abs(n * step), digits)}° ${n < 0 ? "S" : "N"}`, 3, y - 3);
+      if (y > 24 && y < height - 34) context.fillText(`${number(Math.abs(n * step), digits)}° ${n < 0 ? "S" : "N"}`, 3, y - 3);
     }
   }
 
@@ -200,7 +200,7 @@ function planOf(rows, seen) {
     const [place] = places.map((each) => [each, Math.hypot(at(each)[0] - x, at(each)[1] - y) - radius(each)])
       .filter(([, away]) => away < 6).sort((a, b) => a[1] - b[1]).map(([each]) => each);
     if (!place) return;
-    if (place.rows.length === 1) go({ view: "", device: place.rows[0].deviceID });
+    if (place.rows.length === 1) go({ device: place.rows[0].deviceID });
     else if (place.rows[0].site && place.rows[0].site !== state.site) go({ view: "sites", site: place.rows[0].site });
   }
 

@@ -117,13 +117,13 @@ function peersOf(rows, greatest) {
   const middle = median(rows.map(yieldOf));
   const grid = new Grid({
     label: `Devices of ${state.site}`, sort: state.sort || "yield", onSort: (sort) => note({ sort }),
-    link: (row) => address({ view: "", device: row.deviceID, sort: "" }),
+    link: (row) => address({ device: row.deviceID }),
     columns: [
-      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(7rem, 1fr)", class: "name", value: (row) => row.deviceID, show: (row) => row.deviceID },
-      { key: "state", title: "State", width: "minmax(9.5rem, 1fr)", narrow: "minmax(8rem, 1fr)", value: (row) => row.rank, show: (row) => chip(row.state) },
+      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device", value: (row) => row.deviceID, show: (row) => row.deviceID },
+      { key: "state", title: "State", width: "minmax(9.5rem, 1fr)", narrow: "minmax(9.5rem, 1fr)", value: (row) => row.rank, show: (row) => chip(row.state) },
       { key: "rated", title: "Rated", unit: "kW", width: "minmax(5.5rem, .6fr)", wide: true, numeric: true, digits: 1, value: (row) => row.rated_kw },
       { key: "energy", title: "Given", unit: "kWh", width: "minmax(5.8rem, .6fr)", wide: true, numeric: true, digits: 1, value: (row) => row.energy_kwh },
-      { key: "yield", title: "Yield", unit: "kWh/kW", width: "minmax(7rem, .7fr)", narrow: "7rem", numeric: true, ascends: true, digits: 2, value: yieldOf },
+      { key: "yield", title: "Yield", unit: "kWh/kW", width: "minmax(7rem, .7fr)", narrow: "6.4rem", numeric: true, ascends: true, digits: 2, value: yieldOf },
       { key: "against", title: "Against median", unit: "%", width: "minmax(8.5rem, .8fr)", wide: true, numeric: true, ascends: true,
         value: (row) => (isKnown(yieldOf(row)) && middle ? yieldOf(row) / middle - 1 : null),
         show: (row) => (isKnown(yieldOf(row)) && middle ? signed(100 * (yieldOf(row) / middle - 1)) : UNKNOWN) },

@@ -8,7 +8,7 @@ function formatted(value, digits) {
   if (!formats.has(digits)) {
     formats.set(digits, new Intl.NumberFormat("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
   }
-  return formats.get(digits).format(value);
+  return formats.get(digits).format(value).replace("-", "−");
 }
 
 export const isKnown = (value) => value !== null && value !== undefined && !Number.isNaN(value);
