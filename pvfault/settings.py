@@ -21,6 +21,8 @@ _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,50}")  # what is left of a bucket's 6
 _S3_FOLDER = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)+")
 _WEB = re.compile(r"https?://[^/\s]+\S*")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_DATABASE = re.compile(r"postgresql://\S+/[^/\s]+")
 _APPLICATION = re.compile(r"[0-9a-z]{1,64}")
 
 
@@ -70,6 +72,13 @@ class Settings:
         Where they go instead: what takes `{"text": ...}` by POST (`PVFAULT_WEBHOOK_URL`).
     token : str or None
         What a request to `pvfault serve` has to show (`PVFAULT_TOKEN`).
+    tariff_per_kwh : float or None
+        What a kilowatt-hour is sold for; None if no money is to be shown (`PVFAULT_TARIFF`).
+    currency : str
+        Of the tariff, as ISO 4217 has it (`PVFAULT_CURRENCY`).
+    alarms_url : str or None
+        The PostgreSQL database of the alarms; None for a file of SQLite in the state folder
+        (`PVFAULT_ALARMS_DATABASE`).
 
     Raises
     ------
@@ -96,6 +105,9 @@ class Settings:
     sns_topic_arn: str | None
     webhook_url: str | None = field(repr=False)  # whoever knows it can write there
     token: str | None = field(repr=False)
+    tariff_per_kwh: float | None
+    currency: str
+    alarms_url: str | None = field(repr=False)  # a password may stand in it
 
     def __post_init__(self):
         if self.last_date and self.last_date < self.first_date:
@@ -179,7 +191,7 @@ class Settings:
             model=read("PVFAULT_MODEL", _location, model, "a file or an s3:// URI"),
             first_date=read("PVFAULT_FIRST_DATE", date.fromisoformat, "2019-01-01", "a date YYYY-MM-DD"),
             last_date=read("PVFAULT_LAST_DATE", date.fromisoformat, None, "a date YYYY-MM-DD"),
-            lateness_hours=read("PVFAULT_LATENESS_HOURS", _hours, "2", "a number of hours, 0 or more"),
+            lateness_hours=read("PVFAULT_LATENESS_HOURS", _not_negative, "2", "a number of hours, 0 or more"),
             buckets=buckets,
             release=release,
             emr_application_id=read(
@@ -192,6 +204,9 @@ class Settings:
             ),
             # The value is not repeated: it is a secret.
             token=_token(environment.get("PVFAULT_TOKEN")),
+            tariff_per_kwh=read("PVFAULT_TARIFF", _not_negative, None, "a price a kWh, 0 or more, as in 0.08"),
+            currency=read("PVFAULT_CURRENCY", _like(_CURRENCY), "EUR", "three letters of ISO 4217, as in EUR"),
+            alarms_url=_database(environment.get("PVFAULT_ALARMS_DATABASE")),
         )
 
     @property
@@ -241,11 +256,11 @@ def _location(text):
     return text if str(text).startswith(S3) else _path(text)
 
 
-def _hours(text):
-    hours = float(text)
-    if not 0 <= hours < math.inf:
+def _not_negative(text):
+    number = float(text)
+    if not 0 <= number < math.inf:
         raise ValueError(text)
-    return hours
+    return number
 
 
 def _token(text):
@@ -253,6 +268,16 @@ def _token(text):
         raise PvfaultError(
             "PVFAULT_TOKEN is none that a request can show: expected 16 characters or more of A to Z, a to z, 0 to 9 "
             "and -._~+/=; make one with `openssl rand -hex 32`"
+        )
+    return text or None
+
+
+def _database(text):
+    if text and not _DATABASE.fullmatch(text):
+        # The value is not repeated: a password may stand in it.
+        raise PvfaultError(
+            "PVFAULT_ALARMS_DATABASE is no address of a database; expected postgresql://USER:PASSWORD@HOST/DATABASE, "
+            "or unset it for a file in the state folder"
         )
     return text or None
 

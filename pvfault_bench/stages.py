@@ -8,14 +8,13 @@ from datetime import timedelta
 
 from pyspark.sql import SparkSession
 
-from pvfault.dates import midnight
+from pvfault.dates import midnight_ms
 from pvfault.errors import PvfaultError
 from pvfault.tables import QUALITIES
 from pvfault_bench.filling import DAY
 from pvfault_bench.machine import MemoryWatch
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import JobConfig
-from spark_jobs.topic import OffsetRange, Topic
 
 JOBS = (ingest_readings, compute_scalograms, classify_faults, summarise_device_days)
 BARE_READ = "bare_read"
@@ -72,10 +71,15 @@ def time_stages(
 
 
 def read_bare(spark: SparkSession, config: JobConfig) -> None:
-    """Read the date's records and throw them away: the least that any Spark job over the topic takes."""
-    topic = Topic(spark, config.broker_access, config.topic)
-    firsts, ends = (topic.first_offsets(midnight(day)) for day in (DAY, DAY + timedelta(days=1)))
-    records = topic.read(OffsetRange(partition, first, ends[partition]) for partition, first in firsts.items())
+    """Read the date's records and throw them away, as Spark does it if nobody sets anything."""
+    records = (
+        spark.read.format("kafka")
+        .options(**{f"kafka.{name}": value for name, value in config.broker_access.java_options().items()})
+        .option("subscribe", config.topic)
+        .option("startingTimestamp", midnight_ms(DAY))
+        .option("endingTimestamp", midnight_ms(DAY + timedelta(days=1)))
+        .load()
+    )
     records.write.format("noop").mode("overwrite").save()
 
 

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from pvfault.errors import PvfaultError
 from pvfault_cli import (
+    alarms,
     bench,
     broker,
     catalog,
@@ -22,6 +23,7 @@ from pvfault_cli import (
     deploy,
     derive,
     evaluate,
+    labels,
     materialise,
     replay,
     schedule,
@@ -72,6 +74,8 @@ app.command("backfill")(materialise.backfill)
 app.command("status")(status.status)
 app.add_typer(schedule.app, name="schedule")
 app.command("serve")(serve.serve)
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(labels.app, name="labels")
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

@@ -13,7 +13,9 @@ def serve(
         str, typer.Option(help="Name or address to listen at; others than this machine's need PVFAULT_TOKEN.")
     ] = "127.0.0.1",
 ):
-    """Answer questions about devices, verdicts and dates over HTTP, until Ctrl+C; nothing is written.
+    """Answer questions about devices, verdicts and dates over HTTP, until Ctrl+C.
+
+    Nothing is written into the tables. What people do with alarms is kept in a database of its own.
 
     `/openapi.json` lists what can be asked. With PVFAULT_TOKEN set, each request has to show it.
 

@@ -83,6 +83,11 @@ def answer(
     return Response(body, headers=headers, media_type=form)
 
 
+def written(document: Mapping) -> Response:
+    """The answer to something that was done: what it has come to. Nobody keeps it."""
+    return Response(_as_text(document), headers={"Cache-Control": "no-store"}, media_type=JSON)
+
+
 def _as_json(rows: Rows) -> bytes:
     following = {"next": rows.following} if rows.is_page else {}
     return _as_text({"rows": rows.table.to_pylist(), **following})

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from pvfault.settings import Settings
-from pvfault_server import devices, fleet
+from pvfault_server import alarms, devices, fleet
 from pvfault_server.guard import Guard
 from pvfault_server.pages import add_page, is_of_page
 from pvfault_server.problems import add_handlers
@@ -23,8 +23,10 @@ def make_app(settings: Settings) -> FastAPI:
     # No page of FastAPI's own: it would fetch its script from another host.
     app = FastAPI(title="pvfault", summary="Faults of photovoltaic plants", docs_url=None, redoc_url=None)
     app.state.settings = settings
+    app.state.desk = alarms.Desk(settings)
     app.include_router(devices.router)
     app.include_router(fleet.router)
+    app.include_router(alarms.router)
     add_page(app)
     add_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=_SMALL)

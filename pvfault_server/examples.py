@@ -51,12 +51,28 @@ SUMMARY = {
     "faults": {"none": 39, **dict.fromkeys(FAULTS[1:], 2), UNKNOWN: 1}, "energy_kwh": 1821.4,
     "lost_kwh": 61.9, "completeness": 0.99,
 }  # fmt: skip
+ALARM = {
+    "id": 7, "deviceID": "19TW8L3GNY", "site": "Ancona", "kind": "fault", "fault": "open_circuit",
+    "runner_up": "line_line", "confidence": 0.98, "onset": "2024-06-01T05:00:00Z", "first_seen": "2024-06-01",
+    "last_seen": "2024-06-02", "days": 2, "lost_kwh": 30.4, "lost_kwh_a_day": 15.2, "money": 2.43,
+    "money_a_day": 1.22, "currency": "EUR", "state": "acknowledged", "muted_until": None, "cause": None,
+    "found_fault": None, "over": False, "withdrawn": False,
+}  # fmt: skip
+ALARM_WITH_LOG = {**ALARM, "log": [
+    {"at": "2024-06-03T07:12:45Z", "by": "night shift", "action": "acknowledge", "comment": "string 3, on our way",
+     "until": None, "cause": None, "fault": None},
+]}  # fmt: skip
 STATE = {"date": "2024-06-02", "table": "scalograms", "state": "stale",
          "reason": "made of `readings` that were made again since"}  # fmt: skip
 
 _PROBLEM = {
     "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_made",
     "detail": "no date that is asked for is made; the dates that are made begin at 2024-06-01 and end at 2024-06-02",
+}  # fmt: skip
+_CONFLICT = {
+    **_PROBLEM, "title": "Conflict", "status": 409, "code": "wrong_state",
+    "detail": "the alarm is closed, and `acknowledge` is for one that is open or muted; look at its log, somebody may "
+    "have been quicker",
 }  # fmt: skip
 _FAILURES = {
     "304": {"description": "The client has the answer already."},
@@ -81,3 +97,11 @@ def rows(row: Mapping, *, pages: bool = False) -> dict:
 def one(document: Mapping) -> dict:
     """The answers of a question for one document."""
     return {"200": {"description": "One document.", "content": {JSON: {"example": document}}}, **_FAILURES}
+
+
+def done(document: Mapping) -> dict:
+    """The answers to something that was done."""
+    failures = {status: failure for status, failure in _FAILURES.items() if status != "304"}
+    conflict = {"description": "It does not fit the state.", "content": {MEDIA_TYPE: {"example": _CONFLICT}}}
+    answered = {"description": "What it has come to.", "content": {JSON: {"example": document}}}
+    return {"200": answered, "409": conflict, **failures}

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from pvfault.errors import PvfaultError
+from pvfault_alarms.store import StoreError
 from pvfault_api.published import NoTableError
 from pvfault_api.snapshots import SnapshotGoneError
 
@@ -56,6 +57,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_parameters)
     app.add_exception_handler(NoTableError, _of_no_table)
     app.add_exception_handler(SnapshotGoneError, _of_gone)
+    app.add_exception_handler(StoreError, _of_store)
     app.add_exception_handler(PvfaultError, _of_tables)
     app.add_exception_handler(OSError, _of_tables)  # a file that is moved or replaced while it is read
     app.add_exception_handler(Exception, _of_us)
@@ -63,8 +65,9 @@ def add_handlers(app: FastAPI) -> None:
 
 def _of_http(_: Request, error: HTTPException):
     code, detail = {
+        400: ("not_readable", "what came with the request cannot be read; /openapi.json says what is expected"),
         404: ("no_such_path", "there is nothing here; /openapi.json lists what can be asked"),
-        405: ("not_allowed", "everything here is asked with GET"),
+        405: ("not_allowed", "this is not done here by this method; /openapi.json lists what can be asked, and how"),
     }.get(error.status_code, ("refused", "the request is refused"))
     return ProblemError(error.status_code, code, detail).response(error.headers)
 
@@ -90,6 +93,12 @@ def _of_tables(_: Request, error: PvfaultError | OSError):
     _log.error("%s", error)
     detail = "the tables cannot be read now; the server's log says why"
     return ProblemError(503, "tables_not_readable", detail).response({"Retry-After": "10"})
+
+
+def _of_store(_: Request, error: StoreError):
+    _log.error("%s", error)
+    detail = "the alarms cannot be read or written now, and nothing was written; the server's log says why"
+    return ProblemError(503, "alarms_not_available", detail).response({"Retry-After": "10"})
 
 
 def _of_us(request: Request, error: Exception):

@@ -33,7 +33,10 @@ ROOMS = {
         "pvfault_gateway", "pvfault_workshop", "pvfault",
     },
     "pvfault_api": {"pyiceberg", "numpy", "pyarrow", "pvfault"},
-    "pvfault_server": {"fastapi", "starlette", "pydantic", "uvicorn", "pyarrow", "pvfault_api", "pvfault"},
+    "pvfault_alarms": {"sqlalchemy", "alembic", "pyarrow", "pvfault", "pvfault_api"},
+    "pvfault_server": {
+        "fastapi", "starlette", "pydantic", "uvicorn", "pyarrow", "pvfault_alarms", "pvfault_api", "pvfault",
+    },
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
         "pyiceberg", "dagster", "pvfault", "pvfault_api", "pvfault_assets", "pvfault_gateway", "pvfault_workshop",
@@ -41,8 +44,8 @@ ROOMS = {
     },
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
-        "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_assets", "pvfault_api",
-        "pvfault_bench", "pvfault_deploy", "pvfault_server", "pvfault_workshop",
+        "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_alarms", "pvfault_assets",
+        "pvfault_api", "pvfault_bench", "pvfault_deploy", "pvfault_server", "pvfault_workshop",
     },
 }  # fmt: skip
 # Which extras of pyproject.toml a room needs, beside what is always installed. `pvfault deploy` does without cfn-lint
@@ -54,6 +57,7 @@ EXTRAS = {
     "spark_jobs": ("spark",),
     "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
     "pvfault_api": ("dagster",),
+    "pvfault_alarms": ("server",),
     "pvfault_server": ("server",),
     "pvfault_bench": ("bench", "dagster", "spark", "gateway", "workshop"),
     "pvfault_deploy": ("aws", "dev"),
@@ -66,6 +70,8 @@ BELONGS = {
     "pyspark": "spark_jobs/",
     "confluent_kafka": "pvfault_gateway/",
     "fastapi": "pvfault_server/",
+    "sqlalchemy": "pvfault_alarms/",
+    "alembic": "pvfault_alarms/",
     "pyiceberg": "pvfault_api/",
     "typer": "pvfault_cli/",
     "rich": "pvfault_cli/",

@@ -18,12 +18,15 @@ GIVEN = {"Stage", "BucketPrefix", "FirstDate"}
 # Settings of a laptop. On AWS the brokers are found by the cluster's ARN, the model is the release's, readings go on,
 # and nothing of pvfault answers over HTTP yet.
 OF_A_LAPTOP = {
+    "PVFAULT_ALARMS_DATABASE",
+    "PVFAULT_CURRENCY",
     "PVFAULT_HOME",
     "PVFAULT_JARS",
     "PVFAULT_BROKER",
     "PVFAULT_BROKER_IAM_REGION",
     "PVFAULT_LAST_DATE",
     "PVFAULT_MODEL",
+    "PVFAULT_TARIFF",
     "PVFAULT_TOKEN",
     "PVFAULT_WEBHOOK_URL",
 }

@@ -56,7 +56,7 @@ def test_each_variable_is_read(tmp_path):
 def test_a_variable_that_is_set_but_empty_counts_as_unset(tmp_path):
     names = ("ENV", "HOME", "JARS", "BROKER", "BROKER_IAM_REGION", "TOPIC", "REGISTRY", "MODEL", "FIRST_DATE",
              "LATENESS_HOURS", "BUCKETS", "MSK_CLUSTER_ARN", "RELEASE", "EMR_APPLICATION_ID", "EMR_JOB_ROLE_ARN",
-             "SNS_TOPIC_ARN")  # fmt: skip
+             "SNS_TOPIC_ARN", "TARIFF", "CURRENCY", "ALARMS_DATABASE")  # fmt: skip
     assert read(tmp_path, **{f"PVFAULT_{name}": "" for name in names}) == read(tmp_path)
 
 
@@ -163,3 +163,30 @@ def test_a_wrong_name_on_aws_is_named(tmp_path, name, value):
 def test_a_wrong_value_is_named_with_what_was_expected(tmp_path, name, value, expected):
     with pytest.raises(PvfaultError, match=f"{name} is '{value}', expected {expected}; correct it or unset it"):
         read(tmp_path, **{name: value})
+
+
+def test_what_alarms_need_is_read(tmp_path):
+    settings = read(tmp_path)
+    assert (settings.tariff_per_kwh, settings.currency, settings.alarms_url) == (None, "EUR", None)
+    url = "postgresql://crew:geheim@db.example:5432/alarms"
+    given = read(tmp_path, PVFAULT_TARIFF="0.08", PVFAULT_CURRENCY="BRL", PVFAULT_ALARMS_DATABASE=url)
+    assert (given.tariff_per_kwh, given.currency, given.alarms_url) == (0.08, "BRL", url)
+    assert "geheim" not in repr(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("TARIFF", "8 ct", "a price a kWh"),
+        ("TARIFF", "-1", "a price a kWh"),
+        ("TARIFF", "nan", "a price a kWh"),
+        ("CURRENCY", "€", "three letters"),
+        ("CURRENCY", "eur", "three letters"),
+        ("ALARMS_DATABASE", "mysql://crew:geheim@db/alarms", "expected postgresql://"),
+        ("ALARMS_DATABASE", "postgresql://crew:geheim@db", "expected postgresql://"),
+    ],
+)
+def test_what_alarms_cannot_use_is_refused_and_no_password_told(tmp_path, name, value, expected):
+    with pytest.raises(PvfaultError, match=expected) as told:
+        read(tmp_path, **{f"PVFAULT_{name}": value})
+    assert "geheim" not in str(told.value)

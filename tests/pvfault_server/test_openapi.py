@@ -13,7 +13,11 @@ ASKED = {
     "/query-results": f"/query-results?deviceID={DEVICES[0]}&first={DAY}&last={DAY}",
     "/fleet": "/fleet",
     "/dates": "/dates",
+    "/alarms": "/alarms",
+    "/alarms/{number}": "/alarms/1",
 }
+
+OF_ALARMS = ("/alarms", "/alarms/{number}")
 
 
 def shape(value):
@@ -48,8 +52,9 @@ def test_each_question_has_an_example_like_its_answer(settings, client):
     rows = good_date(settings)
     settings.model.write_bytes(b"the weights")
     write(settings, rows)
-    assert client.get("/openapi.json").json()["paths"].keys() == ASKED.keys()
-    for path in ASKED.keys() - {"/dates"}:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {path for path in paths if "get" in paths[path]} == ASKED.keys()
+    for path in ASKED.keys() - {"/dates", *OF_ALARMS}:
         require_alike(client, path)
 
 

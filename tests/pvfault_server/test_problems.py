@@ -78,7 +78,7 @@ def test_tricks_are_text_that_nothing_is_called(fleet, client, trick):
 
 
 def test_other_methods_are_refused(fleet, client):
-    assert problem(client.post("/devices"), 405)["code"] == "not_allowed"
+    assert problem(client.post("/devices", json={}), 405)["code"] == "not_allowed"
 
 
 def test_an_empty_table_has_no_date(settings, client):
