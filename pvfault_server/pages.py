@@ -1,7 +1,8 @@
 """The fleet page: one document and its files, which lie in `page/` as they are sent.
 
-The page holds no data. It asks for them by the paths of this server, with the token if one is needed, so the page itself
-is given to everybody who may reach the server. Nothing in it comes from another host, and its policy lets nothing do so.
+The page holds no data. It asks for them by the paths of this server, with the token if one is needed, so the page
+itself is given to everybody who may reach the server. Nothing in it comes from another host, and its policy lets
+nothing do so.
 """
 
 from pathlib import Path
@@ -30,7 +31,7 @@ POLICY = "; ".join(
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     # Asked for again each time, and answered with 304: after an upgrade no file is of before it.

@@ -15,7 +15,7 @@ def add(app, settings, now=lambda: datetime.now(UTC)):
     def registry():
         t = pc.read_csv(settings.registry).to_pylist()
         return {r["deviceID"]: r for r in t}
-    have = {getattr(r, "path", None) for r in app.router.routes}
+    have = set(app.openapi()["paths"])
     alarms = {}
     def rated(r): return r["rated_voltage"] * r["rated_current"] / 1000 if r else None
 
@@ -126,7 +126,7 @@ def add(app, settings, now=lambda: datetime.now(UTC)):
     r = APIRouter()
     for path, f in (("/about", about), ("/fleet/devices", fleet_devices), ("/fleet/days", fleet_days), ("/devices/{device}/days/{day}", device_day),
                     ("/devices/{device}/windows/{hour}/scalogram.png", png), ("/alarms", list_alarms), ("/alarms/{id}", one)):
-        if path not in have: r.add_api_route(path, f, methods=["GET"])
+        if path not in have and path.replace("hour", "window_start").replace("{id}", "{number}") not in have: r.add_api_route(path, f, methods=["GET"])
     if "/alarms" not in have: r.add_api_route("/alarms/{id}/{action}", act, methods=["POST"])
     # before the routes that are there
     n = len(app.router.routes); app.include_router(r); new = app.router.routes[n:]; del app.router.routes[n:]; app.router.routes[:0] = new

@@ -18,20 +18,30 @@ const CAUSES = {
 };
 export const LIFE = { open: "Open", acknowledged: "Acknowledged", muted: "Muted", closed: "Closed" };
 const DONE = { acknowledge: "acknowledged", mute: "muted", close: "closed", reopen: "opened again", comment: "commented" };
+// What the log has beside what people do.
+const HAPPENED = {
+  opened: "raised the alarm", over: "what raised it is no longer seen", again: "it is seen again", withdrawn: "its verdicts were taken back",
+  restored: "its verdicts are there again", told_new: "the webhook was told of it", told_over: "the webhook was told that it is over",
+};
 
-/** All alarms of a question, page by page. */
+/** All alarms of a question, page by page, and how many dates they do not know yet. */
 async function readAlarms(query, signal) {
   const rows = [];
+  let waiting = 0;
   let path = `/alarms?limit=1000${query}`;
   for (let page = 0; path && page < MOST_PAGES; page += 1) {
-    const answer = await ask(path, { signal });
+    const answer = await ask(path, { signal, as: async (found) => ({ ...(await found.json()), waiting: found.headers.get("Pvfault-Dates-Waiting") }) });
     rows.push(...answer.rows);
+    waiting = answer.waiting;
     path = answer.next;
   }
-  return rows;
+  return { rows, waiting };
 }
 
-export const alarmsOf = (device, signal) => readAlarms(`&device=${encodeURIComponent(device)}`, signal);
+/** Dates whose verdicts the alarms do not know yet, as a line, if there are any. */
+const waitingLine = (waiting) => !waiting || waiting === "0" ? null : h("p", { class: "shown strong" }, waiting === "unknown"
+  ? "Whether these alarms know the newest verdicts could not be found out."
+  : `${count(Number(waiting), "date")} with verdicts ${waiting === "1" ? "is" : "are"} not in these alarms yet: look again in a moment, or run pvfault alarms update.`);
 
 const what = (alarm) => (alarm.kind === "fault" ? faultName(alarm.fault) : KINDS[alarm.kind] ?? alarm.kind);
 const signOf = (alarm) => (alarm.kind === "fault" ? alarm.fault ?? "unknown" : "no_data");
@@ -41,7 +51,7 @@ const isMoment = (value) => String(value).includes("T");
 const seenAt = (value, about, site) => (!value ? UNKNOWN : isMoment(value) ? moment(value, zoneOf(about, site), "") : day(value));
 
 export async function alarmsView(about, signal) {
-  const alarms = await readAlarms("", signal);
+  const { rows: alarms, waiting } = await readAlarms("", signal);
   const hasMoney = alarms.some((alarm) => isKnown(alarm.money));
   const table = alarmsTable(about, hasMoney);
   const told = h("p", { class: "shown", role: "status" });
@@ -70,7 +80,7 @@ export async function alarmsView(about, signal) {
       h("form", { class: "filters", onsubmit: (event) => event.preventDefault(), "aria-label": "Alarms" },
         h("div", { role: "group", "aria-label": "State of the alarm", class: "toggles" }, groups),
         h("div", { class: "boxes" }, h("label", { for: "filter", class: "unseen" }, "Device, site or fault contains"), box)),
-      told,
+      told, waitingLine(waiting),
       alarms.length ? table.element : h("p", { class: "empty" }, "No alarm has been raised. An alarm begins with the first day on which a device is found faulty, silent or wrong in its sensors."),
     ],
     shown: (from) => { table.draw(true); return Boolean(from.alarm && table.focusOn((alarm) => String(alarm.id) === from.alarm)); },
@@ -102,7 +112,7 @@ function label(alarm) {
   return alarm.kind === "fault" ? chip(signOf(alarm)) : h("span", { class: "chip" }, sign("no_data"), what(alarm));
 }
 
-const life = (alarm) => [LIFE[alarm.state] ?? alarm.state, alarm.over && alarm.state !== "closed" ? ", over" : ""].join("");
+const life = (alarm) => [LIFE[alarm.state] ?? alarm.state, alarm.withdrawn ? ", withdrawn" : alarm.over && alarm.state !== "closed" ? ", over" : ""].join("");
 
 export async function alarmView(about, signal) {
   const place = h("div");
@@ -124,7 +134,7 @@ const lastDay = (alarm) => String(alarm.last_seen ?? "").slice(0, 10);
 
 /** The alarms of a device that are not closed, each with its buttons; how many are closed. */
 export async function devicePanel(about, device, signal) {
-  const alarms = await alarmsOf(device, signal);
+  const { rows: alarms, waiting } = await readAlarms(`&device=${encodeURIComponent(device)}`, signal);
   const live = alarms.filter((alarm) => alarm.state !== "closed").sort((a, b) => rankOf(a) - rankOf(b));
   const closed = alarms.filter((alarm) => alarm.state === "closed");
   const places = await Promise.all(live.map(async (each) => {
@@ -134,6 +144,7 @@ export async function devicePanel(about, device, signal) {
     return place;
   }));
   return [
+    waitingLine(waiting),
     places.length ? places : h("p", { class: "empty" }, "No alarm of this device waits for anybody."),
     closed.length > 0 && h("details", {}, h("summary", {}, count(closed.length, "closed alarm")),
       h("ul", { class: "lines" }, closed.map((alarm) => h("li", {}, h("a", { href: address({ view: "alarms", device: "", alarm: String(alarm.id) }) }, what(alarm)),
@@ -146,7 +157,8 @@ function alarmPanel(about, alarm, place, { heading }) {
   const log = alarm.log ?? [];
   const facts = [
     ["State", [h("b", {}, LIFE[alarm.state] ?? alarm.state), alarm.state === "muted" && alarm.muted_until ? ` until ${seenAt(alarm.muted_until, about, alarm.site)}` : "",
-      alarm.cause ? ` – ${CAUSES[alarm.cause] ?? alarm.cause}` : "", alarm.over ? " – what raised it is no longer seen" : ""]],
+      alarm.cause ? ` – ${CAUSES[alarm.cause] ?? alarm.cause}` : "", alarm.cause === "other_fault" && alarm.found_fault ? `: ${faultName(alarm.found_fault).toLowerCase()}` : "",
+      alarm.over ? " – what raised it is no longer seen" : "", alarm.withdrawn ? " – its verdicts were taken back" : ""]],
     ["First seen", seenAt(alarm.first_seen, about, alarm.site)],
     ["Last seen", `${seenAt(alarm.last_seen, about, alarm.site)}, on ${count(alarm.days, "day")}`],
     ["Lost", isKnown(alarm.lost_kwh) ? `${energy(alarm.lost_kwh)}, ${energy(alarm.lost_kwh_a_day)} a day` : UNKNOWN],
@@ -163,7 +175,7 @@ function alarmPanel(about, alarm, place, { heading }) {
         entry.comment && h("p", { class: "comment" }, entry.comment))))));
 }
 
-const actionOf = (entry) => [DONE[entry.action] ?? String(entry.action ?? "").replaceAll("_", " "), entry.cause ? `, ${CAUSES[entry.cause]?.split(":")[0].toLowerCase() ?? entry.cause}` : "",
+const actionOf = (entry) => [DONE[entry.action] ?? HAPPENED[entry.action] ?? String(entry.action ?? "").replaceAll("_", " "), entry.cause ? `, ${CAUSES[entry.cause]?.split(":")[0].toLowerCase() ?? entry.cause}` : "", entry.fault ? ` (${faultName(entry.fault).toLowerCase()})` : "",
   entry.until ? ` until ${day(String(entry.until).slice(0, 10))}` : ""].join("");
 
 function buttons(about, alarm, place, heading) {
@@ -174,7 +186,7 @@ function buttons(about, alarm, place, heading) {
   return h("div", { class: "buttons", role: "group", "aria-label": "What is done about it" }, {
     open: [button("acknowledge", "Acknowledge", true), button("mute", "Mute …"), button("close", "Close …"), button("comment", "Comment …")],
     acknowledged: [button("close", "Close …", true), button("mute", "Mute …"), button("comment", "Comment …")],
-    muted: [button("reopen", "Open again …", true), button("close", "Close …"), button("comment", "Comment …")],
+    muted: [button("acknowledge", "Acknowledge", true), button("reopen", "Open again …"), button("close", "Close …"), button("comment", "Comment …")],
     closed: [button("reopen", "Open again …"), button("comment", "Comment …")],
   }[alarm.state] ?? []);
 }
