@@ -42,7 +42,7 @@ demo: setup ## Simulate 50 devices for 2 days, find their faults, compare with t
 	@$(BIN)/pvfault demo
 
 # What `make demo` has left, unless PVFAULT_HOME names another state folder.
-serve: setup ## Answer questions about the demo's tables over HTTP (http://localhost:8000/devices)
+serve: setup ## Show the demo's tables: the fleet page, and answers over HTTP (http://localhost:8000)
 	@PVFAULT_HOME="$${PVFAULT_HOME:-.pvfault/demo}" exec $(BIN)/pvfault serve
 
 ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://localhost:3000)

@@ -1,4 +1,4 @@
-"""`pvfault serve`: answers from the tables over HTTP."""
+"""`pvfault serve`: the fleet page, and answers from the tables over HTTP."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ def serve(
         str, typer.Option(help="Name or address to listen at; others than this machine's need PVFAULT_TOKEN.")
     ] = "127.0.0.1",
 ):
-    """Answer questions about devices, verdicts and dates over HTTP, until Ctrl+C.
+    """Show the fleet page, and answer questions about devices, verdicts and dates over HTTP, until Ctrl+C.
 
     Nothing is written into the tables. What people do with alarms is kept in a database of its own.
 

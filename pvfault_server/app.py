@@ -6,6 +6,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from pvfault.settings import Settings
 from pvfault_server import alarms, devices, fleet
 from pvfault_server.guard import Guard
+from pvfault_server.pages import add_page, is_of_page
 from pvfault_server.problems import add_handlers
 
 _SMALL = 1000  # bytes, below which to compress an answer gains nothing
@@ -26,7 +27,8 @@ def make_app(settings: Settings) -> FastAPI:
     app.include_router(devices.router)
     app.include_router(fleet.router)
     app.include_router(alarms.router)
+    add_page(app)
     add_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=_SMALL)
-    app.add_middleware(Guard, token=settings.token)
+    app.add_middleware(Guard, token=settings.token, is_open=is_of_page)
     return app
