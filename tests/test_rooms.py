@@ -33,7 +33,7 @@ ROOMS = {
         "pvfault_gateway", "pvfault_workshop", "pvfault",
     },
     "pvfault_api": {"pyiceberg", "numpy", "pyarrow", "pvfault"},
-    "pvfault_server": {"fastapi", "starlette", "pydantic", "uvicorn", "pyarrow", "pvfault_api", "pvfault"},
+    "pvfault_server": {"fastapi", "starlette", "pydantic", "uvicorn", "orjson", "pyarrow", "pvfault_api", "pvfault"},
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
         "pyiceberg", "dagster", "pvfault", "pvfault_api", "pvfault_assets", "pvfault_gateway", "pvfault_workshop",
