@@ -6,7 +6,7 @@ rows say (`verdicts.py`, `curves.py`, `origins.py`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pyarrow as pa
@@ -50,6 +50,12 @@ class Snapshot:
     def version(self) -> str:
         """Names the table and the snapshot."""
         return f"{self.table.name}@{self.id}"
+
+    @property
+    def published_at(self) -> datetime | None:
+        """When it was written (UTC); None of a table that nothing was written into."""
+        found = self.id is not None and self.iceberg.snapshot_by_id(self.id)
+        return datetime.fromtimestamp(found.timestamp_ms / 1000, UTC) if found else None
 
     def at(self, snapshot_id: int) -> "Snapshot":
         """The table as an earlier snapshot has it.
