@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.pool import NullPool
 
 from pvfault.errors import TransientError
-from pvfault.settings import Settings
+from pvfault.settings import AWS, Settings
 from pvfault_alarms.schema import PROGRESS
 
 REVISION = "0001"
@@ -46,6 +46,7 @@ class Store:
     """
 
     def __init__(self, settings: Settings):
+        self._is_on_aws = settings.environment == AWS
         self._path = None if settings.alarms_url else settings.home / "alarms.db"
         self._where = str(self._path or "PVFAULT_ALARMS_DATABASE names")
         self._engine = _sqlite(self._path) if self._path else _postgresql(settings.alarms_url)
@@ -89,6 +90,9 @@ class Store:
                 return
             with self._told():
                 if self._path and not self._path.exists():
+                    # On a laptop the tables' folder is there, or its name is wrong.
+                    if self._is_on_aws:
+                        self._path.parent.mkdir(parents=True, exist_ok=True)
                     _create_file(self._path)
                 # First by reading: whoever may not write can still look.
                 with self._engine.connect() as connection, connection.begin():
@@ -153,7 +157,6 @@ def _revision_of(connection: sa.Connection) -> str | None:
 
 def _create_file(path: Path) -> None:
     """An empty file where there is none, in the form in which readers and a writer do not wait for each other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     connection = _connect(path)
     try:

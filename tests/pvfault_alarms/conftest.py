@@ -1,5 +1,6 @@
 """A home, its tables, and its alarms; and a PostgreSQL where one is installed."""
 
+import os
 import pwd
 import shutil
 import subprocess
@@ -46,7 +47,7 @@ def postgres():
         pytest.skip("no PostgreSQL is installed here; Debian's package `postgresql` brings one")
     programs, port = Path(binary).resolve().parent, free_port()
     # It does not run as root. Its folder is where another user may go.
-    user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if Path.home() == Path("/root") else {}
+    user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="pvfault-postgres-") as folder:
         if user:
             shutil.chown(folder, "nobody")

@@ -101,6 +101,7 @@ def test_two_databases_come_to_the_same(make_settings, tmp_path, postgres_url):
     found = []
     for name, url in (("one", ""), ("other", postgres_url)):
         settings = make_settings(tmp_path / name, PVFAULT_ALARMS_DATABASE=url)
+        settings.home.mkdir()
         store = Store(settings)
         for number, letters in enumerate(["CL", "CO", ".O", "??", ".G", ".."]):
             take(store, day(number), dict(zip(("D1", "D2"), letters, strict=True)))
@@ -209,6 +210,7 @@ def test_who_may_not_write_can_look(make_settings):
     with tempfile.TemporaryDirectory(prefix="pvfault-alarms-") as folder:
         home = Path(folder) / "home"
         settings = make_settings(home)
+        home.mkdir()
         store = Store(settings)
         take(store, day(0), {"D1": "C"})
         for path in (Path(folder), home):

@@ -39,3 +39,10 @@ def test_a_state_that_there_is_not_is_refused(run):
     done = run("list", "--state", "opne")
     assert done.exit_code == 2
     assert "expected some of open, acknowledged, muted, closed" in done.stderr
+
+
+def test_in_a_folder_that_is_not_there_nothing_is_made(tmp_path):
+    home = tmp_path / "mistyped"
+    done = CliRunner().invoke(app, ["alarms", "update"], env={"PVFAULT_HOME": str(home)})
+    assert (done.exit_code, home.exists()) == (2, False)
+    assert str(home) in done.stderr
