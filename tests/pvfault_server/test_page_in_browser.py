@@ -160,7 +160,14 @@ def test_a_table_is_filtered_by_state_site_and_name_and_the_address_keeps_it(loo
 def test_html_in_the_name_of_a_site_is_text(look, address):
     """A registry comes from somewhere else; what it says must not run in the browser of whoever looks at it."""
     eyes = look(address)
-    for view in ("/", "/?view=sites", "/?view=days&state=all", "/?view=map", f"/?device={plant.OF_EVIL_SITE}", "/?view=alarms"):
+    for view in (
+        "/",
+        "/?view=sites",
+        "/?view=days&state=all",
+        "/?view=map",
+        f"/?device={plant.OF_EVIL_SITE}",
+        "/?view=alarms",
+    ):
         page = eyes.open(view)
         assert page.locator("main img[src='x']").count() == 0
         assert "owned" not in page.title()
