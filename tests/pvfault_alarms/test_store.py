@@ -67,6 +67,8 @@ def test_the_newest_form_is_what_the_code_reads_and_writes(home):
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_each_older_form_comes_to_the_newest_and_keeps_what_it_has(home, revision):
     older = Store(home)
+    if older._path:
+        store_module._create_file(older._path)
     with older._transaction() as connection:
         migrate(connection, revision)
         connection.execute(sa.text(

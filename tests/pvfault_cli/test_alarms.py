@@ -12,8 +12,10 @@ from tests.pvfault_alarms.helpers import Tables
 @pytest.fixture
 def run(make_settings, tmp_path):
     settings = make_settings(tmp_path)
-    Tables(settings).draw(D1="CC", D2=".O")
-    settings.registry.write_text('deviceID,rated_voltage,rated_current,site\nD1,500,10,"[red]Nord"\nD2,500,10,\n')
+    Tables(settings).draw(INV0000001="CC", INV0000002=".O")
+    settings.registry.write_text(
+        'deviceID,rated_voltage,rated_current,site\nINV0000001,500,10,"[red]Nord"\nINV0000002,500,10,\n'
+    )
 
     def invoke(*words):
         return CliRunner().invoke(app, ["alarms", *words], env={"PVFAULT_HOME": str(tmp_path), "COLUMNS": "200"})
@@ -26,7 +28,7 @@ def test_alarms_are_brought_up_to_date_and_listed(run):
     assert run("update").stdout == "2 dates read. Alarms: 2 opened.\n"
     assert run("update").stdout == "0 dates read. Alarms: as they were.\n"
     listed = run("list")
-    assert [line.split()[:2] for line in listed.stdout.splitlines()[2:]] == [["2", "D2"], ["1", "D1"]]
+    assert [line.split()[:2] for line in listed.stdout.splitlines()[2:]] == [["2", "INV0000002"], ["1", "INV0000001"]]
     assert "[red]Nord" in listed.stdout
     rows = json.loads(run("list", "--state", "open", "--json").stdout)
     assert [(row["id"], row["fault"], row["lost_kwh"]) for row in rows] == [(2, None, None), (1, "open_circuit", 4.0)]
