@@ -6,15 +6,15 @@ to be removed. What it says of why is made up and of no use beyond looking at th
 
 from datetime import UTC, date, datetime, timedelta
 
+import orjson
 import pyarrow.csv as pa_csv
 from fastapi import APIRouter, FastAPI
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from pvfault.expected_power import expected_power
 from pvfault.faults import FAULTS, NONE
 from pvfault.tables import DEVICE_DAYS, OK, PREDICTIONS, SCALOGRAMS
 from pvfault_api.snapshots import open_snapshot
-from pvfault_server.answers import _plain
 from pvfault_server.problems import ProblemError
 
 # One pixel.
@@ -49,8 +49,8 @@ def _shape(path) -> str:
     return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
 
 
-def _json(value) -> JSONResponse:
-    return JSONResponse(_plain(value))
+def _json(value) -> Response:
+    return Response(orjson.dumps(value, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
 class _Answers:

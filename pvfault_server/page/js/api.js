@@ -16,6 +16,7 @@ export class Problem extends Error {
 
 const REMEDIES = {
   not_made: "Choose another date, or make this one: pvfault materialise.",
+  nothing_made: "Make a first one: pvfault materialise, or make demo for a plant to try.",
   unknown_device: "Look for it by its name in the fleet.",
   tables_not_readable: "Try again in a moment. If it stays so, whoever runs the server finds the cause in its log.",
   range_too_wide: "Choose fewer days.",

@@ -1,6 +1,6 @@
 // The page as a whole: which view the address asks for, its frame, the day, the zone, and whether there is news.
 
-import { ask, load } from "./api.js";
+import { Problem, ask, load } from "./api.js";
 import { h, say } from "./dom.js";
 import { alarmView, alarmsView } from "./alarms.js";
 import { daysView } from "./days.js";
@@ -50,6 +50,7 @@ async function show(how) {
     // Who opens the page waits for the devices, not first for what is said about them.
     if (!about && next === VIEWS[0]) readFleet(state.date).catch(() => {});
     about ??= await readAbout(signal);
+    if (!about.newest_date && !state.date && next.key !== "alarms") throw new Problem(404, "nothing_made", "no date is made yet");
     made = await next.make(about, signal);
     return made.content;
   });
