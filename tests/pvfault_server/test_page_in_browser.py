@@ -277,6 +277,31 @@ def test_a_server_that_is_gone_or_slow_is_told_of(look, address):
     page.wait_for_selector(".grid-body a")
 
 
+def test_waiting_can_be_stopped(look, address):
+    eyes = look(address)
+    page = eyes.page
+    held = []
+    page.route("**/fleet/devices*", lambda route: held.append(route))
+    page.goto(address)
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector(".problem:has-text('this was stopped')")
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_new_verdicts_are_told_of_and_shown_when_somebody_wants_them(look, address):
+    eyes = look(address)
+    page = eyes.page
+    page.clock.install()
+    eyes.open("/")
+    made_later = {"made_at": "2031-01-01T00:00:00Z"}
+    page.route("**/about", lambda route: route.fulfill(json={**route.fetch().json(), **made_later}))
+    page.clock.run_for(61_000)
+    page.get_by_role("button", name="Show them").click()
+    page.wait_for_selector(".figures:has-text('1 Jan 2031')")
+    page.wait_for_selector("#notices:empty", state="attached")
+    assert eyes.complaints == []
+
+
 def test_the_token_is_asked_for_and_kept_in_the_tab_alone(look, settings_in, tmp_path):
     token = "0123456789abcdef"  # noqa: S105 - the test's own
     settings = settings_in(tmp_path, PVFAULT_TOKEN=token)

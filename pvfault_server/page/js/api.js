@@ -106,7 +106,7 @@ export async function load(place, what, make) {
   place.setAttribute("aria-busy", "true");
   const waiting = waitingFor(place, what, control);
   try {
-    const made = await make(control.signal);
+    const made = await Promise.race([make(control.signal), stopped(control.signal)]);
     if (control.signal.aborted) return false;
     place.replaceChildren(...[made].flat(Infinity).filter(Boolean));
     return true;
@@ -121,6 +121,10 @@ export async function load(place, what, make) {
     if (place.loading === control) place.removeAttribute("aria-busy");
   }
 }
+
+const stopped = (signal) => new Promise((_, reject) => {
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+});
 
 function broken(error) {
   console.error(error);
