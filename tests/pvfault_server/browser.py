@@ -13,6 +13,7 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 
 from pvfault_server.app import make_app
+from tests.standins import contract
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -24,7 +25,6 @@ _RULES = {"resultTypes": ["violations"]}
 def serving(settings):
     """The application of these settings on a free port of this machine; gives its address."""
     app = make_app(settings)
-    from tests.standins import contract
     contract.add(app, settings)
     config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off")
     server = uvicorn.Server(config)

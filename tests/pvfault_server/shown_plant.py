@@ -92,7 +92,9 @@ def _write_registry(path, devices) -> None:
         f"{device},600,10,{site},{44.5 + 0.001 * (number % 100)},{11.3 + 0.001 * (number // 100)},Europe/Rome,20,3"
         for number, (device, site) in enumerate(quoted)
     ]
-    header = "deviceID,rated_voltage,rated_current,site,latitude,longitude,timezone,modules_in_series,strings_in_parallel"
+    header = (
+        "deviceID,rated_voltage,rated_current,site,latitude,longitude,timezone,modules_in_series,strings_in_parallel"
+    )
     path.write_text("\n".join([header, *lines]) + "\n")
 
 
@@ -115,7 +117,7 @@ def _predictions(scalograms) -> pa.Table:
         told = {}
         if row["quality"] == OK:
             fault = faults[row["deviceID"]] if row["window_start"].hour >= 12 else NONE
-            rest = {name: 0.02 for name in FAULTS}
+            rest = dict.fromkeys(FAULTS, 0.02)
             told = {"fault": fault, "confidence": 0.9, "probabilities": {**rest, fault: 0.9}}
         rows.append({**row, **told, "model_version": version_of(NETWORK)})
     return pa.Table.from_pylist(rows, PREDICTIONS.schema)

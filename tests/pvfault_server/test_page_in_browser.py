@@ -160,7 +160,14 @@ def test_a_table_is_filtered_by_state_site_and_name_and_the_address_keeps_it(loo
 def test_html_in_the_name_of_a_site_is_text(look, address):
     """A registry comes from somewhere else; what it says must not run in the browser of whoever looks at it."""
     eyes = look(address)
-    for view in ("/", "/?view=sites", "/?view=days&state=all", "/?view=map", f"/?device={plant.OF_EVIL_SITE}", "/?view=alarms"):
+    for view in (
+        "/",
+        "/?view=sites",
+        "/?view=days&state=all",
+        "/?view=map",
+        f"/?device={plant.OF_EVIL_SITE}",
+        "/?view=alarms",
+    ):
         page = eyes.open(view)
         assert page.locator("main img[src='x']").count() == 0
         assert "owned" not in page.title()
@@ -268,6 +275,31 @@ def test_a_server_that_is_gone_or_slow_is_told_of(look, address):
     page.unroute("**/fleet/devices*")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector(".grid-body a")
+
+
+def test_waiting_can_be_stopped(look, address):
+    eyes = look(address)
+    page = eyes.page
+    held = []
+    page.route("**/fleet/devices*", lambda route: held.append(route))
+    page.goto(address)
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_selector(".problem:has-text('this was stopped')")
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_new_verdicts_are_told_of_and_shown_when_somebody_wants_them(look, address):
+    eyes = look(address)
+    page = eyes.page
+    page.clock.install()
+    eyes.open("/")
+    made_later = {"made_at": "2031-01-01T00:00:00Z"}
+    page.route("**/about", lambda route: route.fulfill(json={**route.fetch().json(), **made_later}))
+    page.clock.run_for(61_000)
+    page.get_by_role("button", name="Show them").click()
+    page.wait_for_selector(".figures:has-text('1 Jan 2031')")
+    page.wait_for_selector("#notices:empty", state="attached")
+    assert eyes.complaints == []
 
 
 def test_the_token_is_asked_for_and_kept_in_the_tab_alone(look, settings_in, tmp_path):

@@ -16,6 +16,7 @@ export class Problem extends Error {
 
 const REMEDIES = {
   not_made: "Choose another date, or make this one: pvfault materialise.",
+  nothing_made: "Make a first one: pvfault materialise, or make demo for a plant to try.",
   unknown_device: "Look for it by its name in the fleet.",
   tables_not_readable: "Try again in a moment. If it stays so, whoever runs the server finds the cause in its log.",
   range_too_wide: "Choose fewer days.",
@@ -105,7 +106,7 @@ export async function load(place, what, make) {
   place.setAttribute("aria-busy", "true");
   const waiting = waitingFor(place, what, control);
   try {
-    const made = await make(control.signal);
+    const made = await Promise.race([make(control.signal), stopped(control.signal)]);
     if (control.signal.aborted) return false;
     place.replaceChildren(...[made].flat(Infinity).filter(Boolean));
     return true;
@@ -120,6 +121,10 @@ export async function load(place, what, make) {
     if (place.loading === control) place.removeAttribute("aria-busy");
   }
 }
+
+const stopped = (signal) => new Promise((_, reject) => {
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+});
 
 function broken(error) {
   console.error(error);

@@ -19,7 +19,7 @@ export async function daysView(about, signal) {
   const first = dayAfter(last, 1 - length);
   const [answer, fleet] = await Promise.all([
     ask(`/fleet/days?first=${first}&last=${last}`, { signal }),
-    readFleet(about, last, signal).catch(() => ({ rows: [] })), // without it only the sites are missing
+    readFleet(state.date).catch(() => ({ rows: [] })), // without it only the sites are missing
   ]);
   const sites = new Map(fleet.rows.map((row) => [row.deviceID, row.site]));
   const rows = answer.devices.map((device, at) => rowOf(device, sites.get(device), answer, answer.verdict[at]));

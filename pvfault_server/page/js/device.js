@@ -42,7 +42,7 @@ export async function deviceView(about, signal, viewName) {
     shown: () => {
       load(places.curves, "The curves", (abort) => curves(context, abort));
       load(places.alarms, "The alarms", (abort) => devicePanel(about, device, abort));
-      load(places.peers, "The peers", (abort) => peers(context, abort));
+      load(places.peers, "The peers", () => peers(context));
       load(places.history, "The days before", (abort) => history_(context, abort));
       return false;
     },
@@ -152,9 +152,9 @@ function scalogramPanel({ device, found, zone }) {
   return element;
 }
 
-async function peers({ about, device, found }, signal) {
+async function peers({ device, found }) {
   if (!found.site) return h("p", { class: "empty" }, "The registry names no site of this device.");
-  const fleet = await readFleet(about, state.date, signal);
+  const fleet = await readFleet(state.date);
   const rows = fleet.rows.filter((row) => row.site === found.site);
   const own = rows.find((row) => row.deviceID === device);
   const middle = median(rows.map(yieldOf));

@@ -1,11 +1,11 @@
 // The page as a whole: which view the address asks for, its frame, the day, the zone, and whether there is news.
 
-import { ask, load } from "./api.js";
+import { Problem, ask, load } from "./api.js";
 import { h, say } from "./dom.js";
 import { alarmView, alarmsView } from "./alarms.js";
 import { daysView } from "./days.js";
 import { deviceView } from "./device.js";
-import { fleetView, forgetFleet } from "./fleet.js";
+import { fleetView, forgetFleet, readFleet } from "./fleet.js";
 import { mapView } from "./map.js";
 import { sitesView } from "./sites.js";
 import { address, go, onChange, state, viewAddress } from "./state.js";
@@ -47,7 +47,10 @@ async function show(how) {
   frame(next);
   let made = null;
   const worked = await load(main, next.name, async (signal) => {
+    // Who opens the page waits for the devices, not first for what is said about them.
+    if (!about && next === VIEWS[0]) readFleet(state.date).catch(() => {});
     about ??= await readAbout(signal);
+    if (!about.newest_date && !state.date && next.key !== "alarms") throw new Problem(404, "nothing_made", "no date is made yet");
     made = await next.make(about, signal);
     return made.content;
   });

@@ -10,8 +10,8 @@ import { count, day, isKnown, number } from "./units.js";
 const KM_A_DEGREE = 111.2;
 const MOST_LABELS = 40;
 
-export async function mapView(about, signal) {
-  const fleet = await readFleet(about, state.date, signal);
+export async function mapView() {
+  const fleet = await readFleet(state.date);
   const placed = fleet.rows.filter((row) => isKnown(row.latitude) && isKnown(row.longitude));
   const sites = [...new Set(placed.map((row) => row.site).filter(Boolean))].sort((a, b) => a.localeCompare(b));
   const site = h("select", { id: "site", onchange: () => go({ site: site.value }, { replace: true }) }, h("option", { value: "" }, "All sites"),

@@ -19,8 +19,8 @@ export function median(values) {
 
 export const yieldOf = (row) => row.specific_yield_kwh_per_kw;
 
-export async function sitesView(about, signal) {
-  const fleet = await readFleet(about, state.date, signal);
+export async function sitesView(about) {
+  const fleet = await readFleet(state.date);
   const greatest = fleet.rows.reduce((most, row) => Math.max(most, yieldOf(row) ?? 0), 0);
   const sites = sitesOf(fleet.rows);
   const table = sitesTable(sites, greatest);
