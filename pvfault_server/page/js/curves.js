@@ -1,5 +1,7 @@
 // The curves of a device's day: what was measured against what is expected, with the hours of the fault shaded.
 
+import uPlot from "../uplot/uPlot.min.js";
+
 import { debounce, drawn, h, say, styleOf } from "./dom.js";
 import { colourName } from "./faults.js";
 import { hourOf, isKnown, number, offset, quantity } from "./units.js";
@@ -80,7 +82,7 @@ export function dayCurves({ pixels, hours, date, zone, fault }) {
       const plot_ = h("div", { class: "plot", role: "img", "aria-label": alternative(curve, x, zone) });
       figure.append(plot_);
       element.append(figure);
-      return new window.uPlot(optionsOf(curve, { width, isLast, zone, shaded, from, fault, moved: (place_) => {
+      return new uPlot(optionsOf(curve, { width, isLast, zone, shaded, from, fault, moved: (place_) => {
         if (place_ !== undefined) readout.textContent = told(place_);
       } }), dataOf(curve, x), plot_);
     });
@@ -119,7 +121,7 @@ function dataOf(curve, x) {
 function optionsOf(curve, { width, isLast, zone, shaded, from, fault, moved }) {
   const [ink, soft, line, accent] = ["--ink", "--soft", "--line", "--curve"].map(styleOf);
   const shade = fault ? styleOf(colourName(fault)) : soft;
-  const stepped = window.uPlot.paths.stepped({ align: 1 });
+  const stepped = uPlot.paths.stepped({ align: 1 });
   const font = `11px ${styleOf("--font")}`;
   const axis = { stroke: soft, font, grid: { stroke: line, width: 0.5 }, ticks: { show: false } };
   const series = [{}, { stroke: accent, width: 1.25, points: { show: false }, ...(curve.hourlyOnly ? { paths: stepped } : {}) }];
@@ -128,7 +130,7 @@ function optionsOf(curve, { width, isLast, zone, shaded, from, fault, moved }) {
   return {
     width,
     height: (isLast ? 22 : 0) + 104,
-    tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zone),
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
     padding: [6, 18, isLast ? 0 : 6, 0],
     legend: { show: false },
     select: { show: false },

@@ -36,7 +36,7 @@ export class Grid {
     style.setProperty("--columns-narrow", columns.filter((column) => !column.wide).map((column) => column.narrow ?? column.width).join(" "));
     if (height) style.maxHeight = height;
     this.drawHead();
-    new ResizeObserver(() => this.draw(true)).observe(this.element);
+    new ResizeObserver(() => this.resized()).observe(this.element);
     this.printing = () => this.draw(true, PRINTED);
     this.printed = () => this.draw(true);
     addEventListener("beforeprint", this.printing);
@@ -96,8 +96,15 @@ export class Grid {
     this.onSort?.(this.sort);
   }
 
+  resized() {
+    const size = `${this.element.clientWidth} ${this.element.clientHeight}`;
+    if (size !== this.size) this.draw(true);
+  }
+
   draw(all = false, most = 0) {
+    if (!this.element.isConnected) return;
     const height = rowHeight();
+    this.size = `${this.element.clientWidth} ${this.element.clientHeight}`;
     const seen = Math.ceil(this.element.clientHeight / height);
     const first = most ? 0 : Math.max(0, Math.floor(this.element.scrollTop / height) - SPARE);
     const end = Math.min(this.rows.length, most || first + seen + 2 * SPARE);

@@ -2,23 +2,21 @@
 
 import { Problem, ask, load } from "./api.js";
 import { h, say } from "./dom.js";
-import { alarmView, alarmsView } from "./alarms.js";
-import { daysView } from "./days.js";
-import { deviceView } from "./device.js";
 import { fleetView, forgetFleet, readFleet } from "./fleet.js";
-import { mapView } from "./map.js";
-import { sitesView } from "./sites.js";
 import { address, go, onChange, state, viewAddress } from "./state.js";
 import { day, dayAfter, isZone } from "./units.js";
 
 const NEWS_S = 60;
+// Of the views that are not the first one, the script is fetched when they are asked for.
 const VIEWS = [
   { key: "", name: "Fleet", make: fleetView },
-  { key: "days", name: "Days", make: daysView },
-  { key: "sites", name: "Sites", make: sitesView },
-  { key: "map", name: "Map", make: mapView },
-  { key: "alarms", name: "Alarms", make: alarmsView },
+  { key: "days", name: "Days", make: async (...given) => (await import("./days.js")).daysView(...given) },
+  { key: "sites", name: "Sites", make: async (...given) => (await import("./sites.js")).sitesView(...given) },
+  { key: "map", name: "Map", make: async (...given) => (await import("./map.js")).mapView(...given) },
+  { key: "alarms", name: "Alarms", make: async (...given) => (await import("./alarms.js")).alarmsView(...given) },
 ];
+const ALARM = { key: "alarms", name: "Alarm", make: async (...given) => (await import("./alarms.js")).alarmView(...given) };
+const DEVICE = { key: "device", name: "Device", make: async (...given) => (await import("./device.js")).deviceView(...given, listed().name) };
 
 const main = document.getElementById("main");
 let about = null;
@@ -26,9 +24,7 @@ let view = null;
 let before = {};
 
 const listed = () => VIEWS.find((each) => each.key === state.view) ?? VIEWS[0];
-const wanted = () => (state.device ? { key: "device", name: "Device", make: (...given) => deviceView(...given, listed().name) }
-  : state.alarm ? { key: "alarms", name: "Alarm", make: alarmView }
-    : listed());
+const wanted = () => (state.device ? DEVICE : state.alarm ? ALARM : listed());
 
 async function readAbout(signal) {
   const found = await ask("/about", { signal });
