@@ -8,7 +8,7 @@ import { UNKNOWN, isKnown, number } from "./units.js";
 
 const narrow = matchMedia("(max-width: 719px)");
 const rowHeight = () => (narrow.matches ? 44 : 30);
-const SPARE = 8; // rows above and below the window, so that slow scrolling shows none that is empty
+const SPARE = 6; // rows above and below the window, so that slow scrolling shows none that is empty
 const PRINTED = 500;
 
 /**
@@ -34,6 +34,8 @@ export class Grid {
     const style = this.element.style;
     style.setProperty("--columns", columns.map((column) => column.width).join(" "));
     style.setProperty("--columns-narrow", columns.filter((column) => !column.wide).map((column) => column.narrow ?? column.width).join(" "));
+    style.setProperty("--least", leastOf(columns.map((column) => column.width)));
+    style.setProperty("--least-narrow", leastOf(columns.filter((column) => !column.wide).map((column) => column.narrow ?? column.width)));
     if (height) style.maxHeight = height;
     this.drawHead();
     new ResizeObserver(() => this.resized()).observe(this.element);
@@ -186,6 +188,9 @@ export class Grid {
     removeEventListener("afterprint", this.printed);
   }
 }
+
+/** How wide a row is at least. Said here, as to find it from what is in the cells takes a browser as long as all else. */
+const leastOf = (widths) => `calc(${widths.map((width) => /^minmax\(([^,]+),/.exec(width)?.[1] ?? width).join(" + ")} + ${widths.length} * .6rem + .8rem)`;
 
 const classOf = (column) => `cell${column.numeric ? " numeric" : ""}${column.wide ? " wide" : ""}${column.class ? ` ${column.class}` : ""}`;
 

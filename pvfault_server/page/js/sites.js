@@ -142,7 +142,7 @@ function peersOf(rows, greatest) {
   };
 }
 
-const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${number(Math.abs(value))}`;
+const signed = (value) => `${Math.round(value) > 0 ? "+" : ""}${number(Math.round(value) || 0)}`;
 
 function bar(value, middle, greatest, key) {
   if (!isKnown(value)) return UNKNOWN;
