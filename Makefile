@@ -12,10 +12,10 @@ REQUIRE_TOOLS = sh infra/require_tools.sh "$(PYTHON)"
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 JARS_DONE := $(JARS)/.jars-done
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve ui test chaos lint format model bench check lock clean
+.PHONY: help setup demo serve ui test test-quick chaos lint format model bench check lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(PROJECT_DONE) $(JARS_DONE) ## Install Python packages into .venv and JVM packages into build/jars, once
 	@printf '%s\n' "$(CURDIR) is set up."
@@ -42,7 +42,7 @@ demo: setup ## Simulate 50 devices for 2 days, find their faults, compare with t
 	@$(BIN)/pvfault demo
 
 # What `make demo` has left, unless PVFAULT_HOME names another state folder.
-serve: setup ## Answer questions about the demo's tables over HTTP (http://localhost:8000/devices)
+serve: setup ## Show the demo's tables: the fleet page, and answers over HTTP (http://localhost:8000)
 	@PVFAULT_HOME="$${PVFAULT_HOME:-.pvfault/demo}" exec $(BIN)/pvfault serve
 
 ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://localhost:3000)
@@ -50,6 +50,9 @@ ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-quick: setup ## Run the tests that need no Java virtual machine
+	@$(BIN)/python -m pytest -m "not spark and not broker"
 
 # Each stage of each job once, and some twice. The seed is told with each trial; the same one draws the same trials.
 TRIALS ?= 36

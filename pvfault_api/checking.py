@@ -2,18 +2,12 @@
 
 Which check looks at which figures, and where these come from. What is judged, and how, is in `pvfault.checks`: a job
 asks the same of a date before it publishes it.
-
-A date may be made again meanwhile. So each table is read as it was at one moment, and `readings`, `quarantine` and
-`ledger`, which are published one after the other, only when they are of one making. A table whose rows are of something
-else than the date has now is held against nothing but itself; one check says so (`verdicts_are_of_what_is_there`).
 """
 
-import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -24,35 +18,21 @@ from pvfault.checks.assets import CHECKS, NETWORK, REGISTRY
 from pvfault.checks.check import MADE, Check, CheckResult
 from pvfault.dates import midnight_ms
 from pvfault.errors import PvfaultError
-from pvfault.ledger import Makings, making_of_file
 from pvfault.locations import is_there, local_file, written_at
-from pvfault.places import Place, read_places
-from pvfault.readings import BEHIND_RECORD, DEVICE_ID
-from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
-from pvfault.rows.references import history_dates
+from pvfault.readings import DEVICE_ID
+from pvfault.registry import read_registry
 from pvfault.scores import read_scores
 from pvfault.settings import Settings
 from pvfault.tables import (
     DEVICE_DAYS,
-    LEDGER,
     OK,
     PREDICTIONS,
-    QUARANTINE,
     READINGS,
     SCALOGRAMS,
     WINDOW_START,
-    Table,
-    table_named,
 )
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
-from pvfault_api.published import NoTableError, View, as_table, read_batches
-from pvfault_api.reading_figures import ReadingFigures, count_readings
-from pvfault_api.states import version_at
-
-ORIGIN = ("readings_making", "registry_version")
-# The three commits of a making of `readings` take a second or two; after a run that was killed between them, nothing
-# else comes.
-_LOOKS, _LOOK_AGAIN_S = 5, 1.0
+from pvfault_api.published_dates import ORIGIN, PublishedDate, PublishedDates
 
 
 @dataclass(frozen=True)
@@ -73,186 +53,14 @@ class Checked:
     result: CheckResult
 
 
-class PublishedDate:
-    """What is published of a date, read as it is asked for, and once, from each table as it was at one moment.
+def check_dates(settings: Settings, days: Sequence[date], assets: Sequence[str]) -> list[Checked]:
+    """Check what is published of some dates, one after the other.
 
     Parameters
     ----------
     settings : Settings
-    day : date
-    """
-
-    def __init__(self, settings: Settings, day: date):
-        self._settings, self.day = settings, day
-
-    @cached_property
-    def registry(self) -> Registry:
-        """The registry as it is now; an empty one where there is no file."""
-        location = self._settings.registry
-        return read_registry(location) if is_there(location) else EMPTY_REGISTRY
-
-    @cached_property
-    def places(self) -> dict[str, Place]:
-        """Where its devices stand, as far as the registry says."""
-        return read_places(self._settings.registry) if is_there(self._settings.registry) else {}
-
-    @cached_property
-    def network(self) -> str:
-        """Version of the network as it is now; empty where there is none."""
-        return version_at(self._settings.model)
-
-    @cached_property
-    def readings(self) -> ReadingFigures:
-        """What its readings are like."""
-        return count_readings(self._view, self.day, self.registry)
-
-    @property
-    def _view(self) -> View:
-        return self._at_one_moment[0]
-
-    @cached_property
-    def _makings(self) -> Makings:
-        """What the ledger says of the dates around it, as far as a late reading may come."""
-        return Makings.of_newest_topic(self._at_one_moment[1])
-
-    @cached_property
-    def _at_one_moment(self) -> tuple[View, list[dict]]:
-        """The tables, and the ledger's rows, when no making of the date's readings is half published."""
-        for look in range(_LOOKS):
-            if look:
-                time.sleep(_LOOK_AGAIN_S)
-            view = View(self._settings)
-            ledger = _read_ledger(view, self.day)
-            if _is_whole(view, ledger, self.day):
-                break
-        return view, ledger
-
-    def is_outdated(self, table: Table, columns: Sequence[str] = ORIGIN) -> bool:
-        """Whether a table's rows are of something else than the date has now; not where nothing says so.
-
-        While a date is made again they are for some time, and after a run that was killed.
-        """
-        ours, theirs = self._origin(table.name), self._origin(_HELD_AGAINST[table.name])
-        return any(ours[name] and theirs[name] and ours[name] != theirs[name] for name in columns)
-
-    def _origin(self, table: str) -> dict[str, set[str]]:
-        """What a table's rows are made of; of `readings`, which making they are, and the registry as it is."""
-        if table == READINGS.name:
-            made = _makings_of_files(self._view, self.day)
-            return {"readings_making": made - {None}, "registry_version": {self.registry.version}}
-        rows = {SCALOGRAMS.name: "windows", PREDICTIONS.name: "predictions", DEVICE_DAYS.name: "own_verdicts"}[table]
-        return {name: set(getattr(self, rows)[name].drop_null().unique().to_pylist()) for name in ORIGIN}
-
-    @cached_property
-    def making(self) -> list[dict]:
-        """The ledger's rows of its last making, one for each partition of the topic."""
-        return list(self._makings.last.get(self.day, {}).values())
-
-    @cached_property
-    def quarantine(self) -> list[str]:
-        """Why its records are none, of each."""
-        return self._table(QUARANTINE, ["reason"])["reason"].to_pylist()
-
-    @cached_property
-    def late(self) -> dict[date, int]:
-        """Readings that wait to be read, by their dates."""
-        return self._makings.dates_to_make_again()
-
-    @cached_property
-    def windows(self) -> pa.Table:
-        """Its scalograms, without their images."""
-        return self._table(SCALOGRAMS, [DEVICE_ID, WINDOW_START, "quality", "mean_irradiance", *ORIGIN])
-
-    @cached_property
-    def images(self) -> int:
-        """Windows that have an image, from the table's metadata."""
-        return self._view.count_values(SCALOGRAMS, self.day, "scalogram")
-
-    @cached_property
-    def predictions(self) -> pa.Table:
-        """Its predictions."""
-        columns = [DEVICE_ID, WINDOW_START, "quality", "fault", "probabilities", *ORIGIN]
-        return self._table(PREDICTIONS, columns)
-
-    @cached_property
-    def verdicts(self) -> pa.Table:
-        """Its `device_days`, and those of the four weeks before."""
-        days = [self.day - timedelta(days=n) for n in range(device_days.WEEKS_DAYS + 1)]
-        return self._table(DEVICE_DAYS, [DEVICE_ID, "date", "fault", "model_version", *ORIGIN], days)
-
-    @cached_property
-    def own_verdicts(self) -> pa.Table:
-        """Its `device_days` alone."""
-        return self.verdicts.filter(pc.equal(self.verdicts["date"], pa.scalar(self.day)))
-
-    @property
-    def duplicates(self) -> int:
-        """How many readings were dropped when it was made, because they came before."""
-        return self.making[0]["date_duplicates"] if self.making else 0
-
-    def is_made(self, table: str) -> bool:
-        """Whether a table has the date; `readings` may have it without a row."""
-        has_rows = bool(self._view.files(table_named(table), self.day))
-        return has_rows or (table == READINGS.name and bool(self.making))
-
-    @cached_property
-    def history(self) -> tuple[int, list[str]]:
-        """How many of the dates before have scalograms, and which have readings and none."""
-        before = history_dates(self.day)
-        unmade = [then for then in before if not self._view.files(SCALOGRAMS, then)]
-        with_readings = [then.isoformat() for then in unmade if self._view.files(READINGS, then)]
-        return len(before) - len(unmade), with_readings
-
-    def _table(self, table: Table, columns: Iterable[str], days: Iterable[date] = ()) -> pa.Table:
-        return _read(self._view, table, columns, list(days) or [self.day])
-
-
-_HELD_AGAINST = {
-    SCALOGRAMS.name: READINGS.name,
-    PREDICTIONS.name: SCALOGRAMS.name,
-    DEVICE_DAYS.name: PREDICTIONS.name,
-}
-
-
-def _read(view: View, table: Table, columns: Iterable[str], days: Sequence[date]) -> pa.Table:
-    columns = list(columns)
-    return as_table(read_batches(view, table, days, columns), table, columns)
-
-
-def _read_ledger(view: View, day: date) -> list[dict]:
-    """The ledger's rows of the dates around one, as far as a late reading may come; none where there is no ledger."""
-    far = BEHIND_RECORD.days + 1
-    try:
-        return _read(
-            view, LEDGER, LEDGER.schema.names, [day + timedelta(days=n) for n in range(-far, far + 1)]
-        ).to_pylist()
-    except NoTableError:
-        return []
-
-
-def _makings_of_files(view: View, day: date) -> set[str | None]:
-    """The makings that a date's files of `readings` are of; None is one that no file's name says."""
-    return {making_of_file(file.file_path) for file in view.files(READINGS, day)}
-
-
-def _is_whole(view: View, ledger: Sequence[Mapping], day: date) -> bool:
-    """Whether a date's last making of `readings` is published down to its row in the ledger, as far as files tell."""
-    of_files = _makings_of_files(view, day)
-    if not of_files or None in of_files:
-        return True
-    told = [row for row in ledger if row["date"] == day]
-    last = [row for row in told if row["made_at"] == max(row["made_at"] for row in told)]
-    quarantined = sum(file.record_count for file in view.files(QUARANTINE, day))
-    return (of_files, quarantined) == ({row["making"] for row in last}, sum(row["quarantined"] for row in last))
-
-
-def check_date(settings: Settings, day: date, assets: Sequence[str]) -> list[Checked]:
-    """Check what is published of a date.
-
-    Parameters
-    ----------
-    settings : Settings
-    day : date
+    days : sequence of date
+        At least one.
     assets : sequence of str
         Some of `CHECKS`; what is no table has no dates.
 
@@ -261,8 +69,13 @@ def check_date(settings: Settings, day: date, assets: Sequence[str]) -> list[Che
     PvfaultError
         If something that has to be read cannot be: no tables yet, a damaged file, a registry that is none.
     """
-    of = PublishedDate(settings, day)
-    return [Checked(table, day, result) for table in assets if table in _JUDGES for result in check_table(of, table)]
+    dates, tables = PublishedDates(settings, days), [table for table in assets if table in _JUDGES]
+    return [
+        Checked(table, of.day, result)
+        for of in map(dates.of, days)
+        for table in tables
+        for result in check_table(of, table)
+    ]
 
 
 def check_sources(
@@ -274,7 +87,7 @@ def check_sources(
     ----------
     settings : Settings
     assets : sequence of str
-        Some of `CHECKS`; the tables are left to `check_date`.
+        Some of `CHECKS`; the tables are left to `check_dates`.
     accepted : callable
         Gives the scores of the last network that was accepted; empty if there is none.
 
@@ -309,7 +122,7 @@ def check_table(of: PublishedDate, table: str, names: Collection[str] | None = N
     Raises
     ------
     PvfaultError
-        As from `check_date`.
+        As from `check_dates`.
     """
     if not of.is_made(table):
         yield MADE.judge(False, f"`{table}` has no row of {of.day}")

@@ -6,8 +6,7 @@ rows say (`verdicts.py`, `curves.py`, `origins.py`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
-from functools import lru_cache
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pyarrow as pa
@@ -17,7 +16,10 @@ from pyiceberg.table.snapshots import ancestors_of
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import Table
-from pvfault_api.published import as_table, batches_of, dates_of_table, open_table
+from pvfault_api.current import open_now
+from pvfault_api.kept_rows import read_rows
+from pvfault_api.plans import plan_of
+from pvfault_api.published import as_table, batches_of, dates_of_table
 
 
 class SnapshotGoneError(PvfaultError):
@@ -49,6 +51,12 @@ class Snapshot:
         """Names the table and the snapshot."""
         return f"{self.table.name}@{self.id}"
 
+    @property
+    def published_at(self) -> datetime | None:
+        """When it was written (UTC); None of a table that nothing was written into."""
+        found = self.id is not None and self.iceberg.snapshot_by_id(self.id)
+        return datetime.fromtimestamp(found.timestamp_ms / 1000, UTC) if found else None
+
     def at(self, snapshot_id: int) -> "Snapshot":
         """The table as an earlier snapshot has it.
 
@@ -64,10 +72,20 @@ class Snapshot:
 
     def dates(self) -> list[date]:
         """The dates that it has rows of, in order."""
-        return list(_dates_of(self))
+        if self.id is None:
+            return []
+        plan = plan_of(self.iceberg, self.table, self.id)
+        return sorted(plan.by_date) if plan else dates_of_table(self.iceberg, self.table, snapshot_id=self.id)
 
-    def rows(self, dates: Iterable[date], columns: Iterable[str] = (), *, device: str | None = None) -> pa.Table:
-        """Rows of some dates, sorted by the table's key as far as it is among the columns.
+    def rows(
+        self,
+        dates: Iterable[date],
+        columns: Iterable[str] = (),
+        *,
+        device: str | None = None,
+        in_order: bool = True,
+    ) -> pa.Table:
+        """Rows of some dates.
 
         Parameters
         ----------
@@ -76,6 +94,8 @@ class Snapshot:
             All by default.
         device : str, optional
             Whose rows alone are read; parts of a file without any are skipped.
+        in_order : bool
+            Sorted by the table's key, as far as it is among the columns.
 
         Raises
         ------
@@ -85,21 +105,20 @@ class Snapshot:
         dates, columns = list(dates), list(columns) or self.table.schema.names
         if self.id is None or not dates:
             return as_table((), self.table, columns)
-        batches = batches_of(self.iceberg, self.table, dates, columns, device=device, snapshot_id=self.id)
+        rows = self._read(dates, columns, device)
         key = [(name, "ascending") for name in self.table.key if name in columns]
-        return as_table(batches, self.table, columns).sort_by(key)
+        return rows.sort_by(key) if in_order else rows
+
+    def _read(self, dates: list[date], columns: list[str], device: str | None) -> pa.Table:
+        plan = plan_of(self.iceberg, self.table, self.id)
+        if plan is not None:
+            return read_rows(plan, self.table, dates, columns, device=device)
+        batches = batches_of(self.iceberg, self.table, dates, columns, device=device, snapshot_id=self.id)
+        return as_table(batches, self.table, columns)
 
     def _published(self):
         current = self.iceberg.current_snapshot()
         return ancestors_of(current, self.iceberg.metadata) if current else ()
-
-
-# To find them all manifests are read: with 30 dates of 8 files a third of what a device's day takes. They never change.
-@lru_cache(maxsize=32)
-def _dates_of(snapshot: Snapshot) -> tuple[date, ...]:
-    if snapshot.id is None:
-        return ()
-    return tuple(dates_of_table(snapshot.iceberg, snapshot.table, snapshot_id=snapshot.id))
 
 
 def open_snapshot(settings: Settings, table: Table) -> Snapshot:
@@ -110,6 +129,6 @@ def open_snapshot(settings: Settings, table: Table) -> Snapshot:
     PvfaultError
         If there are no tables yet, or not this one, or its list of files is not whole.
     """
-    with open_table(settings, table) as iceberg:
-        current = iceberg.current_snapshot()
-        return Snapshot(table, iceberg, iceberg.metadata.table_uuid, current and current.snapshot_id)
+    iceberg = open_now(settings, table)
+    current = iceberg.current_snapshot()
+    return Snapshot(table, iceberg, iceberg.metadata.table_uuid, current and current.snapshot_id)

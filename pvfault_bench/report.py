@@ -107,6 +107,39 @@ def memory_rows(figures: dict) -> list[tuple[str, ...]]:
     ]
 
 
+def api_rows(figures: dict) -> tuple[list[tuple[str, ...]], list[tuple[str, str]]]:
+    """Each question with its median, 95 of 100 and longest time and its CPU time in ms; and the other figures."""
+    questions = [
+        (
+            title,
+            *(f"{found[name]:,.1f}" if name in found else "" for name in ("p50_ms", "p95_ms", "longest_ms", "cpu_ms")),
+        )
+        for title, found in ((title, figures[name]) for name, title in _QUESTIONS.items())
+    ]
+    load, new = figures["load"], figures["new_snapshot"]
+    others = [
+        ("× less CPU than a plain scan, HTTP included", f"{figures['cpu_ratio']:.1f}"),
+        ("requests a second, asked and answered", f"{load['asked_per_s']:,.0f}, {load['answered_per_s']:,.1f}"),
+        ("of them not answered", f"{load['failed'] + new['failed']} of {load['requests']:,}"),
+        ("start to first answer [s]", f"{figures['start_s']:.1f}"),
+        ("published date seen after [s]", f"{new['seen_after_s']:.2f}"),
+        ("peak memory [MiB]", f"{figures['peak_mib']:,}"),
+    ]
+    return questions, others
+
+
+_QUESTIONS = {
+    "plain_scan": "a device's day, plain scan by PyIceberg",
+    "device_day": "a device's day",
+    "device_month": "a device's dates, all of them",
+    "fleet": "fleet, 7 dates",
+    "fleet_by_site": "fleet, 7 dates by site",
+    "page_of_devices": "100 devices that lost the most",
+    "load": "a device's day, under load",
+    "new_snapshot": "a device's day, while a date is published",
+}
+
+
 def part_rows(figures: dict) -> list[tuple[str, ...]]:
     """What each stage is made of, as far as yardsticks tell: stage, part, seconds, share of the stage."""
     found, seconds, cores = figures.get("yardsticks", {}), figures["seconds"], figures["machine"]["cores"]

@@ -36,6 +36,9 @@ def bench(
             help="Only the memory of the steps that hold something a device, for a fleet of this size; repeat it.",
         ),
     ] = None,
+    api: Annotated[
+        bool, typer.Option("--api", help="Only what `pvfault serve` takes to answer, from tables of 30 dates.")
+    ] = False,
     page: Annotated[
         Path | None,
         typer.Option(metavar="MD", help="Measure nothing: put earlier figures' tables and plot into this page."),
@@ -52,6 +55,10 @@ def bench(
     reading the registry. The peak a device, and by how much it rises from one fleet to the next, say whether memory is
     bounded by the batch or grows with the fleet; the figures go into build/bench-memory.json.
 
+    With `--api`, gold tables of 30 dates are written, and a server is asked for single devices and for the fleet, 200
+    times a second, and while a date is published; beside it PyIceberg scans the same rows. The figures go into
+    build/bench-api.json. It takes about 2 minutes and 1 GB with 10,000 devices.
+
     Example: `pvfault bench --devices 1000 --runs 3`
     """
     from rich.console import Console
@@ -64,6 +71,9 @@ def bench(
     if memory:
         output = output or Path("build/bench-memory.json")
         found, show = _measure_memory(memory), _print_memory
+    elif api:
+        output = output or Path("build/bench-api.json")
+        found, show = _measure_api(devices), _print_api
     else:
         output = output or Path("build/bench.json")
         found, show = _measure(devices, runs, stages_only), _print
@@ -91,6 +101,30 @@ def _print_memory(console, found):
     from pvfault_bench.report import memory_rows
 
     print_table(memory_rows(found), "step", "devices", "peak MB", "kB a device", "kB a device more")
+    console.print()
+
+
+def _measure_api(devices: int) -> dict:
+    """Measure the server in a folder that is gone afterwards."""
+    from rich.console import Console
+
+    from pvfault_bench.answers import Load, measure_answers
+    from pvfault_cli.steps import Steps
+
+    with ending_on_signals(), tempfile.TemporaryDirectory(prefix="pvfault-bench-") as folder:
+        home = Path(folder)
+        settings = read_settings(home=home, registry=home / "devices.csv")
+        return measure_answers(settings, Load(devices), Steps(Console(stderr=True)).step)
+
+
+def _print_api(console, found):
+    """What each question took, and the rest line by line."""
+    from pvfault_bench.report import api_rows
+
+    questions, others = api_rows(found)
+    print_table(questions, "question", "median ms", "95 of 100 ms", "longest ms", "CPU ms")
+    console.print()
+    print_table(others, "figure", "measured")
     console.print()
 
 

@@ -38,7 +38,7 @@ def check(
     Example: `pvfault check --date 2024-06-01..2024-06-07 --fail-on warn --junit checks.xml`
     """
     from pvfault.checks.assets import CHECKS
-    from pvfault_api.checking import check_date, check_sources
+    from pvfault_api.checking import check_dates, check_sources
 
     if unknown := [asset for asset in assets or () if asset not in CHECKS]:
         raise PvfaultError(f"--asset is {unknown[0]!r}; expected one of {', '.join(CHECKS)}.")
@@ -46,8 +46,7 @@ def check(
         prepare_output(junit, "an XML file", "checks.xml")
     settings = read_settings()
     found = check_sources(settings, assets or list(CHECKS), lambda: _accepted(settings))
-    for day in parse_dates(dates):
-        found += check_date(settings, day, assets or list(CHECKS))
+    found += check_dates(settings, parse_dates(dates), assets or list(CHECKS))
     _print(found)
     if junit:
         _write_junit(found, junit)

@@ -180,7 +180,7 @@ def _print_what_next(console, settings, dates, log):
 Tables (Iceberg): {_short(settings.warehouse)}, catalog {_short(settings.catalog)}, log {_short(log)}
 Dagster's page:   PVFAULT_HOME={home} PVFAULT_FIRST_DATE={dates[0]} PVFAULT_LAST_DATE={dates[-1]} make ui
                   (to materialise again there, first: PVFAULT_HOME={home} {pvfault} broker start)
-Over HTTP:        PVFAULT_HOME={home} make serve  (then http://localhost:8000/devices)
+Fleet page:       PVFAULT_HOME={home} make serve  (then http://localhost:8000)
 Your own file:    {pvfault} classify FILE  (see {pvfault} classify --help)""",
         highlight=False,
         markup=False,

@@ -34,11 +34,11 @@ from pvfault_alarms.store import Store, StoreError
 from pvfault_alarms.subjects import KINDS
 from pvfault_alarms.telling import tell
 from pvfault_alarms.update import update
+from pvfault_api.files_of_now import read_registered
 from pvfault_api.published import NoTableError
 from pvfault_server import examples
 from pvfault_server.answers import JSON, Rows, answer, written
 from pvfault_server.asked import Asked, Moment, Where
-from pvfault_server.devices import read_sites_of
 from pvfault_server.problems import ProblemError
 
 LONGEST_NAME, LONGEST_COMMENT = 100, 2000
@@ -190,11 +190,11 @@ class Remark(Deed):
 def alarms(request: Request, settings: Where, desk: At, asked: Annotated[Alarms, Query()]):
     """Alarms, the newest first: what verdicts have become for the crew. New verdicts are taken in before."""
     waiting = desk.bring_up_to_date()
-    registry, sites = read_sites_of(settings)
+    registered = read_registered(settings)
 
     def page() -> Rows:
         wanted = Wanted(asked.state, asked.kind, asked.fault, asked.device, asked.site, asked.over)
-        found = desk.book.find(wanted, sites, limit=asked.limit + 1, before=asked.cursor)
+        found = desk.book.find(wanted, registered.sites, limit=asked.limit + 1, before=asked.cursor)
         rows = found[: asked.limit]
         following = None
         if len(found) > len(rows):
@@ -202,7 +202,7 @@ def alarms(request: Request, settings: Where, desk: At, asked: Annotated[Alarms,
             following = f"{url.path}?{url.query}"
         return Rows(pa.Table.from_pylist(rows, ALARM), is_page=True, following=following)
 
-    answered = answer(request, [desk.book.version(), registry.version], page)
+    answered = answer(request, [desk.book.version(), registered.version], page)
     answered.headers[WAITING] = waiting
     answered.background = BackgroundTask(desk.tell)  # nobody waits for the webhook
     return answered
@@ -211,15 +211,15 @@ def alarms(request: Request, settings: Where, desk: At, asked: Annotated[Alarms,
 @router.get("/alarms/{number}", responses=examples.one(examples.ALARM_WITH_LOG))
 def alarm(request: Request, settings: Where, desk: At, number: Number):
     """An alarm and its log: what was done with it, by whom, and when."""
-    registry, sites = read_sites_of(settings)
+    registered = read_registered(settings)
 
     def found() -> dict:
         try:
-            return desk.book.get(number, sites)
+            return desk.book.get(number, registered.sites)
         except NoAlarmError as error:
             raise _NO_ALARM from error
 
-    return answer(request, [desk.book.version(), registry.version], found, forms=[JSON])
+    return answer(request, [desk.book.version(), registered.version], found, forms=[JSON])
 
 
 @router.post("/alarms/{number}/acknowledge", responses=examples.done(examples.ALARM_WITH_LOG))
@@ -254,9 +254,8 @@ def comment(settings: Where, desk: At, number: Number, deed: Remark):
 
 
 def _do(settings: Settings, desk: Desk, number: int, action: Action) -> Response:
-    _, sites = read_sites_of(settings)
     try:
-        return written(desk.book.act(number, action, sites))
+        return written(desk.book.act(number, action, read_registered(settings).sites))
     except NoAlarmError as error:
         raise _NO_ALARM from error
     except WrongStateError as error:

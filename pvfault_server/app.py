@@ -4,8 +4,9 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from pvfault.settings import Settings
-from pvfault_server import alarms, devices, fleet
+from pvfault_server import alarms, devices, fleet, overview
 from pvfault_server.guard import Guard
+from pvfault_server.pages import add_page, is_of_page
 from pvfault_server.problems import add_handlers
 
 _SMALL = 1000  # bytes, below which to compress an answer gains nothing
@@ -25,8 +26,10 @@ def make_app(settings: Settings) -> FastAPI:
     app.state.desk = alarms.Desk(settings)
     app.include_router(devices.router)
     app.include_router(fleet.router)
+    app.include_router(overview.router)
     app.include_router(alarms.router)
+    add_page(app)
     add_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=_SMALL)
-    app.add_middleware(Guard, token=settings.token)
+    app.add_middleware(Guard, token=settings.token, is_open=is_of_page)
     return app

@@ -43,6 +43,12 @@ class Asked(BaseModel, extra="forbid"):
     """Parameters of a request; others are refused, so that none is misspelt and left unheard."""
 
 
+class OneDate(Asked):
+    """A date."""
+
+    date: Day | None = Field(None, description="The date (UTC); by default the newest that is made.")
+
+
 class Dates(Asked):
     """Some dates."""
 
@@ -70,10 +76,9 @@ class Picture(Asked):
     pixels: int = Field(500, ge=1, le=4000, description="Equal parts of that time, each of them a row.")
 
 
-class Verdicts(Asked):
+class Verdicts(OneDate):
     """Which verdicts of a date, and in which order."""
 
-    date: Day | None = Field(None, description="The date (UTC); by default the newest that is made.")
     site: list[str] = Field([], max_length=100, description="Of these sites only.")
     fault: list[Verdict] = Field([], description=f"With these verdicts only; `{UNKNOWN}` where no hour was judged.")
     min_confidence: float | None = Field(None, ge=0, le=1, description="At least as sure, 0 to 1.")
@@ -88,6 +93,7 @@ class Verdicts(Asked):
         return self.model_dump_json(exclude={"cursor", "limit"})
 
 
+OneDateAsked = Annotated[OneDate, Query()]
 DatesAsked = Annotated[Dates, Query()]
 SummaryAsked = Annotated[Summary, Query()]
 OfDeviceAsked = Annotated[OfDevice, Query()]

@@ -7,17 +7,14 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import URL
 
 from pvfault.date_ranges import days_between
-from pvfault.locations import is_there
-from pvfault.places import read_sites
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
-from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, LEDGER, PREDICTIONS, READINGS, Table
 from pvfault.versions import version_of
 from pvfault_api.curves import draw
+from pvfault_api.files_of_now import read_registered, version_now
 from pvfault_api.origins import trace
 from pvfault_api.snapshots import Snapshot, open_snapshot
-from pvfault_api.states import version_at
 from pvfault_api.verdicts import CURRENT, Wanted, choose, in_order, with_sites
 from pvfault_server import examples
 from pvfault_server.answers import JSON, Rows, answer
@@ -45,8 +42,8 @@ router = APIRouter(tags=["devices"])
 @router.get("/devices", responses=examples.rows(examples.VERDICT, pages=True))
 def devices(request: Request, settings: Where, asked: VerdictsAsked):
     """The verdict on each device on a date, the newest one by default."""
-    registry, sites = read_sites_of(settings)
-    digest = version_of((registry.version + asked.digest_input()).encode())
+    registered = read_registered(settings)
+    digest = version_of((registered.version + asked.digest_input()).encode())
     verdicts = open_snapshot(settings, DEVICE_DAYS)
     cursor = Cursor.of_text(asked.cursor) if asked.cursor else None
     if cursor:
@@ -54,7 +51,7 @@ def devices(request: Request, settings: Where, asked: VerdictsAsked):
     position = cursor.position if cursor else 0
 
     def page() -> Rows:
-        rows = with_sites(verdicts.rows([_day_of(verdicts, asked.date)]), sites).select(CURRENT)
+        rows = with_sites(verdicts.rows([_day_of(verdicts, asked.date)]), registered.sites).select(CURRENT)
         rows = in_order(choose(rows, _wanted(asked)), asked.sort.lstrip("-"), descending=asked.sort.startswith("-"))
         end = position + asked.limit
         following = Cursor(verdicts.id, digest, end).text() if end < len(rows) else None
@@ -64,21 +61,21 @@ def devices(request: Request, settings: Where, asked: VerdictsAsked):
             following=following and _with_cursor(request.url, following),
         )
 
-    return answer(request, [verdicts.version, registry.version], page)
+    return answer(request, [verdicts.version, registered.version], page)
 
 
 @router.get("/devices/{device}", responses=examples.one(examples.VERDICT))
 def device(request: Request, settings: Where, device: Device):
     """The newest verdict on a device."""
-    registry, sites = read_sites_of(settings)
+    registered = read_registered(settings)
     verdicts = open_snapshot(settings, DEVICE_DAYS)
 
     def newest() -> dict:
         day = _day_of(verdicts, None)
-        rows = with_sites(verdicts.rows([day], device=device), sites).select(CURRENT)
+        rows = with_sites(verdicts.rows([day], device=device), registered.sites).select(CURRENT)
         return _only(rows.to_pylist(), settings, verdicts, device, day)
 
-    return answer(request, [verdicts.version, registry.version], newest, forms=[JSON])
+    return answer(request, [verdicts.version, registered.version], newest, forms=[JSON])
 
 
 @router.get("/devices/{device}/days", responses=examples.rows(examples.DEVICE_DAY))
@@ -123,26 +120,13 @@ def readings(request: Request, settings: Where, device: Device, asked: PictureAs
 def lineage(request: Request, settings: Where, device: Device, day: Day):
     """What a verdict comes from: network, registry, and which offsets of the topic."""
     verdicts, ledger = open_snapshot(settings, DEVICE_DAYS), open_snapshot(settings, LEDGER)
-    now = {"registry_version": version_at(settings.registry), "model_version": version_at(settings.model)}
+    now = {"registry_version": version_now(settings.registry), "model_version": version_now(settings.model)}
 
     def origin() -> dict:
         found = verdicts.rows([day], device=device).to_pylist()
         return trace(_only(found, settings, verdicts, device, day), ledger, **now)
 
     return answer(request, [verdicts.version, ledger.version, *now.values()], origin, forms=[JSON])
-
-
-def read_sites_of(settings: Settings) -> tuple[Registry, dict[str, str]]:
-    """The registry and the sites of its devices; empty ones without a file.
-
-    Raises
-    ------
-    PvfaultError
-        If the file is no registry.
-    """
-    if not is_there(settings.registry):
-        return EMPTY_REGISTRY, {}
-    return read_registry(settings.registry), read_sites(settings.registry)
 
 
 def _answer_rows(request: Request, settings: Settings, table: Table, device: str, asked, longest: int):
@@ -187,9 +171,9 @@ def _only(rows: list[dict], settings: Settings, verdicts: Snapshot, device: str,
 
 def _require_known(settings: Settings, device: str) -> None:
     """Refuse a device that neither the registry nor the newest verdicts name."""
-    registry, _ = read_sites_of(settings)
+    registered = read_registered(settings)
     verdicts = open_snapshot(settings, DEVICE_DAYS)
-    known = {*registry.devices, *verdicts.rows(verdicts.dates()[-1:], [DEVICE_ID])[DEVICE_ID].to_pylist()}
+    known = {*registered.registry.devices, *verdicts.rows(verdicts.dates()[-1:], [DEVICE_ID])[DEVICE_ID].to_pylist()}
     if device not in known:
         nearest = next(iter(get_close_matches(device, sorted(known), n=1, cutoff=0.0)), None)
         hint = f"; the nearest name is {nearest}" if nearest else ""

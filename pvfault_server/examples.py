@@ -62,6 +62,24 @@ ALARM_WITH_LOG = {**ALARM, "log": [
     {"at": "2024-06-03T07:12:45Z", "by": "night shift", "action": "acknowledge", "comment": "string 3, on our way",
      "until": None, "cause": None, "fault": None},
 ]}  # fmt: skip
+ABOUT = {
+    "newest_date": "2024-06-02", "made_at": "2024-06-03T02:04:11Z", "now": "2024-06-03T08:30:00Z",
+    "time_zones": {"Ancona": "Europe/Rome"}, "tariff_per_kwh": 0.08, "currency": "EUR",
+}  # fmt: skip
+FLEET_DEVICES = {
+    "date": "2024-06-02",
+    "columns": {
+        **{name: [_VERDICT[name]] for name in (
+            "deviceID", "fault", "onset", "faulty_hours", "confidence", "energy_kwh", "lost_kwh", "completeness",
+            "site",
+        )},
+        "rated_kw": [8.1], "specific_yield_kwh_per_kw": [3.91], "latitude": [43.62], "longitude": [13.51],
+    },
+}  # fmt: skip
+FLEET_DAYS = {
+    "dates": ["2024-06-01", "2024-06-02"], "devices": ["19TW8L3GNY", "1C0JHBT4ZQ"], "faults": list(FAULTS),
+    "verdict": [[0, 3], [None, 0]],
+}  # fmt: skip
 STATE = {"date": "2024-06-02", "table": "scalograms", "state": "stale",
          "reason": "made of `readings` that were made again since"}  # fmt: skip
 

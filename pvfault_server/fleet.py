@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from pvfault.readings import DEVICE_ID
 from pvfault.tables import DEVICE_DAYS
 from pvfault.versions import version_of
+from pvfault_api.files_of_now import read_registered
 from pvfault_api.lake import read_lake
 from pvfault_api.snapshots import open_snapshot
 from pvfault_api.states import states_of
@@ -15,7 +16,6 @@ from pvfault_api.verdicts import SITE, SUMMED, summarise, with_sites
 from pvfault_server import examples
 from pvfault_server.answers import Rows, answer
 from pvfault_server.asked import DatesAsked, SummaryAsked, Where, days_asked
-from pvfault_server.devices import read_sites_of
 
 LONGEST_SUMMARY, LONGEST_DATES = 92, 366
 
@@ -28,14 +28,14 @@ router = APIRouter(tags=["fleet"])
 def fleet(request: Request, settings: Where, asked: SummaryAsked):
     """Devices, verdicts, energy and lost energy of each date, or of each date and site."""
     verdicts = open_snapshot(settings, DEVICE_DAYS)
-    registry, sites = read_sites_of(settings)
+    registered = read_registered(settings)
 
     def sums() -> Rows:
         days = days_asked(asked, verdicts.dates(), longest=LONGEST_SUMMARY)
-        rows = with_sites(verdicts.rows(days, (DEVICE_ID, *SUMMED)), sites)
+        rows = with_sites(verdicts.rows(days, (DEVICE_ID, *SUMMED), in_order=False), registered.sites)
         return Rows(summarise(rows, ["date", SITE] if asked.by == SITE else ["date"]))
 
-    return answer(request, [verdicts.version, registry.version], sums)
+    return answer(request, [verdicts.version, registered.version], sums)
 
 
 @router.get("/dates", responses=examples.rows(examples.STATE))

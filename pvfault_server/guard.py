@@ -8,6 +8,7 @@ comes from a page of this server, and what is done is told as JSON, which no for
 
 import hmac
 import ipaddress
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,10 +30,12 @@ class Guard:
     app : ASGIApp
     token : str or None
         What a request has to show as `Authorization: Bearer`; None if this machine alone can ask.
+    is_open : callable
+        Whether a path is shown without the token: a browser that opens a page cannot show one.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None):
-        self._app, self._token = app, token
+    def __init__(self, app: ASGIApp, token: str | None, is_open: Callable[[str], bool]):
+        self._app, self._token, self._is_open = app, token, is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -40,7 +43,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refused = self._refused(headers)
+        refused = self._refused(headers, scope["path"])
         if not refused and scope["method"] not in _ASKING:
             refused = self._refused_to_do(headers)
             if not refused:
@@ -48,11 +51,13 @@ class Guard:
                 refused = None if receive else _TOO_LARGE.response()
         await (refused or self._app)(scope, receive, send)
 
-    def _refused(self, headers: Headers):
+    def _refused(self, headers: Headers, path: str):
         if self._token is None:
             if is_loopback(_host_of(headers.get("host", ""))):
                 return None
             return ProblemError(421, "other_host", "this server answers as localhost alone").response()
+        if self._is_open(path):
+            return None
         shown = headers.get("authorization", "").encode("latin-1")
         if hmac.compare_digest(shown, f"Bearer {self._token}".encode()):
             return None

@@ -40,8 +40,11 @@ def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> 
     ModelError
         If the weights are absent or not of this network.
     """
-    # Here, before any worker: a model that cannot be loaded is one clear error, not one for each task.
-    version = _classifier(config.model).version
+    from pvfault.lenet import examine_network
+
+    # Here, before any worker: a file that is no network of ours is one clear error, not one for each date.
+    with local_file(config.model) as file:
+        version = examine_network(file)
     catalog.create_tables(spark)
     return run_dates(NAME, config, partial(_make_date, spark, config.model, version), on_date)
 

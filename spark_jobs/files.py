@@ -22,6 +22,9 @@ from pvfault.locations import create
 FIELD_ID = b"PARQUET:field_id"
 # A row group is closed at this size, before compression: what a task holds to write, and a reader to read. [B]
 _ROW_GROUP = 8 * 2**20
+# Gold tables are asked for a device at a time, and a reader has to decode a whole row group for it: the hours of a
+# hundred devices.
+ROWS_OF_GOLD = 2400
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Target:
         The timestamp or date column by which the rows are of one day.
     start, end : date or datetime
         The day's first value of that column, and the next day's.
+    group_rows : int, optional
+        The most rows of a row group; by default its size alone counts.
     """
 
     folder: str
@@ -65,6 +70,7 @@ class Target:
     day_of: str
     start: date
     end: date
+    group_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ def write(batches: Iterable[pa.RecordBatch], target: Target) -> Written | None:
     with create(location) as sink:
         with pq.ParquetWriter(sink, target.schema, **_options(target.schema)) as writer:
             for group in chain([first], groups):
-                writer.write_table(group, row_group_size=group.num_rows)
+                writer.write_table(group, row_group_size=target.group_rows or group.num_rows)
         size = sink.tell()
     metadata = writer.writer.metadata
     starts = tuple(_start(metadata.row_group(group)) for group in range(metadata.num_row_groups))

@@ -238,7 +238,9 @@ def target_of(spark: SparkSession, table: Table, day: date, making: str | None) 
     if table.day_of != "date":
         edges = [midnight(edge) for edge in edges]
     schema = pa.schema(catalog.numbered(table.schema, iceberg.schema().asStruct()))
-    return files.Target(some_file.removesuffix("/-"), making or uuid.uuid4().hex, schema, table.day_of, *edges)
+    group_rows = files.ROWS_OF_GOLD if table.layer == "gold" else None
+    folder = some_file.removesuffix("/-")
+    return files.Target(folder, making or uuid.uuid4().hex, schema, table.day_of, *edges, group_rows)
 
 
 def _data_files(spark: SparkSession, iceberg, table: Table, day: date, written: Sequence[files.Written]) -> Iterator:

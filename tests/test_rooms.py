@@ -35,7 +35,7 @@ ROOMS = {
     "pvfault_api": {"pyiceberg", "numpy", "pyarrow", "pvfault"},
     "pvfault_alarms": {"sqlalchemy", "alembic", "pyarrow", "pvfault", "pvfault_api"},
     "pvfault_server": {
-        "fastapi", "starlette", "pydantic", "uvicorn", "pyarrow", "pvfault_alarms", "pvfault_api", "pvfault",
+        "fastapi", "starlette", "pydantic", "uvicorn", "orjson", "pyarrow", "pvfault_alarms", "pvfault_api", "pvfault",
     },
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",

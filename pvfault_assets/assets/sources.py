@@ -67,25 +67,25 @@ def source_assets(settings: Settings, retries: dg.RetryPolicy) -> list[dg.Assets
     def lenet_model(context: dg.AssetExecutionContext, config: ModelConfig):
         """One network: the LeNet-5 that takes a scalogram for a fault or for none.
 
-        Loads the weights, so that a file that is absent or broken is found before a day is classified, and tells how
+        Reads the weights, so that a file that is absent or broken is found before a day is classified, and tells how
         right they were on devices that they were not trained on. With `train: true` it trains them first.
         """
-        # TensorFlow takes seconds to import, and definitions are loaded far more often than the network.
-        from pvfault.lenet import load_classifier
+        # Here, because definitions are loaded far more often than the network is looked at.
+        from pvfault.lenet import examine_network
         from pvfault.scores import read_scores
 
         with raised_for_dagster(context, retries):
             if config.train:
                 train_model(settings, config)
             with local_file(settings.model) as file:
-                classifier = load_classifier(file)
+                version = examine_network(file)
                 scores = read_scores(file)
                 size = file.stat().st_size
             card = _model_card(str(settings.model).removesuffix(".h5") + ".md")
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(classifier.version),
+            data_version=dg.DataVersion(version),
             metadata={
-                "version": classifier.version,
+                "version": version,
                 "path": dg.MetadataValue.path(str(settings.model)),
                 "bytes": size,
                 "training_windows": scores.get("training_windows", ""),

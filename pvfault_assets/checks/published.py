@@ -6,9 +6,10 @@ table has, or of the run's own (tag `dagster/partition`). PyIceberg is imported 
 loaded far more often than checks are asked.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from functools import partial
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -23,6 +24,9 @@ from pvfault_assets.checks.specs import check_specs
 from pvfault_assets.failures import raised_for_dagster
 from pvfault_assets.partitions import dates_of_run
 from pvfault_assets.recording import checked_in_run, pass_on_checks
+
+if TYPE_CHECKING:
+    from pvfault_api.published_dates import PublishedDates
 
 
 def published_checks(
@@ -44,21 +48,29 @@ def _checks_of_table(
         names = {key.name for key in context.selected_asset_check_keys}
         with raised_for_dagster(context.op_execution_context, retries):
             checked = checked_in_run(context, table)
-            for day in dates_of_run(context.run) or _newest(settings, table):
+            days = dates_of_run(context.run) or _newest(settings, table)
+            dates = _open(settings, days)
+            for day in days:
                 asked = names - checked[str(day)]
-                for result in _check(settings, day, table, asked) if asked else ():
+                for result in _check(dates, day, table, asked) if asked else ():
                     context.op_execution_context.log_event(evaluation_of(dg.AssetKey(table), result, day))
         yield from pass_on_checks(context)
 
     return check
 
 
-def _check(settings: Settings, day: date, table: str, asked: Collection[str]) -> list[CheckResult]:
+def _open(settings: Settings, days: Sequence[date]) -> "PublishedDates":
+    from pvfault_api.published_dates import PublishedDates
+
+    return PublishedDates(settings, days)
+
+
+def _check(dates: "PublishedDates", day: date, table: str, asked: Collection[str]) -> list[CheckResult]:
     """What checks say of a date; what cannot be evaluated is no reason to end a run that has made other dates."""
-    from pvfault_api.checking import PublishedDate, check_table
+    from pvfault_api.checking import check_table
 
     try:
-        return list(check_table(PublishedDate(settings, day), table, asked))
+        return list(check_table(dates.of(day), table, asked))
     except TransientError:
         raise
     except PvfaultError as error:

@@ -1,5 +1,8 @@
 """The network as a file: what goes in and out, and which files are refused."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -108,44 +111,66 @@ def test_images_are_judged_one_by_one_as_in_any_batch(path, images):
     assert classifier.predict(images[:0]).shape == (0, len(FAULTS))
 
 
-def test_a_missing_file_is_refused(tmp_path):
+@pytest.fixture(params=[lenet.load_classifier, lenet.examine_network])
+def read(request):
+    """Each way to find that a file is no network of ours: with TensorFlow, and without."""
+    return request.param
+
+
+def test_a_missing_file_is_refused(tmp_path, read):
     with pytest.raises(lenet.ModelError, match="no such file; train one with `pvfault train`"):
-        lenet.load_classifier(tmp_path / "none.h5")
+        read(tmp_path / "none.h5")
     assert issubclass(lenet.ModelError, PvfaultError)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x89HDF\r\n\x1a\n" + bytes(64)])
-def test_a_file_that_is_not_hdf5_is_refused(tmp_path, content):
+def test_a_file_that_is_not_hdf5_is_refused(tmp_path, content, read):
     (tmp_path / "model.h5").write_bytes(content)
     with pytest.raises(lenet.ModelError, match="no readable HDF5 file"):
-        lenet.load_network(tmp_path / "model.h5")
+        read(tmp_path / "model.h5")
 
 
-def test_a_file_that_is_cut_off_is_refused(path):
+def test_a_file_that_is_cut_off_is_refused(path, read):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(lenet.ModelError, match="train one"):
-        lenet.load_network(path)
+        read(path)
 
 
-def test_a_network_of_other_classes_is_refused(path):
+def test_a_network_of_other_classes_is_refused(path, read):
     with h5py.File(path, "r+") as file:
         file.attrs["classes"] = ["none", "broken"]
     with pytest.raises(lenet.ModelError, match="found the classes none, broken, expected none, line_line"):
-        lenet.load_network(path)
+        read(path)
 
 
-def test_hdf5_without_a_network_is_refused(path):
+def test_hdf5_without_a_network_is_refused(path, read):
     with h5py.File(path, "r+") as file:
         del file.attrs["model_config"]
     with pytest.raises(lenet.ModelError, match="Keras cannot read"):
-        lenet.load_network(path)
+        read(path)
 
 
-def test_a_network_of_another_shape_is_refused(tmp_path):
+def test_a_network_of_another_shape_is_refused(tmp_path, read):
     keras = start_deterministically(1).keras
     image = keras.Input((32, 32, 4), dtype="uint8")
     other = keras.Model(image, keras.layers.Dense(6)(keras.layers.Flatten()(keras.layers.Rescaling(1.0)(image))))
     lenet.save_network(other, tmp_path / "other.h5")
     with pytest.raises(lenet.ModelError, match=r"found a network from \(32, 32, 4\)"):
-        lenet.load_network(tmp_path / "other.h5")
+        read(tmp_path / "other.h5")
+
+
+def test_a_network_is_examined_without_tensorflow_and_has_the_same_version():
+    code = (
+        "import sys; from pvfault.lenet import examine_network; "
+        f"print(examine_network({str(RELEASED)!r}), 'tensorflow' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT).stdout
+    assert said.split() == [lenet.load_classifier(RELEASED).version, "False"]
+
+
+def test_weights_that_are_no_numbers_are_named(path):
+    with h5py.File(path, "r+") as file:
+        file["model_weights/F7/F7/kernel"][3, 3] = np.nan
+    with pytest.raises(lenet.ModelError, match=r"no numbers in F7/F7/kernel; train one"):
+        lenet.examine_network(path)

@@ -13,7 +13,7 @@ from pvfault.checks.assets import CHECKS
 from pvfault.data_files import FileError
 from pvfault.faults import FAULTS, NONE
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, QUARANTINE, READINGS, SCALOGRAMS
-from pvfault_api.checking import check_date, check_sources
+from pvfault_api.checking import check_dates, check_sources
 from pvfault_api.published import scan_dates
 from tests.pvfault_api.plant import (
     DAY,
@@ -43,7 +43,7 @@ def failed(settings):
 
     def check(rows):
         write(settings, rows)
-        found = check_date(settings, DAY, TABLES)
+        found = check_dates(settings, [DAY], TABLES)
         asked = {(table, check.name) for table in TABLES for check in CHECKS[table]}
         assert {(one.asset, one.result.name) for one in found} <= asked
         return {(one.asset, one.result.name): one.result.summary for one in found if not one.result.passed}
@@ -67,7 +67,7 @@ def without(rows, mask):
 
 def test_a_good_date_passes_every_check(settings):
     write(settings, good_date(settings))
-    found = check_date(settings, DAY, TABLES)
+    found = check_dates(settings, [DAY], TABLES)
     assert {(one.asset, one.result.name): one.result.summary for one in found if not one.result.passed} == {}
     asked = [(table, check.name) for table in TABLES for check in CHECKS[table]]
     assert sorted((one.asset, one.result.name) for one in found) == sorted(asked)
@@ -291,8 +291,8 @@ def test_a_damaged_file_cannot_be_evaluated_and_is_named(settings):
         (file,) = (task.file.file_path.removeprefix("file://") for task in scan.plan_files())
     os.truncate(file, 5000)
     with pytest.raises(FileError, match=r"`readings` of 2024-06-01: the file .*parquet is damaged"):
-        check_date(settings, DAY, [READINGS.name])
-    assert all(one.result.passed for one in check_date(settings, DAY, [PREDICTIONS.name, DEVICE_DAYS.name]))
+        check_dates(settings, [DAY], [READINGS.name])
+    assert all(one.result.passed for one in check_dates(settings, [DAY], [PREDICTIONS.name, DEVICE_DAYS.name]))
 
 
 def test_no_registry_and_old_weights_are_told(settings):

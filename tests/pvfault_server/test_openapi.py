@@ -12,6 +12,9 @@ ASKED = {
     "/devices/{device}/days/{day}/lineage": f"/devices/{DEVICES[0]}/days/{DAY}/lineage",
     "/query-results": f"/query-results?deviceID={DEVICES[0]}&first={DAY}&last={DAY}",
     "/fleet": "/fleet",
+    "/fleet/devices": "/fleet/devices",
+    "/fleet/days": "/fleet/days",
+    "/about": "/about",
     "/dates": "/dates",
     "/alarms": "/alarms",
     "/alarms/{number}": "/alarms/1",
@@ -33,7 +36,9 @@ def alike(one, other):
     if type(None) in (one, other):
         return True
     if isinstance(one, dict):
-        return list(one) == list(other) and all(alike(one[name], other[name]) for name in one)
+        # FastAPI leaves nulls out of examples.
+        there = [name for name in other if name in one or other[name] is not type(None)]
+        return list(one) == there and all(alike(one[name], other[name]) for name in one)
     if isinstance(one, list):
         return not one or not other or alike(one[0], other[0])
     return one == other
@@ -54,7 +59,7 @@ def test_each_question_has_an_example_like_its_answer(settings, client):
     write(settings, rows)
     paths = client.get("/openapi.json").json()["paths"]
     assert {path for path in paths if "get" in paths[path]} == ASKED.keys()
-    for path in ASKED.keys() - {"/dates", *OF_ALARMS}:
+    for path in ASKED.keys() - {"/about", "/dates", *OF_ALARMS}:
         require_alike(client, path)
 
 

@@ -1,6 +1,7 @@
 """Files of the tables, without Spark and Iceberg: what a task reads of them, and what it writes."""
 
 import os
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -61,6 +62,19 @@ def test_parts_of_a_file_give_each_row_once_and_in_order(target, monkeypatch, le
     read = [batch for part in parts for batch in files.read(part, NUMBERED, 700)]
     assert max(batch.num_rows for batch in read) == 700
     assert pa.Table.from_batches(read).cast(READING_SCHEMA).equals(rows)
+
+
+@pytest.mark.parametrize("rows_in_batch", [700, 10_000])
+def test_row_groups_have_no_more_rows_than_the_target_says(target, tmp_path, rows_in_batch):
+    """Whoever asks for one device decodes a row group, however few rows of it are of the device."""
+    rows = make_readings(DAY, DEVICES)
+    written = write(replace(target, group_rows=2000), rows, rows_in_batch)
+    (path,) = (tmp_path / "a folder" / "100%25").iterdir()
+    metadata = pq.read_metadata(path)
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    assert sizes == [*[2000] * (len(rows) // 2000), len(rows) % 2000]
+    assert len(written.starts) == len(sizes)
+    assert pq.read_table(path).cast(READING_SCHEMA).equals(rows)
 
 
 def test_columns_are_found_by_their_numbers_and_not_by_names(target):

@@ -11,7 +11,7 @@ from datetime import date
 import pytest
 
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, TABLES
-from pvfault_api.checking import check_date
+from pvfault_api.checking import check_dates
 from pvfault_api.fleet import read_fleet
 from pvfault_api.lake import read_lake
 from pvfault_api.published import read_dates
@@ -59,7 +59,7 @@ def make(spark, settings):
 
 def test_what_is_published_is_judged_as_its_job_has_judged_it(settings, made):
     audited = {name: report.audits for name, report in made.items()}
-    published = {(one.asset, one.result.name): one.result for one in check_date(settings, DAY, list(JOBS))}
+    published = {(one.asset, one.result.name): one.result for one in check_dates(settings, [DAY], list(JOBS))}
     compared = 0
     for table, audits in audited.items():
         for audit in audits:
@@ -113,7 +113,7 @@ class Look:
 
     def __init__(self, settings):
         self.rows = {table.name: read_dates(settings, table, [DAY]) for table in TABLES}
-        failed = [one.result for one in check_date(settings, DAY, list(JOBS)) if not one.result.passed]
+        failed = [one.result for one in check_dates(settings, [DAY], list(JOBS)) if not one.result.passed]
         self.errors = {one.name for one in failed if one.blocking}
         self.warnings = {one.name for one in failed} - self.errors
         assert read_fleet(settings, [DAY]).devices in (4, 5)

@@ -1,0 +1,76 @@
+"""The registry and the network that are there now, read again only when their files were written.
+
+Not here: what a registry says (`pvfault/registry.py`, `pvfault/places.py`), tables (`current.py`).
+"""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from pvfault.locations import Location, is_there, local_file
+from pvfault.places import Place, read_places, read_sites
+from pvfault.readings import DEVICE_ID
+from pvfault.registry import EMPTY_REGISTRY, REGISTRY_SCHEMA, Registry, read_registry
+from pvfault.settings import Settings
+from pvfault_api.current import Kept
+from pvfault_api.states import version_at
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What the registry says of devices.
+
+    Attributes
+    ----------
+    registry : Registry
+    sites : dict of str to str
+    places : dict of str to Place
+    timezones : dict of str to str
+    """
+
+    registry: Registry
+    sites: dict[str, str] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    timezones: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Of the file that it was read from."""
+        return self.registry.version
+
+
+def read_registered(settings: Settings) -> Registered:
+    """What the registry says now; nothing without a file.
+
+    Raises
+    ------
+    RegistryError
+        If the file is no registry.
+    """
+    return _REGISTRIES.of(settings.registry)
+
+
+def version_now(location: Location) -> str:
+    """Version of a file as the jobs name it; empty without one."""
+    return _VERSIONS.of(location)
+
+
+def _read(location: Location) -> Registered:
+    if not is_there(location):
+        return Registered(EMPTY_REGISTRY)
+    # One copy of a file that may be on S3, so that all of it is of the same moment.
+    with local_file(location) as file:
+        return Registered(read_registry(file), read_sites(file), read_places(file), _read_timezones(file))
+
+
+def _read_timezones(path) -> dict[str, str]:
+    convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
+    table = pa_csv.read_csv(pa.BufferReader(path.read_bytes()), convert_options=convert)
+    if "timezone" not in table.column_names:
+        return {}
+    found = zip(table[DEVICE_ID].to_pylist(), table["timezone"].to_pylist(), strict=True)
+    return {device: zone for device, zone in found if zone}
+
+
+_REGISTRIES, _VERSIONS = Kept(_read), Kept(version_at)
