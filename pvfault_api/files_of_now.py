@@ -1,6 +1,6 @@
-"""The registry and the network that are there now, read again only when their files were written.
+"""The registry, the network and what the tables hold of all dates, read again only when they are other ones.
 
-Not here: what a registry says (`pvfault/registry.py`, `pvfault/places.py`), tables (`current.py`).
+Not here: what a registry says (`pvfault/registry.py`, `pvfault/places.py`), rows of tables (`snapshots.py`).
 """
 
 from dataclasses import dataclass, field
@@ -13,8 +13,13 @@ from pvfault.places import Place, read_places, read_sites
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import EMPTY_REGISTRY, REGISTRY_SCHEMA, Registry, read_registry
 from pvfault.settings import Settings
+from pvfault.tables import TABLES, Table
+from pvfault.versions import version_of
 from pvfault_api.current import Kept
-from pvfault_api.states import version_at
+from pvfault_api.lake import read_lake
+from pvfault_api.published import NoTableError
+from pvfault_api.snapshots import open_snapshot
+from pvfault_api.states import Lake, version_at
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,29 @@ def version_now(location: Location) -> str:
     return _VERSIONS.of(location)
 
 
+def read_lake_now(settings: Settings) -> tuple[Lake, str]:
+    """What the tables hold of all dates, and the version of all that it was read from.
+
+    Raises
+    ------
+    PvfaultError
+        As `read_lake` does.
+    """
+    tables = [_version_of(settings, table) for table in TABLES]
+    version = version_of("\n".join([*tables, *map(version_now, (settings.registry, settings.model))]).encode())
+    if _LAKES.get(settings, ("", None))[0] != version:
+        # What is published between the two looks is seen with the next question.
+        _LAKES[settings] = version, read_lake(settings)
+    return _LAKES[settings][1], version
+
+
+def _version_of(settings: Settings, table: Table) -> str:
+    try:
+        return open_snapshot(settings, table).version
+    except NoTableError:
+        return f"{table.name}: none"
+
+
 def _read(location: Location) -> Registered:
     if not is_there(location):
         return Registered(EMPTY_REGISTRY)
@@ -74,3 +102,4 @@ def _read_timezones(path) -> dict[str, str]:
 
 
 _REGISTRIES, _VERSIONS = Kept(_read), Kept(version_at)
+_LAKES: dict[Settings, tuple[str, Lake]] = {}

@@ -60,9 +60,11 @@ def read_rows(
     TransientError
         If S3 does not answer now.
     """
-    schema = pa.schema([table.schema.field(name) for name in columns])
-    parts = [_read_file(file, plan, table, dates, columns, device) for file in plan.files(list(dates))]
-    return pa.concat_tables([schema.empty_table(), *(part for part in parts if part is not None)])
+    found = (_read_file(file, plan, table, dates, columns, device) for file in plan.files(list(dates)))
+    parts = [part for part in found if part is not None]
+    if not parts:
+        return pa.schema([table.schema.field(name) for name in columns]).empty_table()
+    return pa.concat_tables(parts)
 
 
 def _read_file(file: PlannedFile, plan: Plan, table: Table, dates, columns, device: str | None) -> pa.Table | None:
@@ -114,10 +116,14 @@ def _named(rows: pa.Table, footer: "_Footer", plan: Plan, table: Table, names: S
     fields = [table.schema.field(name) for name in names]
     there = [footer.name_of(plan, name) for name in names]
     columns = [
-        pa.nulls(len(rows), field.type) if name is None else rows[name].cast(field.type)
+        pa.nulls(len(rows), field.type) if name is None else _as_type(rows[name], field.type)
         for field, name in zip(fields, there, strict=True)
     ]
     return pa.table(columns, schema=pa.schema(fields))
+
+
+def _as_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    return column if column.type == kind else column.cast(kind)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class _Asked:
 
     uuid: UUID
     snapshot_id: int
-    table: Table
+    table: Table = field(compare=False)  # which the UUID is of, and which is slow to compare
     iceberg: IcebergTable = field(compare=False)
 
 
@@ -97,7 +97,7 @@ def _plan(asked: _Asked) -> Plan | None:
 @dataclass(frozen=True)
 class _Manifest:
     location: str
-    table: Table
+    table: Table = field(compare=False)
     listed: ManifestFile = field(compare=False)
     schema: Schema = field(compare=False)
     io: FileIO = field(compare=False)

@@ -14,6 +14,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import ancestors_of
 
 from pvfault.errors import PvfaultError
+from pvfault.readings import DEVICE_ID
 from pvfault.settings import Settings
 from pvfault.tables import Table
 from pvfault_api.current import open_now
@@ -52,10 +53,10 @@ class Snapshot:
         return f"{self.table.name}@{self.id}"
 
     @property
-    def published_at(self) -> datetime | None:
-        """When it was written (UTC); None of a table that nothing was written into."""
-        found = self.id is not None and self.iceberg.snapshot_by_id(self.id)
-        return datetime.fromtimestamp(found.timestamp_ms / 1000, UTC) if found else None
+    def made_at(self) -> datetime | None:
+        """When it was published (UTC); None if nothing was."""
+        made = self.iceberg.snapshot_by_id(self.id) if self.id is not None else None
+        return made and datetime.fromtimestamp(made.timestamp_ms // 1000, UTC)
 
     def at(self, snapshot_id: int) -> "Snapshot":
         """The table as an earlier snapshot has it.
@@ -106,8 +107,10 @@ class Snapshot:
         if self.id is None or not dates:
             return as_table((), self.table, columns)
         rows = self._read(dates, columns, device)
-        key = [(name, "ascending") for name in self.table.key if name in columns]
-        return rows.sort_by(key) if in_order else rows
+        key = [name for name in self.table.key if name in columns and not (name == DEVICE_ID and device is not None)]
+        if not in_order or (len(key) == 1 and _ascends(rows[key[0]])):
+            return rows
+        return rows.sort_by([(name, "ascending") for name in key]) if key else rows
 
     def _read(self, dates: list[date], columns: list[str], device: str | None) -> pa.Table:
         plan = plan_of(self.iceberg, self.table, self.id)
@@ -119,6 +122,12 @@ class Snapshot:
     def _published(self):
         current = self.iceberg.current_snapshot()
         return ancestors_of(current, self.iceberg.metadata) if current else ()
+
+
+def _ascends(column: pa.ChunkedArray) -> bool:
+    """Whether a column stands in order as it is, which takes a hundredth of sorting it."""
+    values = column.to_numpy()
+    return values.dtype.kind in "Mi" and bool((values[:-1] <= values[1:]).all())
 
 
 def open_snapshot(settings: Settings, table: Table) -> Snapshot:

@@ -20,6 +20,11 @@ SITE = "site"
 CURRENT = (DEVICE_ID, SITE, *(name for name in DEVICE_DAYS.schema.names if name != DEVICE_ID))
 """The columns of a verdict with its site."""
 
+IN_COLUMNS = (
+    DEVICE_ID, SITE, "fault", "onset", "faulty_hours", "confidence", "energy_kwh", "lost_kwh", "completeness",
+)  # fmt: skip
+"""The columns of a verdict of which a whole fleet is asked for at once."""
+
 SUMMED = ("date", "fault", "energy_kwh", "lost_kwh", "completeness")
 """The columns that `summarise` needs, beside that of the device."""
 

@@ -22,6 +22,7 @@ from pvfault.versions import code_version, version_of
 from pvfault_server.problems import ProblemError
 
 JSON = "application/json"
+PNG = "image/png"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Rows:
 def answer(
     request: Request,
     versions: Iterable[str],
-    make: Callable[[], Rows | Mapping],
+    make: Callable[[], Rows | Mapping | bytes],
     *,
     forms: Sequence[str] | None = None,
 ) -> Response:
@@ -77,7 +78,7 @@ def answer(
             headers["Link"] = f'<{made.following}>; rel="next"'
         body = FORMS[form](made)
     else:
-        body = _as_text(made)
+        body = made if isinstance(made, bytes) else _as_text(made)
     return Response(body, headers=headers, media_type=form)
 
 

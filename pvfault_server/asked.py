@@ -29,6 +29,7 @@ Verdict = Literal[*FAULTS, UNKNOWN]
 Order = Literal[*CURRENT, *(f"-{name}" for name in CURRENT)]
 Day = Annotated[date, Field(ge=_FIRST, le=_LAST)]
 Moment = Annotated[AwareDatetime, Field(ge=_MIDNIGHTS[0], le=_MIDNIGHTS[1])]
+WindowStart = Annotated[Moment, Path(description="When the hour begins, with its zone: 2024-06-01T11:00:00Z.")]
 Device = Annotated[str, Path(max_length=64, description="The device: ten letters and digits.")]
 
 
@@ -43,17 +44,17 @@ class Asked(BaseModel, extra="forbid"):
     """Parameters of a request; others are refused, so that none is misspelt and left unheard."""
 
 
-class OneDate(Asked):
-    """A date."""
-
-    date: Day | None = Field(None, description="The date (UTC); by default the newest that is made.")
-
-
 class Dates(Asked):
     """Some dates."""
 
     first: Day | None = Field(None, description="The first date (UTC); by default the seventh newest.")
     last: Day | None = Field(None, description="The last date (UTC), included; by default the newest that is made.")
+
+
+class OneDate(Asked):
+    """A date."""
+
+    date: Day | None = Field(None, description="The date (UTC); by default the newest that is made.")
 
 
 class Summary(Dates):
@@ -127,6 +128,18 @@ def days_asked(asked: Dates, made: Sequence[date], *, longest: int) -> list[date
     days = days_between(first, last)
     require_made(days, made)
     return days
+
+
+def day_asked(asked: date | None, made: Sequence[date]) -> date:
+    """The date that is asked for, or the newest.
+
+    Raises
+    ------
+    ProblemError
+        404 if it is not made, or none is.
+    """
+    require_made([asked] if asked else made, made)
+    return asked or made[-1]
 
 
 def require_made(days: Iterable[date], made: Sequence[date]) -> None:

@@ -9,15 +9,28 @@ from starlette.datastructures import URL
 from pvfault.date_ranges import days_between
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
 from pvfault.settings import Settings
-from pvfault.tables import DEVICE_DAYS, LEDGER, PREDICTIONS, READINGS, Table
+from pvfault.tables import (
+    DARK,
+    DEVICE_DAYS,
+    INVALID,
+    LEDGER,
+    MISSING,
+    PREDICTIONS,
+    READINGS,
+    SCALOGRAMS,
+    SPARSE,
+    WINDOW_START,
+    Table,
+)
 from pvfault.versions import version_of
 from pvfault_api.curves import draw
+from pvfault_api.evidence import read_evidence
 from pvfault_api.files_of_now import read_registered, version_now
 from pvfault_api.origins import trace
 from pvfault_api.snapshots import Snapshot, open_snapshot
 from pvfault_api.verdicts import CURRENT, Wanted, choose, in_order, with_sites
 from pvfault_server import examples
-from pvfault_server.answers import JSON, Rows, answer
+from pvfault_server.answers import JSON, PNG, Rows, answer
 from pvfault_server.asked import (
     Cursor,
     DatesAsked,
@@ -28,10 +41,13 @@ from pvfault_server.asked import (
     Verdicts,
     VerdictsAsked,
     Where,
+    WindowStart,
+    day_asked,
     days_asked,
     require_made,
     require_range,
 )
+from pvfault_server.pictures import draw_scalogram
 from pvfault_server.problems import ProblemError
 
 LONGEST_DAYS, LONGEST_PREDICTIONS, LONGEST_READINGS = 366, 92, 31
@@ -51,7 +67,7 @@ def devices(request: Request, settings: Where, asked: VerdictsAsked):
     position = cursor.position if cursor else 0
 
     def page() -> Rows:
-        rows = with_sites(verdicts.rows([_day_of(verdicts, asked.date)]), registered.sites).select(CURRENT)
+        rows = with_sites(verdicts.rows([day_asked(asked.date, verdicts.dates())]), registered.sites).select(CURRENT)
         rows = in_order(choose(rows, _wanted(asked)), asked.sort.lstrip("-"), descending=asked.sort.startswith("-"))
         end = position + asked.limit
         following = Cursor(verdicts.id, digest, end).text() if end < len(rows) else None
@@ -71,7 +87,7 @@ def device(request: Request, settings: Where, device: Device):
     verdicts = open_snapshot(settings, DEVICE_DAYS)
 
     def newest() -> dict:
-        day = _day_of(verdicts, None)
+        day = day_asked(None, verdicts.dates())
         rows = with_sites(verdicts.rows([day], device=device), registered.sites).select(CURRENT)
         return _only(rows.to_pylist(), settings, verdicts, device, day)
 
@@ -129,6 +145,54 @@ def lineage(request: Request, settings: Where, device: Device, day: Day):
     return answer(request, [verdicts.version, ledger.version, *now.values()], origin, forms=[JSON])
 
 
+@router.get("/devices/{device}/days/{day}", responses=examples.one(examples.EVIDENCE))
+def device_day(request: Request, settings: Where, device: Device, day: Day):
+    """A verdict with what stands behind it: each hour measured and expected, and why, in words."""
+    registered = read_registered(settings)
+    verdicts, *others = (open_snapshot(settings, table) for table in (DEVICE_DAYS, PREDICTIONS, SCALOGRAMS))
+
+    def evidence() -> dict:
+        rows = with_sites(verdicts.rows([day], device=device), registered.sites).select(CURRENT)
+        verdict = _only(rows.to_pylist(), settings, verdicts, device, day)
+        return {**verdict, **read_evidence(verdict, *others, registered, day)}
+
+    versions = [registered.version, *(each.version for each in (verdicts, *others))]
+    return answer(request, versions, evidence, forms=[JSON])
+
+
+@router.get("/devices/{device}/windows/{window_start}/scalogram.png", responses=examples.picture())
+def scalogram(request: Request, settings: Where, device: Device, window_start: WindowStart):
+    """What the network is shown of an hour, as a picture: strength by period and time, in four channels."""
+    scalograms = open_snapshot(settings, SCALOGRAMS)
+    start = window_start.astimezone(UTC)
+
+    def picture() -> bytes:
+        rows = scalograms.rows([start.date()], (WINDOW_START, "quality", "scalogram"), device=device).to_pylist()
+        if not rows:
+            require_made([start.date()], scalograms.dates())
+            _require_known(settings, device)
+        row = next((row for row in rows if row[WINDOW_START] == start), None)
+        if row is None:
+            raise ProblemError(
+                404, "no_scalogram", "no hour of this device begins then; hours begin at full hours, UTC"
+            )
+        if row["scalogram"] is None:
+            raise ProblemError(
+                404, "no_scalogram", f"this hour has no scalogram, as it is {row['quality']}: {_WHY[row['quality']]}"
+            )
+        return draw_scalogram(row["scalogram"], device, start)
+
+    return answer(request, [scalograms.version], picture, forms=[PNG])
+
+
+_WHY = {
+    DARK: "too little light",
+    SPARSE: "too few readings",
+    INVALID: "mostly readings that do not tell of the array",
+    MISSING: "no reading",
+}
+
+
 def _answer_rows(request: Request, settings: Settings, table: Table, device: str, asked, longest: int):
     """All rows of a device on some dates."""
     snapshot = open_snapshot(settings, table)
@@ -151,13 +215,6 @@ def _with_cursor(url: URL, cursor: str) -> str:
     """Path and query of the next page."""
     following = url.include_query_params(cursor=cursor)
     return f"{following.path}?{following.query}"
-
-
-def _day_of(verdicts: Snapshot, asked: date | None) -> date:
-    """The date that is asked for, or the newest; a problem if it is not made."""
-    made = verdicts.dates()
-    require_made([asked] if asked else made, made)
-    return asked or made[-1]
 
 
 def _only(rows: list[dict], settings: Settings, verdicts: Snapshot, device: str, day: date) -> dict:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pvfault.faults import FAULTS
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS
 from pvfault_api.fleet import UNKNOWN
-from pvfault_api.verdicts import CURRENT
-from pvfault_server.answers import FORMS, JSON
+from pvfault_api.verdicts import CURRENT, IN_COLUMNS
+from pvfault_server.answers import FORMS, JSON, PNG
 from pvfault_server.problems import MEDIA_TYPE
 
 _ORIGIN = {
@@ -46,6 +46,36 @@ LINEAGE = {
         }],
     },
 }  # fmt: skip
+EVIDENCE = {
+    **VERDICT,
+    "hours": [{
+        "window_start": "2024-06-02T11:00:00Z", "quality": "ok", "readings": 180, "mean_irradiance": 884.2,
+        "mean_temperature": 41.4, "voltage": {"measured": 562.4, "expected": 563.1},
+        "current": {"measured": 5.98, "expected": 8.97}, "power": {"measured": 3363.1, "expected": 5012.6},
+        **{name: _HOUR[name] for name in ("fault", "confidence", "probabilities")}, "in_fault": True,
+    }],
+    "explanation": {
+        "text": "Since the hour of 05:00 UTC the current is two thirds of what the light promises, and the voltage is "
+        "as expected: like 1 of 3 strings open. It was there in the first hour that could be judged.",
+        "observations": ["Current: 67 % of what is expected over 12 hours of the fault, 66 % to 68 % by the hour."],
+        "runner_up": "The open-circuit voltage of each string tells: with a short it is lower by the bridged modules, "
+        "and a string that is open carries nothing.",
+    },
+}  # fmt: skip
+FLEET_DEVICES = {
+    "date": "2024-06-02",
+    "columns": {
+        **{name: [_VERDICT[name]] for name in IN_COLUMNS}, "rated_kw": [5.6], "specific_yield_kwh_per_kw": [5.66],
+        "latitude": [43.6], "longitude": [13.5],
+    },
+}  # fmt: skip
+FLEET_DAYS = {
+    "dates": ["2024-06-01", "2024-06-02"], "devices": ["19TW8L3GNY"], "faults": list(FAULTS), "verdict": [[0, 3]],
+}  # fmt: skip
+ABOUT = {
+    "tariff_per_kwh": 0.08, "currency": "EUR", "newest_date": "2024-06-02", "made_at": "2024-06-03T02:05:40Z",
+    "now": "2024-06-03T08:00:00Z", "time_zones": {"Ancona": "Europe/Rome"},
+}  # fmt: skip
 SUMMARY = {
     "date": "2024-06-02", "devices": 50, "faulty": 10,
     "faults": {"none": 39, **dict.fromkeys(FAULTS[1:], 2), UNKNOWN: 1}, "energy_kwh": 1821.4,
@@ -62,26 +92,8 @@ ALARM_WITH_LOG = {**ALARM, "log": [
     {"at": "2024-06-03T07:12:45Z", "by": "night shift", "action": "acknowledge", "comment": "string 3, on our way",
      "until": None, "cause": None, "fault": None},
 ]}  # fmt: skip
-ABOUT = {
-    "newest_date": "2024-06-02", "made_at": "2024-06-03T02:04:11Z", "now": "2024-06-03T08:30:00Z",
-    "time_zones": {"Ancona": "Europe/Rome"}, "tariff_per_kwh": 0.08, "currency": "EUR",
-}  # fmt: skip
-FLEET_DEVICES = {
-    "date": "2024-06-02",
-    "columns": {
-        **{name: [_VERDICT[name]] for name in (
-            "deviceID", "fault", "onset", "faulty_hours", "confidence", "energy_kwh", "lost_kwh", "completeness",
-            "site",
-        )},
-        "rated_kw": [8.1], "specific_yield_kwh_per_kw": [3.91], "latitude": [43.62], "longitude": [13.51],
-    },
-}  # fmt: skip
-FLEET_DAYS = {
-    "dates": ["2024-06-01", "2024-06-02"], "devices": ["19TW8L3GNY", "1C0JHBT4ZQ"], "faults": list(FAULTS),
-    "verdict": [[0, 3], [None, 0]],
-}  # fmt: skip
-STATE = {"date": "2024-06-02", "table": "scalograms", "state": "stale",
-         "reason": "made of `readings` that were made again since"}  # fmt: skip
+STATE = {"date": "2024-06-02", "table": "device_days", "state": "stale",
+         "reason": "made of `predictions` that were made again since", "completeness": 0.99}  # fmt: skip
 
 _PROBLEM = {
     "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_made",
@@ -110,6 +122,11 @@ def rows(row: Mapping, *, pages: bool = False) -> dict:
     forms = {form: {} for form in FORMS}
     forms[JSON] = {"example": {"rows": [row], **following}}
     return {"200": {"description": "Rows.", "content": forms}, **_FAILURES}
+
+
+def picture() -> dict:
+    """The answers of a question for a picture."""
+    return {"200": {"description": "A picture.", "content": {PNG: {}}}, **_FAILURES}
 
 
 def one(document: Mapping) -> dict:

@@ -1,25 +1,35 @@
-"""Questions about the fleet: its sums by date and site, and what has become of each date."""
+"""Questions about the fleet: its verdicts and their sums, and what has become of each date."""
 
-import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from fastapi import APIRouter, Request
 
+from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID
+from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
-from pvfault.versions import version_of
-from pvfault_api.files_of_now import read_registered
-from pvfault_api.lake import read_lake
-from pvfault_api.snapshots import open_snapshot
+from pvfault_api.files_of_now import read_lake_now, read_registered
+from pvfault_api.published import NoTableError
+from pvfault_api.snapshots import Snapshot, open_snapshot
 from pvfault_api.states import states_of
-from pvfault_api.verdicts import SITE, SUMMED, summarise, with_sites
+from pvfault_api.verdicts import IN_COLUMNS, SITE, SUMMED, summarise, with_sites
 from pvfault_server import examples
-from pvfault_server.answers import Rows, answer
-from pvfault_server.asked import DatesAsked, SummaryAsked, Where, days_asked
+from pvfault_server.answers import JSON, Rows, answer
+from pvfault_server.asked import DatesAsked, OneDateAsked, SummaryAsked, Where, day_asked, days_asked
 
-LONGEST_SUMMARY, LONGEST_DATES = 92, 366
+LONGEST_SUMMARY, LONGEST_MAP, LONGEST_DATES = 92, 92, 366
 
-_STATES = pa.schema([("date", pa.date32()), *((name, pa.string()) for name in ("table", "state", "reason"))])
+_STATES = pa.schema(
+    [
+        ("date", pa.date32()),
+        *((name, pa.string()) for name in ("table", "state", "reason")),
+        ("completeness", pa.float64()),
+    ]
+)
 
 router = APIRouter(tags=["fleet"])
 
@@ -38,15 +48,105 @@ def fleet(request: Request, settings: Where, asked: SummaryAsked):
     return answer(request, [verdicts.version, registered.version], sums)
 
 
+@router.get("/fleet/devices", responses=examples.one(examples.FLEET_DEVICES))
+def fleet_devices(request: Request, settings: Where, asked: OneDateAsked):
+    """The verdicts on all devices on a date by columns, with where they stand and what they are rated for."""
+    registered = read_registered(settings)
+    verdicts = open_snapshot(settings, DEVICE_DAYS)
+
+    def columns() -> dict:
+        day = day_asked(asked.date, verdicts.dates())
+        rows = with_sites(verdicts.rows([day], [name for name in IN_COLUMNS if name != SITE]), registered.sites)
+        found = {name: rows[name].to_pylist() for name in IN_COLUMNS}
+        devices = found[DEVICE_ID]
+        rated = pa.array(registered.registry.ratings(devices).prod(axis=1) / 1000, from_pandas=True)
+        places = [registered.places.get(device) for device in devices]
+        return {
+            "date": day,
+            "columns": {
+                **found,
+                "rated_kw": rated.to_pylist(),
+                "specific_yield_kwh_per_kw": pc.divide(rows["energy_kwh"], rated).to_pylist(),
+                "latitude": [place and place.latitude for place in places],
+                "longitude": [place and place.longitude for place in places],
+            },
+        }
+
+    return answer(request, [verdicts.version, registered.version], columns, forms=[JSON])
+
+
+@router.get("/fleet/days", responses=examples.one(examples.FLEET_DAYS))
+def fleet_days(request: Request, settings: Where, asked: DatesAsked):
+    """The verdict on each device on each of some dates, as its place among `faults`; null where there is none."""
+    verdicts = open_snapshot(settings, DEVICE_DAYS)
+
+    def found() -> dict:
+        made = verdicts.dates()
+        days = [day for day in days_asked(asked, made, longest=LONGEST_MAP) if day in set(made)]
+        rows = verdicts.rows(days, (DEVICE_ID, "date", "fault"), in_order=False)
+        devices = pc.unique(rows[DEVICE_ID]).sort()
+        verdict = np.full((len(devices), len(days)), None, dtype=object)
+        device = pc.index_in(rows[DEVICE_ID], devices).to_numpy()
+        day = pc.index_in(rows["date"], pa.array(days, pa.date32())).to_numpy()
+        verdict[device, day] = pc.index_in(rows["fault"], pa.array(FAULTS)).to_pylist()
+        return {"dates": days, "devices": devices.to_pylist(), "faults": list(FAULTS), "verdict": verdict.tolist()}
+
+    return answer(request, [verdicts.version], found, forms=[JSON])
+
+
+@router.get("/about", responses=examples.one(examples.ABOUT))
+def about(request: Request, settings: Where):
+    """What a page has to know beside rows: the newest date, what time it is, zones, and what energy costs."""
+    registered = read_registered(settings)
+    try:
+        verdicts = open_snapshot(settings, DEVICE_DAYS)
+    except NoTableError:
+        verdicts = None
+    zones = {
+        registered.sites[device]: zone for device, zone in registered.timezones.items() if device in registered.sites
+    }
+    now = datetime.now(UTC).replace(microsecond=0)
+    document = {
+        "tariff_per_kwh": settings.tariff_per_kwh,
+        "currency": settings.currency,
+        "newest_date": max(verdicts.dates(), default=None) if verdicts else None,
+        "made_at": verdicts.made_at if verdicts else None,
+        "now": now,
+        "time_zones": dict(sorted(zones.items())),
+    }
+    return answer(request, [str(document)], lambda: document, forms=[JSON])
+
+
 @router.get("/dates", responses=examples.rows(examples.STATE))
 def dates(request: Request, settings: Where, asked: DatesAsked):
     """What has become of each date in each table: made, empty, late, stale or missing, and why."""
-    lake = read_lake(settings)
-    days = days_asked(asked, lake.dates, longest=LONGEST_DATES)
-    states = [
-        {"date": day, "table": table, "state": state.what, "reason": state.reason}
-        for day, tables in states_of(lake, days[0], days[-1]).items()
-        for table, state in tables.items()
-    ]
-    found = version_of(json.dumps(states, default=str).encode())  # the states are of more than the snapshots
-    return answer(request, [found], lambda: Rows(pa.Table.from_pylist(states, _STATES)))
+    lake, version = read_lake_now(settings)
+
+    def states() -> Rows:
+        days = days_asked(asked, lake.dates, longest=LONGEST_DATES)
+        complete = _completeness(settings, days)
+        found = [
+            {
+                "date": day,
+                "table": table,
+                "state": state.what,
+                "reason": state.reason,
+                "completeness": complete.get(day) if table == DEVICE_DAYS.name else None,
+            }
+            for day, tables in states_of(lake, days[0], days[-1]).items()
+            for table, state in tables.items()
+        ]
+        return Rows(pa.Table.from_pylist(found, _STATES))
+
+    return answer(request, [version], states)
+
+
+def _completeness(settings: Settings, days: Sequence[date]) -> dict[date, float]:
+    """The mean share of readings that came, by date, as the verdicts' rows have it."""
+    try:
+        verdicts: Snapshot = open_snapshot(settings, DEVICE_DAYS)
+    except NoTableError:
+        return {}
+    rows = verdicts.rows(days, ("date", "completeness"), in_order=False)
+    means = rows.group_by("date").aggregate([("completeness", "mean")])
+    return dict(zip(means["date"].to_pylist(), means["completeness_mean"].to_pylist(), strict=True))

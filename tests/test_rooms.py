@@ -35,7 +35,8 @@ ROOMS = {
     "pvfault_api": {"pyiceberg", "numpy", "pyarrow", "pvfault"},
     "pvfault_alarms": {"sqlalchemy", "alembic", "pyarrow", "pvfault", "pvfault_api"},
     "pvfault_server": {
-        "fastapi", "starlette", "pydantic", "uvicorn", "orjson", "pyarrow", "pvfault_alarms", "pvfault_api", "pvfault",
+        "anyio", "fastapi", "starlette", "pydantic", "uvicorn", "orjson", "matplotlib", "numpy", "pyarrow",
+        "pvfault_alarms", "pvfault_api", "pvfault",
     },
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
@@ -77,7 +78,7 @@ BELONGS = {
     "rich": "pvfault_cli/",
     "pvlib": "pvfault_workshop/",
     "sklearn": "pvfault_workshop/",
-    "matplotlib": "pvfault_workshop/ or pvfault_bench/",
+    "matplotlib": "pvfault_workshop/, pvfault_bench/ or pvfault_server/pictures.py",
     "pvfault_workshop": "pvfault_workshop/: a job on a cluster carries no simulator",
 }
 # Keras gives warnings that only TensorFlow's own variables silence, and they must be set before it is imported.

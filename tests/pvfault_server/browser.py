@@ -13,7 +13,6 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 
 from pvfault_server.app import make_app
-from tests.standins import contract
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -24,9 +23,7 @@ _RULES = {"resultTypes": ["violations"]}
 @contextmanager
 def serving(settings):
     """The application of these settings on a free port of this machine; gives its address."""
-    app = make_app(settings)
-    contract.add(app, settings)
-    config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off")
+    config = uvicorn.Config(make_app(settings), log_level="error", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))

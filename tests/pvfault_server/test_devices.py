@@ -1,6 +1,7 @@
 """Questions about devices, beside what the written rows say by themselves."""
 
 import io
+import struct
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -217,6 +218,72 @@ def test_a_verdict_is_led_back_to_its_offsets(plant, client, settings):
     assert found["registry"]["is_current"]
     settings.model.write_bytes(b"other weights")
     assert not client.get(f"/devices/{DEVICES[0]}/days/{DAY}/lineage").json()["model"]["is_current"]
+
+
+def test_a_verdict_comes_with_the_hours_behind_it(plant, client, settings):
+    found = client.get(f"/devices/{DEVICES[2]}/days/{DAY}").json()
+    own = [row for row in plant["scalograms"].to_pylist() if row["deviceID"] == DEVICES[2]]
+    (verdict,) = [
+        row for row in plant["device_days"].to_pylist() if row["deviceID"] == DEVICES[2] and row["date"] == DAY
+    ]
+    assert found["fault"] == verdict["fault"]
+    assert found["energy_kwh"] == verdict["energy_kwh"]
+    assert [datetime.fromisoformat(hour["window_start"]) for hour in found["hours"]] == [
+        row["window_start"] for row in own
+    ]
+    for hour, row in zip(found["hours"], own, strict=True):
+        for name in ("voltage", "current", "power"):
+            assert hour[name]["measured"] == row[f"mean_{name}"]
+        # Of 600 V and 10 A, -0.4 % each °C above 25 °C.
+        power = 6.0 * row["mean_irradiance"] * (1 - 0.004 * (row["mean_temperature"] - 25))
+        assert hour["power"]["expected"] == pytest.approx(power)
+        assert hour["quality"] == row["quality"]
+        assert hour["fault"] == ("none" if row["quality"] == "ok" else None)
+        assert not hour["in_fault"]
+    noon = found["hours"][12]
+    # Without days before: what is typical of the ratings, at noon 0.96 of 10 A in 1000 W/m², and some less of 600 V.
+    assert noon["current"]["expected"] == pytest.approx(9.6 * noon["mean_irradiance"] / 1000, rel=0.01)
+    assert 540 < noon["voltage"]["expected"] < 600
+    assert found["explanation"]["text"].startswith("No hour shows a fault")
+    assert "ratings alone" in found["explanation"]["observations"][-1]
+
+
+def test_the_hours_of_a_fault_are_marked(settings, client):
+    rows = good_date(settings)
+    at_ten = datetime(2024, 6, 1, 10, tzinfo=UTC)
+    hours = rows["predictions"].to_pylist()
+    for row in hours:
+        if row["deviceID"] == DEVICES[0] and row["probabilities"] and row["window_start"] >= at_ten:
+            row["probabilities"] = {**dict.fromkeys(row["probabilities"], 0.0), "none": 0.1, "open_circuit": 0.9}
+    days = rows["device_days"].to_pylist()
+    for row in days:
+        if row["deviceID"] == DEVICES[0] and row["date"] == DAY:
+            row.update(fault="open_circuit", onset=at_ten, runner_up="line_line", runner_up_probability=0.05)
+    rows["predictions"] = pa.Table.from_pylist(hours, rows["predictions"].schema)
+    rows["device_days"] = pa.Table.from_pylist(days, rows["device_days"].schema)
+    write(settings, rows)
+    found = client.get(f"/devices/{DEVICES[0]}/days/{DAY}").json()
+    marked = [datetime.fromisoformat(hour["window_start"]).hour for hour in found["hours"] if hour["in_fault"]]
+    assert marked == [hour for hour in range(10, 24) if found["hours"][hour]["quality"] == "ok"]
+    assert found["explanation"]["text"].startswith("Since the hour of 10:00 UTC ")
+    assert "open-circuit voltage" in found["explanation"]["runner_up"]
+
+
+def test_a_scalogram_is_a_picture_and_an_hour_without_one_says_why(plant, client):
+    asked = f"/devices/{DEVICES[0]}/windows/{DAY}T{{}}:00Z/scalogram.png"
+    answer = client.get(asked.format("12:00"), headers={"Accept": "image/png"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert struct.unpack(">II", answer.content[16:24]) == (960, 720)
+    known = {"If-None-Match": answer.headers["etag"]}
+    assert client.get(asked.format("12:00"), headers=known).status_code == 304
+    other = f"/devices/{DEVICES[0]}/windows/{DAY}T14:00:00%2B02:00/scalogram.png"
+    assert client.get(other).content == answer.content
+    dark = client.get(asked.format("00:00")).json()
+    assert (dark["code"], dark["status"]) == ("no_scalogram", 404)
+    assert "dark" in dark["detail"]
+    assert client.get(asked.format("12:30")).json()["code"] == "no_scalogram"
+    assert client.get(asked.format("12:00").replace(str(DAY), "2024-07-01")).json()["code"] == "not_made"
+    assert client.get(asked.format("12:00").replace(DEVICES[0], "INV0000009")).json()["code"] == "unknown_device"
 
 
 def test_who_has_an_answer_is_told_so_until_the_table_changes(fleet, client, catalog):

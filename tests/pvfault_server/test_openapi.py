@@ -8,6 +8,7 @@ ASKED = {
     "/devices/{device}": f"/devices/{DEVICES[0]}",
     "/devices/{device}/days": f"/devices/{DEVICES[0]}/days",
     "/devices/{device}/predictions": f"/devices/{DEVICES[0]}/predictions?first={DAY}&last={DAY}",
+    "/devices/{device}/days/{day}": f"/devices/{DEVICES[0]}/days/{DAY}",
     "/devices/{device}/readings": f"/devices/{DEVICES[0]}/readings?start={DAY}T12:00:00Z&end={DAY}T13:00:00Z",
     "/devices/{device}/days/{day}/lineage": f"/devices/{DEVICES[0]}/days/{DAY}/lineage",
     "/query-results": f"/query-results?deviceID={DEVICES[0]}&first={DAY}&last={DAY}",
@@ -21,6 +22,7 @@ ASKED = {
 }
 
 OF_ALARMS = ("/alarms", "/alarms/{number}")
+PICTURE = "/devices/{device}/windows/{window_start}/scalogram.png"
 
 
 def shape(value):
@@ -57,9 +59,11 @@ def test_each_question_has_an_example_like_its_answer(settings, client):
     rows = good_date(settings)
     settings.model.write_bytes(b"the weights")
     write(settings, rows)
+    sites = "".join(f"{device},600,10,Ancona,Europe/Rome\n" for device in DEVICES)
+    settings.registry.write_text(f"deviceID,rated_voltage,rated_current,site,timezone\n{sites}")
     paths = client.get("/openapi.json").json()["paths"]
-    assert {path for path in paths if "get" in paths[path]} == ASKED.keys()
-    for path in ASKED.keys() - {"/about", "/dates", *OF_ALARMS}:
+    assert {path for path in paths if "get" in paths[path]} == {*ASKED, PICTURE}
+    for path in ASKED.keys() - {"/dates", *OF_ALARMS}:
         require_alike(client, path)
 
 

@@ -27,7 +27,11 @@ def test_the_page_comes_from_this_server_alone_and_runs_nothing_that_is_written_
 
 def test_each_file_that_a_file_names_is_sent_with_the_policy_and_asked_for_again(client):
     named = set(re.findall(r'(?:href|src)="(/page/[^"]+)"', client.get("/").text))
-    named |= {f"/page/js/{name}" for script in SCRIPTS for name in re.findall(r'(?:from |import\()"\./([^"]+)"', script.read_text())}
+    named |= {
+        f"/page/js/{name}"
+        for script in SCRIPTS
+        for name in re.findall(r'(?:from |import\()"\./([^"]+)"', script.read_text())
+    }
     assert {f"/page/js/{script.name}" for script in SCRIPTS} <= named  # none is left over
     for path in named:
         answer = client.get(path)
