@@ -14,6 +14,7 @@ from pvfault.data_files import FileError
 from pvfault.locations import uri_of
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS
 from pvfault_api import kept_rows
+from pvfault_api.current import Kept
 from pvfault_api.published import read_dates
 from pvfault_api.snapshots import open_snapshot
 from tests.pvfault_api.helpers import day_of, make_table
@@ -150,6 +151,15 @@ def test_a_file_that_is_damaged_after_it_was_read_is_told(settings, predictions)
     path.unlink()
     with pytest.raises(FileError, match="not there"):
         snapshot.rows(DAYS, device=NAMES[3])
+
+
+def test_a_file_that_is_written_twice_within_a_tick_is_read_twice(tmp_path):
+    """A registry that somebody corrects a moment later may have the same size and the same time."""
+    path = tmp_path / "devices.csv"
+    kept = Kept(lambda location: location.read_text())
+    for n in range(200):
+        path.write_text(f"{n % 10}")
+        assert kept.of(path) == f"{n % 10}"
 
 
 def test_what_is_kept_of_verdicts_has_bounds(settings, catalog, monkeypatch):

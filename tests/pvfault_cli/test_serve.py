@@ -8,7 +8,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
+import psutil
 import pytest
 
 from pvfault_gateway.broker import free_port
@@ -42,6 +44,16 @@ def get(port, path):
                 raise
             time.sleep(0.1)
     raise AssertionError("the server does not listen")
+
+
+def test_a_server_that_has_answered_holds_nothing_that_takes_long(server):
+    """PyArrow would load pandas, and the answer to come first would wait for it."""
+    process, port = server
+    assert len(get(port, "/devices")["rows"]) == 2
+    assert get(port, "/devices/INV0000001")["fault"] == "none"
+    held = {part for each in psutil.Process(process.pid).memory_maps() for part in Path(each.path).parts}
+    assert "pyarrow" in held
+    assert not held & {"pandas", "tensorflow", "pyspark", "matplotlib", "scipy"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
