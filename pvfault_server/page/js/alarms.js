@@ -179,9 +179,6 @@ const actionOf = (entry) => [DONE[entry.action] ?? HAPPENED[entry.action] ?? Str
   entry.until ? ` until ${day(String(entry.until).slice(0, 10))}` : ""].join("");
 
 function buttons(about, alarm, place, heading) {
-  if (about.writable_alarms === false) {
-    return h("p", { class: "empty" }, "Alarms can only be read at the moment: the server cannot write to their database.");
-  }
   const button = (action, name, isMain) => h("button", { class: isMain ? "main" : "", "data-action": action, onclick: () => act(about, alarm, action, place, heading) }, name);
   return h("div", { class: "buttons", role: "group", "aria-label": "What is done about it" }, {
     open: [button("acknowledge", "Acknowledge", true), button("mute", "Mute …"), button("close", "Close …"), button("comment", "Comment …")],

@@ -108,7 +108,7 @@ function debounceWidth(element, draw) {
 }
 
 const key = (curve) => (curve.expected
-  ? h("span", { class: "key" }, h("i", { class: "measured" }), "measured", h("i", { class: "expected" }), "expected of a healthy array")
+  ? h("span", { class: "key" }, h("i", { class: "measured" }), "measured", h("i", { class: "expected" }), "expected")
   : null);
 
 function dataOf(curve, x) {

@@ -124,7 +124,7 @@ function probabilities({ found, zone }) {
 function hoursTable({ found, zone }) {
   const pair = (values, unit, digits, by = 1) => `${number(isKnown(values?.measured) ? values.measured / by : null, digits)} / ${number(isKnown(values?.expected) ? values.expected / by : null, digits)}`;
   return h("details", { class: "behind" }, h("summary", {}, "All hours as a table"), plainTable({
-    caption: "Means of each hour; measured / expected of a healthy array", shows: true,
+    caption: "Means of each hour; measured / expected", shows: true,
     head: [`Hour (${zone})`, "Quality", "Readings", "Irradiance W/m²", "Temperature °C", "Voltage V", "Current A", "Power kW", "Found", "Sure %"],
     rows: found.hours.map((hour) => [hourOf(hour.window_start, zone), QUALITY[hour.quality] ?? hour.quality, number(hour.readings), number(hour.mean_irradiance), number(hour.mean_temperature, 1),
       pair(hour.voltage, "V", 0), pair(hour.current, "A", 2), pair(hour.power, "kW", 2, 1000), hour.fault ? faultName(hour.fault) : UNKNOWN, number(isKnown(hour.confidence) ? 100 * hour.confidence : null)]),

@@ -106,15 +106,16 @@ export class Grid {
   draw(all = false, most = 0) {
     if (!this.element.isConnected) return;
     const height = rowHeight();
+    // First its height, which decides on that of the window: with the window of an empty table rows are drawn twice.
+    if (all) this.body.style.height = `${(most ? Math.min(this.rows.length, most) : this.rows.length) * height}px`;
     this.size = `${this.element.clientWidth} ${this.element.clientHeight}`;
-    const seen = Math.ceil(this.element.clientHeight / height);
-    const first = most ? 0 : Math.max(0, Math.floor(this.element.scrollTop / height) - SPARE);
-    const end = Math.min(this.rows.length, most || first + seen + 2 * SPARE);
-    if (!all && first === this.first && end === this.end) return;
-    if (!all && Math.abs(first - this.first) < SPARE / 2 && end - first === this.end - this.first) return;
+    const top = Math.floor(this.element.scrollTop / height);
+    const bottom = Math.min(this.rows.length, top + Math.ceil(this.element.clientHeight / height));
+    if (!all && top >= this.first && bottom <= this.end) return;
+    const first = most ? 0 : Math.max(0, top - SPARE);
+    const end = Math.min(this.rows.length, most || bottom + SPARE);
     [this.first, this.end] = [first, end];
     const hasFocus = this.body.contains(document.activeElement);
-    this.body.style.height = `${(most ? Math.min(this.rows.length, most) : this.rows.length) * height}px`;
     const numbers = Array.from({ length: end - first }, (_, place) => first + place);
     // The row that the keyboard is on stays in the page when it is scrolled away, or its focus would be lost.
     if (this.rows.length && (this.active < first || this.active >= end)) numbers.push(this.active);
