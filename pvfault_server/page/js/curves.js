@@ -37,7 +37,7 @@ export function dayCurves({ pixels, hours, date, zone, fault }) {
   const readings = KINDS.map((kind) => ({ ...kind, least: place(`${kind.key}_min`), most: place(`${kind.key}_max`),
     expected: kind.hourly ? x.map((_, at) => (isLit(hourAt(at)) ? hourAt(at)[kind.hourly]?.expected ?? null : null)) : null }));
   const power = { key: "power", name: "Power", unit: "kW", digits: 2, hourlyOnly: true,
-    least: x.map((_, at) => kilo(hourAt(at)?.power?.measured)), expected: x.map((_, at) => kilo(hourAt(at)?.power?.expected)) };
+    least: x.map((_, at) => kilo(hourAt(at)?.power?.measured)), expected: x.map((_, at) => (isLit(hourAt(at)) ? kilo(hourAt(at).power?.expected) : null)) };
   const all = [power, ...readings];
   const readout = h("p", { class: "readout" });
   const element = h("div", {
