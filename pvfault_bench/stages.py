@@ -78,6 +78,7 @@ def read_bare(spark: SparkSession, config: JobConfig) -> None:
         .option("subscribe", config.topic)
         .option("startingTimestamp", midnight_ms(DAY))
         .option("endingTimestamp", midnight_ms(DAY + timedelta(days=1)))
+        .option("startingOffsetsByTimestampStrategy", "latest")  # a small fleet leaves a partition empty
         .load()
     )
     records.write.format("noop").mode("overwrite").save()
