@@ -177,9 +177,8 @@ def scalogram(request: Request, settings: Where, device: Device, window_start: W
                 404, "no_scalogram", "no hour of this device begins then; hours begin at full hours, UTC"
             )
         if row["scalogram"] is None:
-            raise ProblemError(
-                404, "no_scalogram", f"this hour has no scalogram, as it is {row['quality']}: {_WHY[row['quality']]}"
-            )
+            why = _WHY.get(row["quality"], "only hours that are ok have one")
+            raise ProblemError(404, "no_scalogram", f"this hour has no scalogram, as it is {row['quality']}: {why}")
         return draw_scalogram(row["scalogram"], device, start)
 
     return answer(request, [scalograms.version], picture, forms=[PNG])
