@@ -78,8 +78,10 @@ def test_all_commands_are_found():
     assert len(COMMANDS) > 15
     assert {path for path, does_something in COMMANDS.items() if not does_something} == {
         (),
+        ("alarms",),
         ("broker",),
         ("catalog",),
+        ("labels",),
         ("derive",),
         ("schedule",),
         ("topic",),
