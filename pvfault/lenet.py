@@ -210,8 +210,6 @@ def load_network(path):
         If the file is missing or no HDF5 file of Keras, or the network has other inputs, outputs or classes.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"model {path}: no such file; {_REMEDY}")
     _check_classes(path)
     try:
         with warnings.catch_warnings():
@@ -244,8 +242,6 @@ def examine_network(path):
         As `load_network`, and if a weight is no number.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"model {path}: no such file; {_REMEDY}")
     _check_classes(path)
     try:
         with h5py.File(path, "r") as file:
@@ -297,7 +293,9 @@ def _not_keras(path, error):
 
 
 def _check_classes(path):
-    """Refuse a file that is not HDF5, or whose network names other classes."""
+    """Refuse a file that is not there or not HDF5, or whose network names other classes."""
+    if not path.is_file():
+        raise ModelError(f"model {path}: no such file; {_REMEDY}")
     try:
         with h5py.File(path, "r") as file:
             classes = file.attrs.get("classes")

@@ -1,4 +1,4 @@
-"""Where devices stand, as far as the registry says: their sites and places, and when the sun is up there."""
+"""Where devices stand, as far as the registry says: sites, places and time zones, and when the sun is up there."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,6 +57,11 @@ def read_places(path: Location) -> dict[str, Place]:
 def read_sites(path: Location) -> dict[str, str]:
     """The site of each device of a registry that `read_registry` takes, where it is known."""
     return {device: site for device, site in _read_columns(path, "site") if site}
+
+
+def read_timezones(path: Location) -> dict[str, str]:
+    """The time zone of each device of a registry that `read_registry` takes, where it is known."""
+    return {device: zone for device, zone in _read_columns(path, "timezone") if zone}
 
 
 def _read_columns(path: Location, *names: str) -> Iterator[tuple]:

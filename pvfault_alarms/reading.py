@@ -9,7 +9,6 @@
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,17 +16,16 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault.date_ranges import days_between
 from pvfault.expected_power import STC_IRRADIANCE
 from pvfault.faults import NONE
-from pvfault.locations import is_there
 from pvfault.readings import DEVICE_ID
-from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
+from pvfault.registry import Registry
 from pvfault.settings import Settings
 from pvfault.tables import DARK, DEVICE_DAYS, INVALID, OK, SCALOGRAMS, SPARSE
 from pvfault.windows import DARK_BELOW
 from pvfault_alarms.subjects import NO_VERDICT, OUTAGE, SENSOR, subject_of
-from pvfault_api.published import NoTableError, data_files, dates_of_file
+from pvfault_api.files_of_now import read_registered
+from pvfault_api.published import NoTableError, files_by_date
 from pvfault_api.snapshots import Snapshot, open_snapshot
 
 SUSPECT_HOURS = 3
@@ -120,11 +118,11 @@ class Published:
 
     def files(self) -> dict[date, str]:
         """What names the files of each date that has verdicts, from the tables' metadata alone."""
-        names = _files_by_date(self._verdicts)
-        hours = _files_by_date(self._hours) if self._hours else {}
+        verdicts = _locations_by_date(self._verdicts)
+        hours = _locations_by_date(self._hours) if self._hours else {}
         return {
-            day: hashlib.sha256("\n".join([*sorted(found), *sorted(hours.get(day, ()))]).encode()).hexdigest()
-            for day, found in names.items()
+            day: hashlib.sha256("\n".join([*found, *hours.get(day, ())]).encode()).hexdigest()
+            for day, found in verdicts.items()
         }
 
     def read(self, day: date, files: str) -> DateSeen:
@@ -138,8 +136,8 @@ class Published:
         """Hours of the devices whose sensors are not to be believed on a date."""
         if not self._hours:
             return {}
-        registry = read_registry(self._settings.registry) if is_there(self._settings.registry) else EMPTY_REGISTRY
-        return suspect_hours(self._hours.rows([day], (DEVICE_ID, "quality", "mean_power")), registry)
+        hours = self._hours.rows([day], (DEVICE_ID, "quality", "mean_power"))
+        return suspect_hours(hours, read_registered(self._settings).registry)
 
 
 def suspect_hours(hours: pa.Table, registry: Registry) -> dict[str, int]:
@@ -188,9 +186,6 @@ def _sightings(verdicts: pa.Table, suspects: Mapping[str, int]) -> Iterator[Sigh
             yield Sighting(device, OUTAGE, hours=24)
 
 
-def _files_by_date(table: Snapshot) -> dict[date, list[str]]:
-    found = defaultdict(list)
-    for file in data_files(table.iceberg):
-        for day in days_between(*dates_of_file(table.table, table.iceberg.schema(), file)):
-            found[day].append(file.file_path)
-    return found
+def _locations_by_date(table: Snapshot) -> dict[date, list[str]]:
+    found = files_by_date(table.iceberg, table.table)
+    return {day: sorted(file.file_path for file in files) for day, files in found.items()}

@@ -5,13 +5,9 @@ Not here: what a registry says (`pvfault/registry.py`, `pvfault/places.py`), row
 
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-
 from pvfault.locations import Location, is_there, local_file
-from pvfault.places import Place, read_places, read_sites
-from pvfault.readings import DEVICE_ID
-from pvfault.registry import EMPTY_REGISTRY, REGISTRY_SCHEMA, Registry, read_registry
+from pvfault.places import Place, read_places, read_sites, read_timezones
+from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
 from pvfault.tables import TABLES, Table
 from pvfault.versions import version_of
@@ -89,16 +85,7 @@ def _read(location: Location) -> Registered:
         return Registered(EMPTY_REGISTRY)
     # One copy of a file that may be on S3, so that all of it is of the same moment.
     with local_file(location) as file:
-        return Registered(read_registry(file), read_sites(file), read_places(file), _read_timezones(file))
-
-
-def _read_timezones(path) -> dict[str, str]:
-    convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
-    table = pa_csv.read_csv(pa.BufferReader(path.read_bytes()), convert_options=convert)
-    if "timezone" not in table.column_names:
-        return {}
-    found = zip(table[DEVICE_ID].to_pylist(), table["timezone"].to_pylist(), strict=True)
-    return {device: zone for device, zone in found if zone}
+        return Registered(read_registry(file), read_sites(file), read_places(file), read_timezones(file))
 
 
 _REGISTRIES, _VERSIONS = Kept(_read), Kept(version_at)

@@ -72,24 +72,16 @@ class View:
         """
         if table.name not in self._files:
             # All at once: what is asked of a date asks for some forty others too.
-            self._files[table.name] = self._files_by_date(table)
+            try:
+                self._files[table.name] = files_by_date(self.table(table), table)
+            except NoTableError:
+                self._files[table.name] = {}
         return self._files[table.name].get(day, [])
 
     def count_values(self, table: Table, day: date, column: str) -> int:
         """How many rows of a date have a value in a column, from the table's metadata alone."""
         number = self.table(table).schema().find_field(column).field_id
         return sum(file.value_counts[number] - file.null_value_counts[number] for file in self.files(table, day))
-
-    def _files_by_date(self, table: Table) -> dict[date, list[DataFile]]:
-        found = defaultdict(list)
-        try:
-            iceberg = self.table(table)
-        except NoTableError:
-            return found
-        for file in data_files(iceberg):
-            for day in days_between(*dates_of_file(table, iceberg.schema(), file)):
-                found[day].append(file)
-        return found
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -316,6 +308,15 @@ def data_files(iceberg: IcebergTable) -> Iterator[DataFile]:
         for entry in manifest.fetch_manifest_entry(iceberg.io):
             if entry.data_file.content == DataFileContent.DATA:
                 yield entry.data_file
+
+
+def files_by_date(iceberg: IcebergTable, table: Table) -> dict[date, list[DataFile]]:
+    """The data files that have rows of each date, from the table's metadata alone; one of several dates is of each."""
+    found = defaultdict(list)
+    for file in data_files(iceberg):
+        for day in days_between(*dates_of_file(table, iceberg.schema(), file)):
+            found[day].append(file)
+    return dict(found)
 
 
 def dates_of_file(table: Table, schema: Schema, file: DataFile) -> tuple[date, date]:
