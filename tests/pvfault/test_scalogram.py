@@ -10,7 +10,7 @@ import pytest
 import pywt
 
 from pvfault.marks import MARKS
-from pvfault.scalogram import normalise, quantise, transform, transform_matrix
+from pvfault.scalogram import CEILING, FLOOR, normalise, quantise, transform, transform_matrix
 
 MORLET_CENTRE = 5 / (2 * np.pi)  # cycles a sample at scale 1, from psi(t) = exp(-t**2 / 2) cos(5 t)
 
@@ -202,6 +202,18 @@ def one_mark(position, value=0.0, others=np.nan):
     marks = np.full(len(MARKS), others)
     marks[position] = value
     return marks
+
+
+def test_the_byte_is_that_of_the_formula_also_at_the_very_edge_between_two():
+    """Computed another way for speed, one pixel in ten thousand would differ, and with it scalograms of two releases."""
+    steps = np.float32(255 / np.log1p(CEILING / FLOOR))
+    edges = FLOOR * np.expm1((np.arange(1, 256) - 0.5) / steps)
+    # The 500 floats on either side of each edge, and magnitudes of any size.
+    around = edges.astype(np.float32).view(np.int32)[:, None] + np.arange(-500, 500, dtype=np.int32)
+    any_size = np.exp(np.random.default_rng(0).uniform(-15, 5, 100_000)).astype(np.float32)
+    magnitude = np.concatenate([around.view(np.float32).ravel(), any_size, np.zeros(1, np.float32)])
+    formula = np.log1p(magnitude * np.float32(1 / FLOOR)) * steps + np.float32(0.5)
+    np.testing.assert_array_equal(quantise(magnitude), np.minimum(formula, np.float32(255)).astype(np.uint8))
 
 
 def test_a_device_that_gives_what_it_should_is_flat_at_one():
