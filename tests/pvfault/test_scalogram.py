@@ -205,7 +205,7 @@ def one_mark(position, value=0.0, others=np.nan):
 
 
 def test_the_byte_is_that_of_the_formula_also_at_the_very_edge_between_two():
-    """Computed another way for speed, one pixel in ten thousand would differ, and with it scalograms of two releases."""
+    """Computed another way for speed, a pixel in ten thousand would differ, and so would two releases."""
     steps = np.float32(255 / np.log1p(CEILING / FLOOR))
     edges = FLOOR * np.expm1((np.arange(1, 256) - 0.5) / steps)
     # The 500 floats on either side of each edge, and magnitudes of any size.
