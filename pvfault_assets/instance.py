@@ -4,6 +4,8 @@ Here: its folder, the settings that pvfault needs in it, and what Dagster's page
 same name, so that each sees what the other does. Not here: runs (`runs.py`), the page itself (`page.py`).
 """
 
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,7 +43,14 @@ concurrency:
 python_logs:
   managed_python_loggers: [spark_jobs]
   python_log_level: INFO
+# Dagster's own storage of events, many times faster. The folder is where this file is: it is put right if it moves.
+event_log_storage:
+  module: pvfault_assets.event_log
+  class: OpenEventLog
+  config:
+    base_dir: FOLDER
 """
+_EVENT_LOG_FOLDER = re.compile(r"(?<=  class: OpenEventLog\n  config:\n    base_dir: ).*")
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
@@ -49,8 +58,11 @@ def prepare_dagster_home(settings: Settings) -> Path:
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     configuration = home / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text(_DAGSTER_YAML)
+    found = configuration.read_text(encoding="utf-8") if configuration.exists() else None
+    events = json.dumps(str((home / "history" / "runs").resolve()))  # a string of JSON is one of YAML
+    wanted = _EVENT_LOG_FOLDER.sub(lambda _: events, _DAGSTER_YAML if found is None else found)
+    if wanted != found:
+        configuration.write_text(wanted, encoding="utf-8")
     return home
 
 

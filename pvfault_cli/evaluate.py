@@ -30,8 +30,12 @@ def evaluate(
     ] = 0,
     seed: Annotated[int, typer.Option(help="Of whatever the classifiers draw.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 2,
-    measured: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV or Parquet file of measured days without known faults.")
+    measured: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or Parquet file of measured days.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="What was found on these days (`pvfault labels export`); else measured_days.md beside the weights."
+        ),
     ] = None,
     columns: MapOption = None,
     device: DeviceOption = None,
@@ -54,6 +58,7 @@ def evaluate(
     from pvfault_workshop.evaluation import model_card
     from pvfault_workshop.evaluation.ceiling import KEPT_CEILING, ceiling_of, read_ceiling, write_ceiling
     from pvfault_workshop.evaluation.goals import goals
+    from pvfault_workshop.evaluation.measured import score_labels
     from pvfault_workshop.evaluation.plan import Plan, Progress
     from pvfault_workshop.evaluation.report import write_report
     from pvfault_workshop.evaluation.run import evaluate
@@ -65,7 +70,10 @@ def evaluate(
     classifier = load_classifier(weights)
     steps = Steps(Console(stderr=True))
     # First, so that wrong files are told before minutes have passed.
-    days = _judge_measured(measured, columns or [], device, timezone, classifier, weights) if measured else []
+    labels = _labels_of(measured, labels, weights)
+    days = _judge_measured(measured, columns or [], device, timezone, classifier, labels) if measured else []
+    if measured:
+        typer.echo(f"Measured: {score_labels(days) or f'no day has a label in {labels}'}")
     plan = Plan(devices, training_devices, ceiling, seed, workers)
     kept = read_ceiling(weights.with_name(KEPT_CEILING), plan)
     evaluation = evaluate(plan, classifier, settings.training, Progress(steps.step, steps.tell))
@@ -85,13 +93,26 @@ def evaluate(
     typer.echo(f"Report: {output}\nModel card: {card}")
 
 
-def _judge_measured(file, columns, device, timezone, classifier, weights):
+def _labels_of(measured, labels, weights):
+    """The file with what was found on measured days."""
+    from pvfault_workshop.evaluation.measured import JUDGEMENTS
+
+    if labels is None:
+        return weights.with_name(JUDGEMENTS)
+    if measured is None:
+        raise PvfaultError(f"--labels {labels} says what was found on measured days; name these with --measured FILE.")
+    if not labels.is_file():
+        raise PvfaultError(f"There is no file {labels}; `pvfault labels export --out {labels}` writes one.")
+    return labels
+
+
+def _judge_measured(file, columns, device, timezone, classifier, labels):
     """Measured days, and what was written about them."""
     from pvfault.classify import classify_readings
     from pvfault.reading_files import read_readings
     from pvfault.registry import EMPTY_REGISTRY
-    from pvfault_workshop.evaluation.measured import JUDGEMENTS, measured_days, read_judgements
+    from pvfault_workshop.evaluation.measured import measured_days, read_judgements
 
     readings = read_readings(file, columns=parse_map(columns), device=device, timezone=timezone)
     predictions = classify_readings(readings.table, EMPTY_REGISTRY, classifier)
-    return measured_days(predictions, read_judgements(weights.with_name(JUDGEMENTS)))
+    return measured_days(predictions, read_judgements(labels))

@@ -1,9 +1,11 @@
-"""What a network says of measured days on which no fault is known.
+"""What a network says of measured days.
 
-The share of a day's hours that are called faulty, the worst days, and what somebody who has looked at them wrote.
+The share of a day's hours that are called faulty, the worst days, what somebody who has looked at them wrote, and how
+often the network is right where that begins with a class.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +18,7 @@ from pvfault.faults import FAULTS, NONE
 from pvfault.tables import WINDOW_START
 from pvfault.verdicts import combine_windows
 from pvfault.windows import WINDOWS_PER_DAY
+from pvfault_workshop.evaluation.scores import group_shorts
 
 WORST = 3
 # A day of which fewer hours could be judged says little about the share of them.
@@ -50,6 +53,66 @@ class MeasuredDay:
     def share(self):
         """Share of the judged windows that are called faulty."""
         return self.faulty / self.judged
+
+    @property
+    def label(self) -> str | None:
+        """The class that the judgement begins with, as `pvfault labels export` writes it; None if it names none."""
+        word = self.judgement.partition(".")[0]
+        return word if word in FAULTS else None
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """How often verdicts of days are what somebody has found there.
+
+    Attributes
+    ----------
+    days, right, right_with_one_short : int
+        Days that have a label, those of which the verdict has it, and the same if line-line and line-ground count as
+        one.
+    faulty, found : int
+        Days with a fault, and those of them that are called faulty, whatever the name.
+    healthy, false_alarms : int
+        Days without one, and those of them that are called faulty.
+    """
+
+    days: int
+    right: int
+    right_with_one_short: int
+    faulty: int
+    found: int
+    healthy: int
+    false_alarms: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.days} days with a label: {self.right} are named as it says, {self.right_with_one_short} with the "
+            f"shorts as one; {self.found} of {self.faulty} faulty ones are found, and {self.false_alarms} of "
+            f"{self.healthy} healthy ones are called faulty"
+        )
+
+
+def score_labels(days: Iterable[MeasuredDay]) -> LabelScore | None:
+    """Hold verdicts of days against their labels; None if no day has one.
+
+    Parameters
+    ----------
+    days : iterable of MeasuredDay
+    """
+    pairs = [(FAULTS.index(day.label), FAULTS.index(day.verdict)) for day in days if day.label]
+    if not pairs:
+        return None
+    label, verdict = np.array(pairs).T
+    faulty, called = label != FAULTS.index(NONE), verdict != FAULTS.index(NONE)
+    return LabelScore(
+        days=len(pairs),
+        right=int((label == verdict).sum()),
+        right_with_one_short=int((group_shorts(label) == group_shorts(verdict)).sum()),
+        faulty=int(faulty.sum()),
+        found=int((faulty & called).sum()),
+        healthy=int((~faulty).sum()),
+        false_alarms=int((~faulty & called).sum()),
+    )
 
 
 def measured_days(predictions: pa.Table, judgements: dict[tuple[str, date], str]) -> list[MeasuredDay]:
@@ -97,8 +160,8 @@ def read_judgements(path: Path) -> dict[tuple[str, date], str]:
     Parameters
     ----------
     path : Path
-        Markdown; a heading `## UFMSINV001 2019-10-04` begins the text about that device and date. No file is no
-        judgement.
+        Markdown, as `pvfault labels export` writes it or somebody has by hand: a heading
+        `## UFMSINV001 2019-10-04` begins the text about that device and date. No file is no judgement.
 
     Returns
     -------

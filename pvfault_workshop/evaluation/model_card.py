@@ -12,7 +12,7 @@ from pvfault.faults import FAULTS, NONE
 from pvfault_workshop.evaluation.ceiling import Ceiling
 from pvfault_workshop.evaluation.comparison import GROUPED, METRICS
 from pvfault_workshop.evaluation.goals import baselines_ahead, goals, quieter_baselines
-from pvfault_workshop.evaluation.measured import MeasuredDay, worst_days
+from pvfault_workshop.evaluation.measured import MeasuredDay, score_labels, worst_days
 from pvfault_workshop.evaluation.run import Evaluation
 from pvfault_workshop.evaluation.same_circuits import WOULD_HELP, short_rows
 from pvfault_workshop.evaluation.scores import GROUP_NAMES
@@ -212,9 +212,13 @@ def _measured_paragraphs(days):
     called = sum(day.verdict != NONE for day in days)
     yield "### Measured days"
     yield (
-        f"{len(days)} days of one or more real inverters on which no fault is known (docs/real_data.md). {faulty} of "
-        f"{judged:,} windows are called faulty ({faulty / judged:.1%}), and {called} of the days. The worst three:"
+        f"{len(days)} days of one or more real inverters (docs/real_data.md). {faulty} of "
+        f"{judged:,} windows are called faulty ({faulty / judged:.1%}), and {called} of the days."
     )
+    labelled = score_labels(days)
+    if labelled:
+        yield f"{labelled}."
+    yield "The worst three:"
     for day in worst_days(days):
         judgement = day.judgement or "Nobody has written yet what is to be seen on this day."
         yield f"- **{day.day}**: {day.faulty} of {day.judged} windows, verdict {day.verdict}. {judgement}"

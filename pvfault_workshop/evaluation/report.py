@@ -14,7 +14,7 @@ from pvfault_workshop.evaluation.ceiling import Ceiling
 from pvfault_workshop.evaluation.comparison import FOUND, GROUPED, SHORTS, SIX, Metric, compare
 from pvfault_workshop.evaluation.goals import baselines_ahead, ceiling_ahead, goals, quieter_baselines, whole
 from pvfault_workshop.evaluation.intervals import estimate_share
-from pvfault_workshop.evaluation.measured import MeasuredDay, worst_days
+from pvfault_workshop.evaluation.measured import MeasuredDay, score_labels, worst_days
 from pvfault_workshop.evaluation.plan import FLEET_PART, OTHER_DEVICES
 from pvfault_workshop.evaluation.run import Evaluation
 from pvfault_workshop.evaluation.same_circuits import WOULD_HELP, confused_circuits, short_rows
@@ -65,6 +65,7 @@ def write_report(
         by_class=_by_class(evaluation),
         days=days,
         worst=worst_days(days),
+        labelled=score_labels(days),
         plots=plots.draw(evaluation, days),
     )
     path.write_text(page, encoding="utf-8")

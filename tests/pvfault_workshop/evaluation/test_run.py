@@ -9,10 +9,18 @@ from typer.testing import CliRunner
 
 from pvfault import lenet
 from pvfault.tensorflow_start import start_deterministically
+from pvfault_alarms.labels import write_labels
 from pvfault_cli.main import app
 from pvfault_workshop.evaluation.alarms import count_false_alarms
 from pvfault_workshop.evaluation.day_rules import choose_day_rules
-from pvfault_workshop.evaluation.measured import JUDGEMENTS, MeasuredDay, read_judgements, worst_days
+from pvfault_workshop.evaluation.measured import (
+    JUDGEMENTS,
+    LabelScore,
+    MeasuredDay,
+    read_judgements,
+    score_labels,
+    worst_days,
+)
 
 SMALL = ["--devices", "24", "--training-devices", "48", "--workers", "1"]
 
@@ -154,3 +162,34 @@ def test_days_are_judged_within_the_false_alarms_that_are_allowed():
     assert count_false_alarms(truth, free(days)).a_year > 1
     hits = [(np.maximum(rule(days), 0) == truth)[truth > 0].mean() for rule in (quiet, free)]
     assert 0.3 < hits[0] < hits[1]
+
+
+def test_labels_that_a_crew_has_exported_tell_how_right_the_network_was(tmp_path):
+    """The file is written by the alarms and read here: what one side changes, the other has to understand."""
+    found = {
+        ("INV0000001", date(2024, 6, 1)): "line_ground. Alarm 1 (line_line), closed as other_fault on 2024-07-01 by A.",
+        ("INV0000001", date(2024, 6, 2)): "open_circuit. Alarm 2 (open_circuit), closed as confirmed_fault.",
+        ("INV0000002", date(2024, 6, 1)): "none. Alarm 3 (arc_fault), closed as false_alarm on 2024-07-01 by A.",
+        ("INV0000002", date(2024, 6, 2)): "arc_fault. Alarm 4 (sensor_suspect), closed as other_fault.",
+    }
+    file = tmp_path / "labels.md"
+    write_labels({day: [sentence] for day, sentence in found.items()}, file)
+    judgements = read_judgements(file) | {("INV0000003", date(2024, 6, 1)): "No fault of the array to be seen."}
+    verdicts = ["line_line", "open_circuit", "arc_fault", "none", "arc_fault"]
+    days = [
+        MeasuredDay(*day, 8, 3, verdict, judgements[day]) for day, verdict in zip(judgements, verdicts, strict=True)
+    ]
+    assert score_labels(days) == LabelScore(
+        days=4, right=1, right_with_one_short=2, faulty=3, found=2, healthy=1, false_alarms=1
+    )
+    assert score_labels(days[4:]) is None
+
+
+def test_labels_without_measured_days_or_a_file_are_told_before_the_work(evaluate, weights, tmp_path):
+    done = evaluate("-o", tmp_path / "r.html", "--model", weights, "--labels", tmp_path / "labels.md", *SMALL)
+    assert done.exit_code == 2
+    assert "--measured FILE" in done.output
+    measured = ("--measured", tmp_path / "days.csv", "--labels", tmp_path / "labels.md")
+    done = evaluate("-o", tmp_path / "r.html", "--model", weights, *measured, *SMALL)
+    assert done.exit_code == 2
+    assert "pvfault labels export" in done.output
