@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from pvfault.settings import Settings
 from pvfault_server import alarms, devices, fleet
+from pvfault_server.asked import refuse_repeated
 from pvfault_server.guard import Guard
 from pvfault_server.pages import add_page, is_of_page
 from pvfault_server.problems import add_handlers
@@ -35,6 +36,7 @@ def make_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_with_few_threads,
+        dependencies=[Depends(refuse_repeated)],
     )
     app.state.settings = settings
     app.state.desk = alarms.Desk(settings)

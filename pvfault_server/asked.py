@@ -3,10 +3,12 @@
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Literal, get_origin
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
@@ -42,6 +44,32 @@ Where = Annotated[Settings, Depends(_settings_of)]
 
 class Asked(BaseModel, extra="forbid"):
     """Parameters of a request; others are refused, so that none is misspelt and left unheard."""
+
+
+def refuse_repeated(request: Request) -> None:
+    """Refuse a parameter of one value that is there twice: which of the two was meant is not known.
+
+    Raises
+    ------
+    ProblemError
+        422.
+    """
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = sorted(name for name in _of_one_value() if given[name] > 1)
+    if repeated:
+        raise ProblemError(422, "repeated_parameter", f"{repeated[0]} is there {given[repeated[0]]} times; say it once")
+
+
+@cache
+def _of_one_value() -> frozenset[str]:
+    """All parameters but those that take a list."""
+    names, models = set(), [Asked]
+    while models:
+        model = models.pop()
+        models += model.__subclasses__()
+        fields = model.model_fields.items()
+        names |= {field.alias or name for name, field in fields if get_origin(field.annotation) is not list}
+    return frozenset(names)
 
 
 class Dates(Asked):
