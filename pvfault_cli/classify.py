@@ -5,15 +5,17 @@ from typing import Annotated
 
 import typer
 
+from pvfault_cli.file_options import FilesArgument, takes_choices
 from pvfault_cli.messages import prepare_output, read_settings
-from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
 
 # A terminal shows about this many windows before the first ones are gone.
 WINDOWS_SHOWN = 40
 
 
+@takes_choices
 def classify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet file of readings.")],
+    files: FilesArgument,
+    choices,
     registry: Annotated[
         Path | None, typer.Option(help="CSV of devices with deviceID, rated_voltage, rated_current; else estimated.")
     ] = None,
@@ -21,9 +23,6 @@ def classify(
         Path | None, typer.Option("--output", "-o", metavar="OUT.parquet", help="Write the predictions here.")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Weights of the network; else PVFAULT_MODEL.")] = None,
-    columns: MapOption = None,
-    device: DeviceOption = None,
-    timezone: TimezoneOption = "UTC",
 ):
     """Tell the fault of each hour of each device in a file of readings.
 
@@ -37,13 +36,13 @@ def classify(
 
     from pvfault.classify import classify_readings
     from pvfault.lenet import load_classifier
-    from pvfault.reading_files import read_readings
     from pvfault.registry import EMPTY_REGISTRY, read_registry
+    from pvfault_files.reader import read_files
 
     if output is not None:
         prepare_output(output, "a Parquet file", "predictions.parquet")
     devices = read_registry(registry) if registry else EMPTY_REGISTRY
-    readings = read_readings(file, columns=parse_map(columns or []), device=device, timezone=timezone)
+    readings = read_files(files, choices)
     classifier = load_classifier(read_settings(model=model).model)
     with Console(stderr=True).status(f"Classifying {len(readings.table):,} readings"):
         predictions = classify_readings(readings.table, devices, classifier)

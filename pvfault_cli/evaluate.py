@@ -8,14 +8,16 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
+from pvfault_cli.file_options import takes_choices
 from pvfault_cli.messages import prepare_output, read_settings
-from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
 from pvfault_workshop.recipe import Recipe
 
 DEVICES = 4_800
 
 
+@takes_choices
 def evaluate(
+    choices,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="REPORT.html", help="Write the report here.")
     ] = Path("build/evaluation/report.html"),
@@ -37,9 +39,6 @@ def evaluate(
             help="What was found on these days (`pvfault labels export`); else measured_days.md beside the weights."
         ),
     ] = None,
-    columns: MapOption = None,
-    device: DeviceOption = None,
-    timezone: TimezoneOption = "UTC",
 ):
     """Score the network on simulated plants that it was not trained on, and write a report and its model card.
 
@@ -71,7 +70,7 @@ def evaluate(
     steps = Steps(Console(stderr=True))
     # First, so that wrong files are told before minutes have passed.
     labels = _labels_of(measured, labels, weights)
-    days = _judge_measured(measured, columns or [], device, timezone, classifier, labels) if measured else []
+    days = _judge_measured(measured, choices, classifier, labels) if measured else []
     if measured:
         typer.echo(f"Measured: {score_labels(days) or f'no day has a label in {labels}'}")
     plan = Plan(devices, training_devices, ceiling, seed, workers)
@@ -106,13 +105,13 @@ def _labels_of(measured, labels, weights):
     return labels
 
 
-def _judge_measured(file, columns, device, timezone, classifier, labels):
+def _judge_measured(file, choices, classifier, labels):
     """Measured days, and what was written about them."""
     from pvfault.classify import classify_readings
-    from pvfault.reading_files import read_readings
     from pvfault.registry import EMPTY_REGISTRY
+    from pvfault_files.reader import read_files
     from pvfault_workshop.evaluation.measured import measured_days, read_judgements
 
-    readings = read_readings(file, columns=parse_map(columns), device=device, timezone=timezone)
+    readings = read_files([file], choices)
     predictions = classify_readings(readings.table, EMPTY_REGISTRY, classifier)
     return measured_days(predictions, read_judgements(labels))

@@ -23,6 +23,7 @@ from pvfault_cli import (
     deploy,
     derive,
     evaluate,
+    inspect,
     labels,
     materialise,
     replay,
@@ -76,6 +77,7 @@ app.add_typer(schedule.app, name="schedule")
 app.command("serve")(serve.serve)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(labels.app, name="labels")
+app.command("inspect")(inspect.inspect)
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
