@@ -1,6 +1,7 @@
 """Days of arrays by pvlib's single-diode model, without anything of pvfault, to hold it to."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pvlib
@@ -46,12 +47,18 @@ class Array:
         found = pvlib.pvsystem.singlediode(*self.parts(irradiance, cell))
         return np.asarray(found["v_mp"]) * self.series, np.asarray(found["i_mp"]) * self.parallel
 
+    def voltage_at(self, irradiance, cell, current):
+        """Voltage at a current."""
+        return np.asarray(pvlib.pvsystem.v_from_i(current / self.parallel, *self.parts(irradiance, cell))) * self.series
+
     def limited(self, irradiance, cell, share):
         """Voltage and current where the inverter takes a share of the power, on the side of the open circuit."""
         parts = self.parts(irradiance, cell)
         found = pvlib.pvsystem.singlediode(*parts)
         v_mp, v_oc, p_mp = (np.asarray(found[name]) for name in ("v_mp", "v_oc", "p_mp"))
-        voltage = np.linspace(v_mp, v_oc, 400)
+        if share == 0:
+            return v_oc * self.series, 0 * v_oc
+        voltage = np.linspace(v_mp, v_oc, 150)
         current = np.stack([pvlib.pvsystem.i_from_v(row, *parts) for row in voltage])
         wanted = share * p_mp
         row = np.abs(voltage * current - wanted).argmin(axis=0)
@@ -79,6 +86,7 @@ class Day:
         return np.column_stack(rounded).astype(np.float32)
 
 
+@lru_cache(maxsize=128)
 def a_day(
     array=Array(), *, cadence=300, sky="clear", noon=12.0, light_hours=14.0, top=950.0, air=22.0, seed=0, start=0.0,
     end=24.0, facing=0.0,
