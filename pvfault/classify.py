@@ -11,9 +11,9 @@ from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.reference import HISTORY
 from pvfault.registry import Registry
 from pvfault.rows.predictions import prediction_rows
-from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_by_device
+from pvfault.rows.references import HOUR_COLUMNS, reference_rows, references_by_device
 from pvfault.rows.scalograms import scalogram_rows
-from pvfault.tables import PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
+from pvfault.tables import PREDICTION_SCHEMA, SCALOGRAM_SCHEMA
 
 
 def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.Table:
@@ -34,7 +34,7 @@ def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.
     """
     days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
     rows = [PREDICTION_SCHEMA.empty_table()]
-    before = [SCALOGRAM_SCHEMA.empty_table().select([DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS])]
+    before = [SCALOGRAM_SCHEMA.empty_table().select(HOUR_COLUMNS)]
     for day in sorted(pc.unique(days).to_pylist()):
         of_day = distinct_readings(readings.filter(pc.equal(days, day)))
         known = reference_rows(pa.concat_tables(before), day, registry)
