@@ -86,7 +86,7 @@ def _print_windows(console, predictions):
             row["deviceID"],
             f"{row['window_start']:%Y-%m-%d %H:%M}",
             row["fault"],
-            f"{row['confidence']:.2f}",
+            "" if row["confidence"] is None else f"{row['confidence']:.2f}",
             f"{runner_up} {probability:.2f}",
         )
     console.print(table)
