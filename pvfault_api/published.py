@@ -19,7 +19,7 @@ from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, G
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, ManifestFile
 from pyiceberg.schema import Schema
-from pyiceberg.table import DataScan
+from pyiceberg.table import DataScan, FileScanTask
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.types import DateType
 
@@ -54,6 +54,7 @@ class View:
         self._settings = settings
         self._tables: dict[str, IcebergTable] = {}
         self._files: dict[str, dict[date, list[DataFile]]] = {}
+        self._is_plain: dict[str, bool] = {}
 
     def table(self, table: Table) -> IcebergTable:
         """A table, as `open_table` has it."""
@@ -77,6 +78,18 @@ class View:
             except NoTableError:
                 self._files[table.name] = {}
         return self._files[table.name].get(day, [])
+
+    def plan(self, table: Table, dates: Iterable[date]) -> list[FileScanTask] | None:
+        """The files to read for some dates, as PyIceberg would plan it, which reads all lists of files for each scan.
+
+        None where single rows are deleted, so that PyIceberg has to tell which.
+        """
+        if table.name not in self._is_plain:
+            self._is_plain[table.name] = not has_deleted_rows(self.table(table))
+        if not self._is_plain[table.name]:
+            return None
+        files = {file.file_path: file for day in dates for file in self.files(table, day)}
+        return [FileScanTask(file) for file in files.values()]
 
     def count_values(self, table: Table, day: date, column: str) -> int:
         """How many rows of a date have a value in a column, from the table's metadata alone."""
@@ -159,7 +172,8 @@ def read_batches(
         If there are no tables yet, or their files are not whole.
     """
     with open_table(settings, table) as iceberg:
-        yield from batches_of(iceberg, table, dates, columns, device=device)
+        plan = settings.plan(table, dates) if isinstance(settings, View) else None
+        yield from batches_of(iceberg, table, dates, columns, device=device, plan=plan)
 
 
 def batches_of(
@@ -170,6 +184,7 @@ def batches_of(
     *,
     device: str | None = None,
     snapshot_id: int | None = None,
+    plan: Iterable[FileScanTask] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The same of a table that is open already: what is published meanwhile is not seen.
 
@@ -181,13 +196,15 @@ def batches_of(
         As of `read_batches`.
     snapshot_id : int, optional
         An older snapshot, in the place of the one that was current when the table was opened.
+    plan : iterable of FileScanTask, optional
+        The files to read, where somebody knows them already.
     """
     scan = _scan_of(iceberg, table, dates, tuple(columns), snapshot_id)
     if device is not None:
         scan = scan.filter(EqualTo(DEVICE_ID, device))
     # PyIceberg's own reader of batches begins to read all files at once, and holds what it has read.
     reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
-    for file in scan.plan_files():
+    for file in scan.plan_files() if plan is None else plan:
         with telling_damage(file.file.file_path):
             yield from reader.to_record_batches([file])
 
@@ -308,6 +325,14 @@ def data_files(iceberg: IcebergTable) -> Iterator[DataFile]:
         for entry in manifest.fetch_manifest_entry(iceberg.io):
             if entry.data_file.content == DataFileContent.DATA:
                 yield entry.data_file
+
+
+def has_deleted_rows(iceberg: IcebergTable) -> bool:
+    """Whether single rows of a table's files are deleted, which readers then have to leave out."""
+    snapshot = iceberg.current_snapshot()
+    return any(
+        manifest.content == ManifestContent.DELETES for manifest in (snapshot.manifests(iceberg.io) if snapshot else ())
+    )
 
 
 def files_by_date(iceberg: IcebergTable, table: Table) -> dict[date, list[DataFile]]:
