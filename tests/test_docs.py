@@ -1,5 +1,6 @@
 """What the pages and the messages tell a user to type is what the commands take, and what a page names is there."""
 
+import ast
 import re
 import shlex
 from itertools import takewhile
@@ -52,3 +53,24 @@ def test_each_check_is_listed_for_operators_and_no_other():
     named = set(re.findall(r"`([a-z0-9_]+)`", table))
     checks = {check.name for kept in (CHECKS, OF_RUNS) for each in kept.values() for check in each}
     assert named - CHECKS.keys() == checks, named - CHECKS.keys() ^ checks
+
+
+def strings_by_function(path):
+    """The words of all texts in each function of a module, and of its name: `test_tables.py` calls `pvfault tables`."""
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    for function in functions:
+        texts = [node.value for node in ast.walk(function) if isinstance(node, ast.Constant)]
+        words = {word for text in texts if isinstance(text, str) for word in text.split()}
+        yield words | {path.stem.removeprefix("test_")}
+
+
+def test_each_command_of_the_runbook_is_run_by_a_test():
+    """Who follows the runbook has a plant that stands still; it is no place for a command that nobody has tried."""
+    page = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8").partition("## By symptom")[2]
+    asked = {
+        tuple(word for word in words if re.fullmatch(r"(--)?[a-z][a-z-]*", word))
+        for words in (shlex.split(re.split(r"\s#", line)[0]) for line in re.findall(r"^    pvfault (.*)$", page, re.M))
+    }
+    run = [words for path in (PROJECT / "tests").rglob("test_*.py") for words in strings_by_function(path)]
+    assert asked
+    assert not [" ".join(words) for words in asked if not any(set(words) <= found for found in run)]

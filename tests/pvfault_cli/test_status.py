@@ -119,8 +119,9 @@ def test_dates_that_no_run_could_make_are_refused_before_anything_begins(pvfault
 
 def test_a_backfill_of_nothing_says_so(plant, pvfault):
     plant.make(*DAYS[:2])
-    nothing = pvfault("backfill", "--date", "2024-06-01..2024-06-02", "--only", "stale")
-    assert (nothing.exit_code, nothing.stdout) == (0, "No date of 2024-06-01..2024-06-02 is stale.\n")
+    for arguments, state in ((["--only", "stale"], "stale"), (["--only", "late"], "late")):
+        nothing = pvfault("backfill", "--date", "2024-06-01..2024-06-02", *arguments)
+        assert (nothing.exit_code, nothing.stdout) == (0, f"No date of 2024-06-01..2024-06-02 is {state}.\n")
 
 
 @pytest.mark.parametrize("command", [["status"], ["schedule", "on"]])

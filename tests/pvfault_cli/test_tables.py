@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -96,6 +96,7 @@ def test_a_date_goes_back_and_upkeep_is_told_from_the_command_line(spark, lake_s
     catalog.create_tables(spark)
     day = date(2017, 5, 1)
     for devices in (DEVICES[:1], DEVICES[:2]):
+        before = datetime.now(UTC)
         rows = make_readings(day, devices, 600).sort_by([("deviceID", "ascending"), ("timestamp", "ascending")])
         publishing.publish(spark, stage_table(spark, rows, READINGS, day))
 
@@ -109,7 +110,8 @@ def test_a_date_goes_back_and_upkeep_is_told_from_the_command_line(spark, lake_s
     assert refused.returncode == 2, refused.stderr
     assert f"`readings` of {day} stays as it is: not_fewer_readings_than_before: 144 readings" in refused.stderr
     assert "Traceback" not in refused.stderr
-    done = pvfault("rollback", "--date", str(day), "--allow-fewer")
+    then = ("--table", "readings", "--as-of", before.isoformat())
+    done = pvfault("rollback", "--date", str(day), *then, "--allow-fewer")
     assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
     assert first.startswith(f"`readings` of {day} is as in snapshot ")
@@ -119,5 +121,7 @@ def test_a_date_goes_back_and_upkeep_is_told_from_the_command_line(spark, lake_s
     assert told.returncode == 0, told.stderr
     assert told.stdout.split()[:2] == ["table", "snapshots"]
     assert "Nothing of this is done yet" in told.stdout
+    done = pvfault("maintain", "--apply")
+    assert (done.returncode, "Nothing of this is done yet" in done.stdout) == (0, False), done.stderr
     released = pvfault("release-quarantine", "--date", str(day))
     assert released.stdout == f"`quarantine` of {day}: 0 records are readings now, 0 are not.\n"
