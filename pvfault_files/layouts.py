@@ -147,9 +147,9 @@ class _Planner:
 
     def _named(self, what):
         """Columns that --map names for something."""
-        return tuple(self._column(text) for text in self.choices.columns[what])
+        return tuple(self._column(what, text) for text in self.choices.columns[what])
 
-    def _column(self, text):
+    def _column(self, what, text):
         found = [number for number, each in enumerate(self.names) if each == text]
         if not found and "+" in text:  # Idc1+Idc2
             raise PvfaultError(
@@ -157,12 +157,23 @@ class _Planner:
                 f"It has {self._all()}."
             )
         if not found:
-            raise PvfaultError(f"{self.name} has no column {text}. It has {self._all()}.")
+            likely = [n for n in range(len(self.names)) if self._could_be(what, n)]
+            advice = " or ".join(f"--map {shlex.quote(f'{what}={self.names[n]}')}" for n in likely[:4])
+            raise PvfaultError(
+                f"{self.name} has no column {text}. It has {self._all()}." + (f" Perhaps {advice}" if advice else "")
+            )
         if len(found) > 1:
             raise PvfaultError(
                 f"{self.name} has the column {text!r} twice. Rename one, so that it is clear which is meant."
             )
         return found[0]
+
+    def _could_be(self, what, column):
+        """Whether a column's name fits."""
+        text = self.names[column]
+        if what == TIMESTAMP:
+            return words.is_time_name(text) or words.is_date_name(text)
+        return words.is_device_name(text) if what == DEVICE_ID else self.read[column].measurement == what
 
     def _all(self):
         return ", ".join(self.names)
