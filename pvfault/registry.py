@@ -189,9 +189,7 @@ def with_device_ids(table: pa.Table) -> tuple[pa.Table, tuple[str | None, ...]]:
         With columns of deviceIDs, names, or both; None for a row that has neither.
     """
     given, names = (_texts(table, column) for column in (DEVICE_ID, NAME))
-    ids = [
-        device_id_of(device or name) if device or name else None for device, name in zip(given, names, strict=True)
-    ]
+    ids = [device_id_of(device or name) if device or name else None for device, name in zip(given, names, strict=True)]
     table = table.drop_columns([DEVICE_ID]) if DEVICE_ID in table.column_names else table
     called = tuple(name or device or None for device, name in zip(given, names, strict=True))
     return table.append_column(DEVICE_ID, pa.array(ids, pa.string())), called
@@ -264,7 +262,9 @@ def _parse_csv(path, content):
         names = table.column_names  # decodes the header
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise RegistryError(f"registry {path}: not a CSV of devices ({error}); expected {_expected()}") from error
-    required = [NAME if name == DEVICE_ID and DEVICE_ID not in names and NAME in names else name for name in REQUIRED_COLUMNS]
+    required = [
+        NAME if name == DEVICE_ID and DEVICE_ID not in names and NAME in names else name for name in REQUIRED_COLUMNS
+    ]
     wrong = [name for name in required if names.count(name) != 1]
     if wrong:
         raise RegistryError(

@@ -158,4 +158,6 @@ def _number(name, text):
     try:
         return float(text)
     except ValueError:
-        raise PvfaultError(f"--scale {name}={text} is no number; expected a factor, as in --scale {name}=0.1.") from None
+        raise PvfaultError(
+            f"--scale {name}={text} is no number; expected a factor, as in --scale {name}=0.1."
+        ) from None

@@ -52,4 +52,3 @@ def replay(
     print_remarks(series.files)
     typer.echo(f"From {series.first:%Y-%m-%d %H:%M:%S} to {series.last:%Y-%m-%d %H:%M:%S} UTC.")
     typer.echo(f"Dates to materialise ({len(series.dates)}): {describe_dates(series.dates)}")
-

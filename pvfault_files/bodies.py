@@ -173,9 +173,7 @@ class _CsvBody(Body):
             read_options=pa_csv.ReadOptions(
                 column_names=names, skip_rows=dialect.data_line - 1, encoding=encoding.replace("_", "-")
             ),
-            parse_options=pa_csv.ParseOptions(
-                delimiter=dialect.delimiter, quote_char='"' if dialect.quoted else False
-            ),
+            parse_options=pa_csv.ParseOptions(delimiter=dialect.delimiter, quote_char='"' if dialect.quoted else False),
             convert_options=pa_csv.ConvertOptions(
                 include_columns=[str(number) for number in types],
                 column_types={str(number): kind for number, kind in types.items()},

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
+from pvfault.readings import DEVICE_ID, MEASUREMENTS
 from pvfault_files.units import Unit, find_unit, is_unit
 
 DATE = "date"
@@ -249,5 +249,3 @@ def _matches(text, known):
     kept = [word for word in words if word not in {"utc", "local", "gmt", "name", "no", "nr", "number", "id", "the", "of", "und", "and",
                                                    "dc", "pv", "lokal", "start", "end"}] or words  # fmt: skip
     return "".join(words) in known or "".join(kept) in known or (len(kept) == 2 and all(word in known for word in kept))
-
-

@@ -180,7 +180,9 @@ def _find_delimiter(text):
     import clevercsv
 
     try:
-        found = clevercsv.Sniffer().sniff("".join(text.splitlines(keepends=True)[:_SAMPLED]), delimiters=list(DELIMITERS))
+        found = clevercsv.Sniffer().sniff(
+            "".join(text.splitlines(keepends=True)[:_SAMPLED]), delimiters=list(DELIMITERS)
+        )
     except clevercsv.Error:
         found = None
     return found.delimiter if found and found.delimiter else max(DELIMITERS, key=text.count)

@@ -17,6 +17,7 @@ from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, TIMESTAMP_
 from pvfault_files.bodies import open_body
 from pvfault_files.cells import is_placeholder
 from pvfault_files.choices import Choices
+from pvfault_files.column_types import types_of
 from pvfault_files.forms import FileForm, ReadFiles
 from pvfault_files.layouts import make_plan
 from pvfault_files.long_rows import read_long
@@ -26,7 +27,6 @@ from pvfault_files.shapes import describe
 from pvfault_files.sources import Source, find_sources
 from pvfault_files.telling import advise
 from pvfault_files.times import join_clock, parse_times
-from pvfault_files.column_types import types_of
 from pvfault_files.values import read_numbers, take_together, to_float32, to_measurement
 from pvfault_files.zones import to_utc
 
@@ -116,7 +116,11 @@ def read_part(source: Source, choices: Choices) -> Part:
     plan = make_plan(body.name, body.dialect, choices)
     remarks = list(plan.remarks)
     if body.dialect.titles:
-        lines = "1 line above the header was" if body.dialect.titles == 1 else f"{body.dialect.titles} lines above the header were"
+        lines = (
+            "1 line above the header was"
+            if body.dialect.titles == 1
+            else f"{body.dialect.titles} lines above the header were"
+        )
         remarks.insert(0, f"{body.name}: {lines} skipped.")
     columns = [*plan.times, *(n for n in (plan.device, plan.port) if n is not None), *_number_columns(plan)]
     table = body.read(types_of(body, plan, list(dict.fromkeys(columns))))
@@ -322,4 +326,3 @@ def _tell_aliases(rows, device_ids):
     if aliases:
         shown = ", ".join(aliases[:3]) + (" …" if len(aliases) > 3 else "")
         yield f"On the wire and in tables, devices have ten letters and digits: {shown}."
-

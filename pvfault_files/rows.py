@@ -185,7 +185,9 @@ def _refuse(rows, starts, conflicts):
     while stop < len(rows) and rows.times[stop] == rows.times[start] and rows.devices[stop] == rows.devices[start]:
         stop += 1
     place = next(
-        p for p in range(len(MEASUREMENTS)) if len({float(v) for v in rows.values[p][start:stop] if not np.isnan(v)}) > 1
+        p
+        for p in range(len(MEASUREMENTS))
+        if len({float(v) for v in rows.values[p][start:stop] if not np.isnan(v)}) > 1
     )
     found = list(dict.fromkeys(f"{value:g}" for value in rows.values[place][start:stop] if not np.isnan(value)))[:3]
     when = np.datetime_as_string(rows.times[start].astype("datetime64[us]"), "s").replace("T", " ")

@@ -52,7 +52,17 @@ def test_columns_units_sampling_zone_and_the_next_command_are_shown(plant, tmp_p
 
 
 def test_the_next_command_reads_the_same_choices(plant):
-    options = ["--map", "current=Idc [A]", "--device", "WR 1", "--day-first", "--unit", "irradiance=kW/m²", "--decimal", ","]
+    options = [
+        "--map",
+        "current=Idc [A]",
+        "--device",
+        "WR 1",
+        "--day-first",
+        "--unit",
+        "irradiance=kW/m²",
+        "--decimal",
+        ",",
+    ]
     done = run("inspect", plant, *options)
     command, classify, file, *words = shlex.split(done.stdout.splitlines()[-1])
     assert (command, classify, file) == ("pvfault", "classify", str(plant))

@@ -56,7 +56,9 @@ def test_two_inverters_are_told_apart_or_refused_with_the_column_that_does():
         read("two_inverters", device=PLANT)
 
 
-@pytest.mark.parametrize("name", ["open_string_11h", "jitter_25s", "irradiance_kw", "zero_hour", "frozen_from_10h", "curtailed_2h"])
+@pytest.mark.parametrize(
+    "name", ["open_string_11h", "jitter_25s", "irradiance_kw", "zero_hour", "frozen_from_10h", "curtailed_2h"]
+)
 def test_what_a_sensor_or_an_inverter_did_is_left_as_it_is(name):
     """Files are read here and judged elsewhere: no value is mended."""
     lines = gzip.decompress((FOLDER / f"{name}.csv.gz").read_bytes()).decode().splitlines()[1:]

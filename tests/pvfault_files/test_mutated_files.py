@@ -62,7 +62,10 @@ def damage(content, chance):
 
 
 def values_of(table):
-    return {(row["deviceID"], row["timestamp"]): tuple(f"{row[name]:.3f}" for name in MEASUREMENTS) for row in table.to_pylist()}
+    return {
+        (row["deviceID"], row["timestamp"]): tuple(f"{row[name]:.3f}" for name in MEASUREMENTS)
+        for row in table.to_pylist()
+    }
 
 
 TRUE = values_of(TABLE)
@@ -99,6 +102,8 @@ def test_a_damaged_file_gives_its_readings_or_one_clear_refusal(tmp_path):
         elif len(wrong) > 1:
             # One damage is in one row; only in the header can it be in all, and then a column or a unit is another.
             header = content.split(b"\n")[:4]
-            assert damaged.split(b"\n")[:4] != header, f"{where}: {[(key, read[key], TRUE.get(key)) for key in wrong[:3]]}"
+            assert damaged.split(b"\n")[:4] != header, (
+                f"{where}: {[(key, read[key], TRUE.get(key)) for key in wrong[:3]]}"
+            )
             assert not len(wrong) < len(read) - 1, f"{where}: {[(key, read[key], TRUE.get(key)) for key in wrong[:3]]}"
     assert outcomes["read"] > COUNT / 10 < outcomes["refused"], outcomes

@@ -10,9 +10,9 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from pvfault.errors import PvfaultError
+from pvfault_files.choices import Choices
 from pvfault_gateway.acceptance import AHEAD_OF_CLOCK, SENT_BEFORE, TOO_EARLY
 from pvfault_gateway.producer import Delivery
-from pvfault_files.choices import Choices
 from pvfault_gateway.replay import read_series, replay
 from pvfault_gateway.topics import PARTITIONS, connect, count_records
 from tests.pvfault_gateway.helpers import NOON, make_readings, read_topic
