@@ -1,7 +1,7 @@
 """The options of all commands that read files of readings, and the choices that they become.
 
-A command that has a parameter `choices` and is decorated by `takes_choices` has all of them. What a profile decides holds
-as long as no option says otherwise.
+A command that has a parameter `choices` and is decorated by `takes_choices` has all of them. What a profile decides
+holds as long as no option says otherwise.
 """
 
 import functools

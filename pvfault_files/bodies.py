@@ -1,7 +1,7 @@
 """The rows of a file as an Arrow table: only the columns that are wanted, in types that cost little.
 
-Here: one fast reading with the types that the first rows promise, and one of plain text where they do not keep it; what is
-said about torn rows. Not here: what a column is (`columns.py`), what a text means (`cells.py`, `times.py`).
+Here: one fast reading with the types that the first rows promise, and one of plain text where they do not keep it;
+what is said about torn rows. Not here: what a column is (`columns.py`), what a text means (`cells.py`, `times.py`).
 """
 
 import csv

@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 
 # What stands where no measurement is, in small letters.
 PLACEHOLDERS = {
-    "", "-", "--", "---", "----", "nan", "null", "none", "nil", "na", "n/a", "n.a.", "#n/a", "#na", "#n/a n/a", "<na>", "-nan",
+    "", "-", "--", "---", "----", "nan", "null", "none", "nil", "na", "n/a", "n.a.", "#n/a", "#na", "#n/a n/a",
+    "<na>", "-nan",
     "1.#qnan", "-1.#ind", "#value!", "#ref!", "#div/0!", "#num!", "unavailable", "unknown", "no data", "nodata",
     "missing", "bad", "bad input", "i/o timeout", "error", "offline", "?", ".", "*", "k.a.", "keine daten", "s/d",
 }  # fmt: skip
 # The same for Arrow, which compares letter by letter.
-PLACEHOLDERS_OF_ARROW = sorted({form for each in PLACEHOLDERS for form in (each, each.upper(), each.capitalize(), each.title())} | {"NaN", "-NaN"})  # fmt: skip
+_WAYS = (str.lower, str.upper, str.capitalize, str.title)
+PLACEHOLDERS_OF_ARROW = sorted({way(each) for each in PLACEHOLDERS for way in _WAYS} | {"NaN", "-NaN"})
 
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,'’  \u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?")
 _DATE = re.compile(

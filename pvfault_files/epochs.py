@@ -54,7 +54,8 @@ def times_of_numbers(where: str, values: pa.ChunkedArray, line_of, texts=None) -
         return times, "serials of a spreadsheet"
     odd = pc.index(numbers, pa.scalar(low if low < _FIRST_SERIAL else high)).as_py()
     raise PvfaultError(
-        f"{where}, {line_of(odd)}: {values[odd].as_py():.15g} is no time after 2001 in seconds, milliseconds, microseconds "
+        f"{where}, {line_of(odd)}: {values[odd].as_py():.15g} is no time after 2001 in seconds, milliseconds, "
+        f"microseconds "
         "or nanoseconds since 1970 as those beside it, and no serial of a spreadsheet. Expected such, or "
         "2024-06-01 12:00:00. Correct it, or name another column with --map timestamp=COLUMN."
     )

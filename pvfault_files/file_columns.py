@@ -38,11 +38,12 @@ class FileColumns:
         self.remarks = []
         self.read = [read_name(text, beside) for text, beside in zip(self.names, self.beside, strict=True)]
 
-    def named(self, what):
+    def named(self, what: str) -> tuple[int, ...]:
         """Columns that --map names for something."""
         return tuple(self.column(what, text) for text in self.choices.columns[what])
 
-    def column(self, what, text):
+    def column(self, what: str, text: str) -> int:
+        """The column of a name; refuse a name that is not there, or there twice."""
         found = [number for number, each in enumerate(self.names) if each == text]
         if not found and "+" in text:  # Idc1+Idc2
             raise PvfaultError(
@@ -69,7 +70,8 @@ class FileColumns:
             return words.is_time_name(text) or words.is_date_name(text)
         return words.is_device_name(text) if what == DEVICE_ID else self.read[column].measurement == what
 
-    def all_names(self):
+    def all_names(self) -> str:
+        """All names, as a message lists them."""
         return ", ".join(self.names)
 
     def cells(self, column):
@@ -77,13 +79,16 @@ class FileColumns:
         cells = (row[column] for row in self.sample if column < len(row))
         return [cell.strip() for cell in cells if not is_placeholder(cell)]
 
-    def owner(self, column):
+    def owner(self, column: int) -> str:
+        """Whose a column is, as its name says."""
         return self.read[column].owner
 
-    def listed(self, columns):
+    def listed(self, columns) -> str:
+        """Names of columns, as a message lists them."""
         return ", ".join(repr(self.names[n]) for n in columns)
 
-    def which_of(self, what, columns):
+    def which_of(self, what: str, columns) -> str:
+        """The question which of several columns is meant."""
         options = " or ".join(f"--map {shlex.quote(f'{what}={self.names[n]}')}" for n in columns[:6])
         return (
             f"{self.name} has {len(columns)} columns that could be {what}: {self.listed(columns)}. "

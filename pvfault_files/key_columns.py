@@ -1,11 +1,12 @@
-"""The columns that say when and whose a reading is: times, devices, inputs with rows of their own, and what is measured in
-files with one value in a row.
+"""The columns that say when and whose a reading is: times, devices, inputs with rows of their own, and what is
+measured in files with one value in a row.
 
 They are found by name and by what stands in the first rows. Not here: columns of measurements (`layouts.py`).
 """
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pvfault.errors import PvfaultError
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
@@ -25,17 +26,21 @@ class Long:
     unit: int | None
 
 
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([T ]0?0:00(:00)?(\.0+)?)?|(19|20)\d{6}")
+
+
 class KeyColumns(FileColumns):
     """A file's columns, with those that say when and whose."""
 
-    def find_times(self):
+    def find_times(self) -> tuple[int, ...]:
+        """The column of timestamps, or those of dates and of times of day."""
         if TIMESTAMP in self.choices.columns:
             mapped = self.named(TIMESTAMP)
             if len(mapped) > 2:
                 raise PvfaultError(
                     f"--map names {len(mapped)} columns for {TIMESTAMP}; expected one, or date and time."
                 )
-            return mapped if len(mapped) == 2 else self._with_clock(mapped[0], told=True)
+            return mapped if len(mapped) == 2 else self._with_clock(mapped[0])
         if self.names.count(TIMESTAMP) == 1:
             return self._with_clock(self.names.index(TIMESTAMP))
         named = [n for n, text in enumerate(self.names) if words.is_time_name(text) or words.is_date_name(text)]
@@ -60,7 +65,7 @@ class KeyColumns(FileColumns):
             + " Say which column is meant: --map timestamp=COLUMN"
         )
 
-    def _with_clock(self, column, *, told=False):
+    def _with_clock(self, column):
         """A column of times, and that of times of day if it holds dates alone."""
         if not self._is_of_dates(column):
             return (column,)
@@ -75,10 +80,10 @@ class KeyColumns(FileColumns):
         return (column, named[0])
 
     def _is_of_dates(self, column):
+        """Whether a column has dates alone; a spreadsheet writes them with a midnight, or as whole serials."""
         cells = self.cells(column)
-        return (bool(cells) and all(
-            re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?([T ]0?0:00(:00)?(\.0+)?)?|(19|20)\d{6}", cell) for cell in cells
-        )) or (bool(cells) and words.is_date_name(self.names[column]) and all(re.fullmatch(r"\d{5}(\.0)?", cell) for cell in cells))  # fmt: skip
+        serials = words.is_date_name(self.names[column]) and all(re.fullmatch(r"\d{5}(\.0)?", cell) for cell in cells)
+        return bool(cells) and (serials or all(_DATE.fullmatch(cell) for cell in cells))
 
     def _is_of_clocks(self, column):
         cells = self.cells(column)
@@ -93,7 +98,8 @@ class KeyColumns(FileColumns):
         cells = self.cells(column)
         return bool(cells) and all(map(_is_instant, cells)) and not self._is_of_dates(column)
 
-    def find_device(self, times):
+    def find_device(self, times: tuple[int, ...]) -> int | None:
+        """The column of devices; None if there is none, or --device names the one device."""
         if self.choices.device is not None:
             if DEVICE_ID in self.names:
                 raise PvfaultError(
@@ -118,7 +124,7 @@ class KeyColumns(FileColumns):
         """Whether a column numbers the rows, and no devices."""
         cells = self.cells(column)
         numbers = [int(cell) for cell in cells if cell.isdigit()]
-        return len(numbers) == len(cells) > 2 and all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False))
+        return len(numbers) == len(cells) > 2 and all(b - a == 1 for a, b in pairwise(numbers))
 
     def _one_of_equals(self, found):
         """Of columns that tell the same devices apart, the one that people read."""
@@ -132,7 +138,8 @@ class KeyColumns(FileColumns):
             return [best]
         return found
 
-    def find_port(self, taken):
+    def find_port(self, taken: set) -> int | None:
+        """The column that tells inputs of a device apart, which have rows of their own."""
         found = [
             n for n, text in enumerate(self.names)
             if n not in taken and words.is_port_name(text) and not self.read[n].measurement and self.cells(n)
@@ -140,7 +147,7 @@ class KeyColumns(FileColumns):
         return found[0] if len(found) == 1 else None
 
     def find_long(self, taken):
-        """Columns of a file that has one value in a row, or None."""
+        """Find the columns of a file that has one value in a row; None if it has not."""
         mapped = [text for m in MEASUREMENTS for text in self.choices.columns.get(m, ())]
         if any(text in self.names for text in mapped):
             return None  # of a long file, --map names what is measured

@@ -1,7 +1,7 @@
 """How rows and columns of a file are laid out: which column goes where, for one device or several.
 
-A `Plan` is made from names, units and the first rows; where two plans would be possible, the user is asked. Not here: what
-a single name says (`columns.py`), and the values (`values.py`).
+A `Plan` is made from names, units and the first rows; where two plans would be possible, the user is asked. Not here:
+what a single name says (`columns.py`), and the values (`values.py`).
 """
 
 import re
@@ -20,7 +20,8 @@ from pvfault_files.zones import zone_in_name
 
 _ELECTRICAL = ("voltage", "current")
 _OF_DEVICES = re.compile(
-    r"(?i)\b(inv|inverter|wr|wechselrichter|onduleur|inversor|device|dev|sb|sma|combiner|unit|cb|sn|logger|omvormer)[ _-]?\w*"
+    r"(?i)\b(inv|inverter|wr|wechselrichter|onduleur|inversor|omvormer|device|dev|sb|sma|combiner|cb|unit|sn|logger)"
+    r"[ _-]?\w*"
 )
 
 
@@ -126,7 +127,8 @@ class _Planner(KeyColumns):
 
     def _long_plan(self, times, device, long):
         self.remarks.append(
-            f"{self.name}: each row was taken for one value, that of {self.names[long.what]!r} in {self.names[long.value]!r}."
+            f"{self.name}: each row was taken for one value, that of {self.names[long.what]!r} in "
+            f"{self.names[long.value]!r}."
         )
         return Plan(
             times, device, None, (), {}, long, (), zone_in_name(self.names[times[0]]), "one row a value", self.remarks
@@ -174,7 +176,8 @@ class _Planner(KeyColumns):
             return True
         if device is None and self.choices.device is None:
             raise PvfaultError(
-                f"{self.name} has columns of {', '.join(owners)}: are they devices of their own, or inputs of one device? "
+                f"{self.name} has columns of {', '.join(owners)}: are they devices of their own, or inputs of one "
+                f"device? "
                 "Say so: --inputs devices, or --inputs sum with --device NAME."
             )
         return False
@@ -223,7 +226,8 @@ class _Planner(KeyColumns):
         if len(voltages) > 1 and len(currents) != len(voltages):
             raise PvfaultError(
                 f"{self.name} has {len(voltages)} columns of voltage and {len(currents)} of current "
-                f"({self.listed(voltages + currents)}). Expected one voltage, or one beside each current. Say which are "
+                f"({self.listed(voltages + currents)}). Expected one voltage, or one beside each current. Say which "
+                f"are "
                 "meant, with --map voltage=COLUMN and --map current=COLUMN."
             )
         if self.choices.inputs == "devices":
@@ -261,7 +265,8 @@ class _Planner(KeyColumns):
         if measurement == "voltage":
             return  # one voltage goes with the sum of currents
         raise PvfaultError(
-            f"{self.name} has the columns {self.listed(inputs)} (named in line {self.header_line}): is {self.names[column]!r} "
+            f"{self.name} has the columns {self.listed(inputs)} (named in line {self.header_line}): is "
+            f"{self.names[column]!r} "
             "one input of several that make up the device? Then say --inputs sum. If that input is to be judged alone, "
             "say --inputs devices."
         )
@@ -286,8 +291,10 @@ class _Planner(KeyColumns):
             return None
         if unit.measurement != measurement:
             raise PvfaultError(
-                f"{self.name}: column {self.names[column]!r} is in {unit.text}, but was mapped to {measurement}, which is "
-                f"in {UNITS[measurement]}. Name another column, or the unit with --unit {measurement}={UNITS[measurement]}."
+                f"{self.name}: column {self.names[column]!r} is in {unit.text}, but was mapped to {measurement}, "
+                f"which is "
+                f"in {UNITS[measurement]}. Name another column, or the unit with --unit "
+                f"{measurement}={UNITS[measurement]}."
             )
         if not unit.is_the_readings_own:
             self.remarks.append(

@@ -1,7 +1,7 @@
 """Files of readings become one table of readings: the way in.
 
-What is not plain is found by itself where there is one reading of it, and said in `remarks`; where there are two it is asked
-about. A missing or absurd measurement is a reading like any other and stays: `pvfault/windows.py` judges it.
+What is not plain is found by itself where there is one reading of it, and said in `remarks`; where there are two it
+is asked about. A missing or absurd measurement is a reading like any other and stays: `pvfault/windows.py` judges it.
 """
 
 from collections.abc import Sequence
@@ -196,7 +196,8 @@ def _devices_of(body, plan, table, choices):
         named = choices.device if choices.device is not None else WEATHER
         if choices.device is None and electrical and len(plan.groups) == 1:
             raise PvfaultError(
-                f"{body.name} has no column {DEVICE_ID}. It has {', '.join(body.dialect.names)}. If all rows are of one "
+                f"{body.name} has no column {DEVICE_ID}. It has {', '.join(body.dialect.names)}. If all rows are of "
+                f"one "
                 f"device, name it with --device ID, else the column with --map {DEVICE_ID}=COLUMN. {plan.asked}".strip()
             )
         return np.zeros(table.num_rows, np.int32), [named.strip()]
@@ -212,7 +213,8 @@ def _devices_of(body, plan, table, choices):
         row = int(np.flatnonzero(lacking)[0])
         raise PvfaultError(
             f"{body.name}: {int(lacking.sum()):,} of {len(codes):,} rows have no device in column "
-            f"{body.dialect.names[plan.device]!r}, the first is {body.line_of(row)}. Name it there, or remove these rows."
+            f"{body.dialect.names[plan.device]!r}, the first is {body.line_of(row)}. Name it there, or remove these "
+            f"rows."
         )
     names = list(dict.fromkeys(text.strip() for text in texts))
     place = {name: number for number, name in enumerate(names)}

@@ -147,8 +147,10 @@ def _refuse_unread(where, texts, times, line_of):
     row = pc.index(unread, True).as_py()
     if row >= 0:
         raise PvfaultError(
-            f"{where}, {line_of(row)}: {texts[row].as_py()!r} is no time that could be read as those beside it; expected "
-            "such as 2024-06-01 12:00:00 or 2024-06-01T12:00:00+02:00. Correct it, give the form with --time-format, or "
+            f"{where}, {line_of(row)}: {texts[row].as_py()!r} is no time that could be read as those beside it; "
+            f"expected "
+            "such as 2024-06-01 12:00:00 or 2024-06-01T12:00:00+02:00. Correct it, give the form with --time-format, "
+            "or "
             "name another column with --map timestamp=COLUMN."
         )
 
@@ -174,7 +176,8 @@ def _split_zones(where, texts, line_of):
     if pc.any(pc.and_(pc.is_valid(texts), pc.invert(has_zone))).as_py():
         row = pc.index(pc.and_(pc.is_valid(texts), pc.invert(has_zone)), True).as_py()
         raise PvfaultError(
-            f"{where}, {line_of(row)}: {texts[row].as_py()!r} has no offset, others have one; expected all with an offset "
+            f"{where}, {line_of(row)}: {texts[row].as_py()!r} has no offset, others have one; expected all with an "
+            f"offset "
             "or all without. Correct the file."
         )
     minutes = pa.array([known[zone] for zone in distinct], pa.int64())
@@ -226,7 +229,8 @@ def _find_order(where, parts, choices, hint):
     if not (low >= 1 and high <= 12):
         raise PvfaultError(
             f"{where}: has a month {high if high > 12 else low} if its dates are {_ORDERS[order]}. "
-            f"{'Leave --day-first or --month-first away, or name' if choices.day_first is not None else 'Name'} the form "
+            f"{'Leave --day-first or --month-first away, or name' if choices.day_first is not None else 'Name'} the "
+            f"form "
             "with --time-format."
         )
     return order
@@ -263,7 +267,7 @@ def _order_by_values(where, numbers, year_digits):
 
 
 def _days(numbers, order):
-    """Distinct days in an order, in the order of time, as days since 1970; None if some are no dates of this century."""
+    """Distinct days in an order, sorted, as days since 1970; None if some are no dates of these decades."""
     year, month, day = (numbers[order.index(part)].astype(np.int64) for part in "ymd")
     year = np.where(year < 100, year + 2000, year)
     this_year = np.datetime64("today", "Y").astype(int) + 1970

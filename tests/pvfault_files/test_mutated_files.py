@@ -1,10 +1,12 @@
-"""Files that were damaged: readings of what is whole, or one clear refusal; never a traceback, never readings nobody wrote.
+"""Files that were damaged: readings of what is whole, or one clear refusal; never a traceback, never readings nobody
+wrote.
 
 A few hundred damages in each run; `PVFAULT_MUTATIONS=10000` makes as many.
 """
 
 import os
 import random
+import re
 
 import pytest
 
@@ -28,8 +30,10 @@ def lines_of(way, header, time="%Y-%m-%d %H:%M:%S"):
 
 FILES = [
     lines_of(Way(), READING_SCHEMA.names),
-    lines_of(Way(";", ",", units="below", titles=("sep=;", "Export 1")), ["Device", "Zeit", "Udc", "Idc", "Tmod", "G"], "%d.%m.%Y %H:%M"),
-    lines_of(Way("\t", quoted=True, encoding="cp1252", newline="\r\n"), ["Inverter", "ts", "V_DC", "I_DC", "Tmod [°C]", "POA"]),
+    lines_of(Way(";", ",", units="below", titles=("sep=;", "Export 1")), ["Device", "Zeit", "Udc", "Idc", "Tmod",
+    "G"], "%d.%m.%Y %H:%M"),
+    lines_of(Way("\t", quoted=True, encoding="cp1252", newline="\r\n"), ["Inverter", "ts", "V_DC", "I_DC",
+    "Tmod [°C]", "POA"]),
     lines_of(Way("|", encoding="utf-16"), READING_SCHEMA.names, "%Y-%m-%dT%H:%M:%SZ"),
 ]  # fmt: skip
 
@@ -79,7 +83,7 @@ CHANGE_A_ROW = {"byte changed", "byte left out", "byte put in", "bytes twice", "
 def test_a_damaged_file_gives_its_readings_or_one_clear_refusal(tmp_path):
     chance = random.Random(20240610)  # noqa: S311 - the same damages each time
     path = tmp_path / "plant.csv"
-    outcomes = {"read": 0, "refused": 0}
+    told, count_read = [], 0
     for trial in range(COUNT):
         content = FILES[trial % len(FILES)]
         kind, damaged = damage(content, chance)
@@ -88,13 +92,11 @@ def test_a_damaged_file_gives_its_readings_or_one_clear_refusal(tmp_path):
         try:
             found = read_files([path], Choices())
         except PvfaultError as error:
-            assert len(str(error).splitlines()) == 1, where
-            assert str(error).startswith(str(path)) or "device" in str(error), f"{where}: {error}"
-            outcomes["refused"] += 1
+            told.append((where, str(error)))
             continue
         except Exception as error:
             raise AssertionError(where) from error
-        outcomes["read"] += 1
+        count_read += 1
         read = values_of(found.table)
         wrong = [key for key, values in read.items() if TRUE.get(key) != values]
         if kind not in CHANGE_A_ROW:
@@ -106,4 +108,10 @@ def test_a_damaged_file_gives_its_readings_or_one_clear_refusal(tmp_path):
                 f"{where}: {[(key, read[key], TRUE.get(key)) for key in wrong[:3]]}"
             )
             assert not len(wrong) < len(read) - 1, f"{where}: {[(key, read[key], TRUE.get(key)) for key in wrong[:3]]}"
-    assert outcomes["read"] > COUNT / 10 < outcomes["refused"], outcomes
+    assert count_read > COUNT / 10 < len(told)
+    unclear = [
+        each
+        for each in told
+        if len(each[1].splitlines()) != 1 or not ({path.name, "device"} & {*re.findall(r"plant\.csv|device", each[1])})
+    ]
+    assert not unclear, unclear[:3]

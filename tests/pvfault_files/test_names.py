@@ -36,7 +36,8 @@ def test_two_names_of_one_alias_are_refused():
 def test_a_registry_says_what_its_devices_are_called(tmp_path):
     path = tmp_path / "devices.csv"
     path.write_text(
-        "name,deviceID,rated_voltage,rated_current,site\nWR 1,INV0000001,600,10,Süd\n,INV0000002,500,9,\nWR 3,,500,9,Ost\n"
+        "name,deviceID,rated_voltage,rated_current,site\nWR 1,INV0000001,600,10,Süd\n,INV0000002,500,9,\nWR "
+        "3,,500,9,Ost\n"
     )
     registry = read_registry(path)
     alias = device_id_of("WR 3")

@@ -392,7 +392,7 @@ def test_workbooks_are_read_with_their_titles_and_dates(tmp_path):
     for row in sheet.values:
         book["copy"].append(row)
     book.save(tmp_path / "plant.xlsx")
-    with pytest.raises(PvfaultError, match="one of several sheets: Sheet, copy.*--sheet"):
+    with pytest.raises(PvfaultError, match=r"one of several sheets: Sheet, copy.*--sheet"):
         read_files([tmp_path / "plant.xlsx"], Choices())
     assert same_readings(read_files([tmp_path / "plant.xlsx"], Choices(sheet="copy")).table, PLANT)
 
