@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pvfault.errors import PvfaultError
-from pvfault.locations import Location, is_there
 
 if TYPE_CHECKING:
+    from pvfault.locations import Location
     from pvfault_files.choices import Choices
     from pvfault_files.forms import ReadFiles
 
@@ -117,10 +117,11 @@ def choices_of(
     return Choices(**(kept | options | {name: kept.get(name, {}) | value for name, value in together.items()}))
 
 
-def with_registered_names(choices: "Choices", registry: Location) -> "Choices":
+def with_registered_names(choices: "Choices", registry: "Location") -> "Choices":
     """Choices that know the deviceIDs of a registry's names, if there is one."""
     from dataclasses import replace
 
+    from pvfault.locations import is_there
     from pvfault.registry import read_registry
 
     return replace(choices, device_ids=read_registry(registry).device_ids) if is_there(registry) else choices
