@@ -158,13 +158,15 @@ def read_registry(path: Location) -> Registry:
     ----------
     path : Path or str
         CSV with a header, also at an s3:// URI; columns as in `REGISTRY_SCHEMA`, of which `REQUIRED_COLUMNS` must be
-        there, and `NAME`, which may stand in place of the deviceID. Other columns are ignored. A deviceID that is not ten
+        there, and `NAME`, which may stand in place of the deviceID. Other columns are ignored. A deviceID that is not
+        ten
         letters and digits is a name, and gets the alias of it (`device_names.py`).
 
     Raises
     ------
     RegistryError
-        If the file is absent or no CSV, a column is missing or there twice, a device has no name or stands there twice, a
+        If the file is absent or no CSV, a column is missing or there twice, a device has no name or stands there
+        twice, a
         rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
     """
     content = _read(path)
@@ -211,9 +213,7 @@ def with_device_ids(table: pa.Table) -> tuple[pa.Table, tuple[str | None, ...]]:
         With columns of deviceIDs, names, or both; None for a row that has neither.
     """
     given, names = (_texts(table, column) for column in (DEVICE_ID, NAME))
-    ids = [
-        device_id_of(device or name) if device or name else None for device, name in zip(given, names, strict=True)
-    ]
+    ids = [device_id_of(device or name) if device or name else None for device, name in zip(given, names, strict=True)]
     table = table.drop_columns([DEVICE_ID]) if DEVICE_ID in table.column_names else table
     called = tuple(name or device or None for device, name in zip(given, names, strict=True))
     return table.append_column(DEVICE_ID, pa.array(ids, pa.string())), called
@@ -286,7 +286,9 @@ def _parse_csv(path, content):
         names = table.column_names  # decodes the header
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise RegistryError(f"registry {path}: not a CSV of devices ({error}); expected {_expected()}") from error
-    required = [NAME if name == DEVICE_ID and DEVICE_ID not in names and NAME in names else name for name in REQUIRED_COLUMNS]
+    required = [
+        NAME if name == DEVICE_ID and DEVICE_ID not in names and NAME in names else name for name in REQUIRED_COLUMNS
+    ]
     wrong = [name for name in required if names.count(name) != 1]
     if wrong:
         raise RegistryError(

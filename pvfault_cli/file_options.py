@@ -1,7 +1,7 @@
 """The options of all commands that read files of readings, and the choices that they become.
 
-A command that has a parameter `choices` and is decorated by `takes_choices` has all of them. What a profile decides holds
-as long as no option says otherwise.
+A command that has a parameter `choices` and is decorated by `takes_choices` has all of them. What a profile decides
+holds as long as no option says otherwise.
 """
 
 import functools
@@ -15,6 +15,7 @@ import typer
 from pvfault.errors import PvfaultError
 
 if TYPE_CHECKING:
+    from pvfault.locations import Location
     from pvfault_files.choices import Choices
     from pvfault_files.forms import ReadFiles
 
@@ -37,8 +38,8 @@ _OPTIONS = {
     "profile": _option(Path, metavar="PLANT.toml", help="Choices that `pvfault inspect --write-profile` has kept."),
     "columns": _option(
         list[str], "--map", metavar="NAME=COLUMN",
-        help="The file's column for one of the reading's. May be repeated, also for the same: currents of several inputs "
-        "are summed, date and time of day put together.",
+        help="The file's column for one of the reading's. May be repeated, also for the same: currents of several "
+        "inputs are summed, date and time of day put together.",
     ),
     "device": _option(str, help="Name of the device that all rows are of."),
     "timezone": _option(str, help="Zone of times without one: Europe/Berlin, or +01:00.  [default: UTC]"),
@@ -116,6 +117,16 @@ def choices_of(
     return Choices(**(kept | options | {name: kept.get(name, {}) | value for name, value in together.items()}))
 
 
+def with_registered_names(choices: "Choices", registry: "Location") -> "Choices":
+    """Choices that know the deviceIDs of a registry's names, if there is one."""
+    from dataclasses import replace
+
+    from pvfault.locations import is_there
+    from pvfault.registry import read_registry
+
+    return replace(choices, device_ids=read_registry(registry).device_ids) if is_there(registry) else choices
+
+
 def print_remarks(files: "ReadFiles") -> None:
     """Tell on standard error what was found by itself."""
     for remark in files.remarks:
@@ -148,4 +159,6 @@ def _number(name, text):
     try:
         return float(text)
     except ValueError:
-        raise PvfaultError(f"--scale {name}={text} is no number; expected a factor, as in --scale {name}=0.1.") from None
+        raise PvfaultError(
+            f"--scale {name}={text} is no number; expected a factor, as in --scale {name}=0.1."
+        ) from None

@@ -1,9 +1,10 @@
 """Rows of one or several files become readings: each device and time once.
 
-Here: rows that repeat, complete or contradict each other, inputs that have rows of their own, and weather that stands in
-rows of its own. Arrays only; not here: where they come from (`reader.py`).
+Here: rows that repeat, complete or contradict each other, inputs that have rows of their own, and weather that stands
+in rows of its own. Arrays only; not here: where they come from (`reader.py`).
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,9 +83,7 @@ def join(parts: list[Rows]) -> Rows:
     inputs = None
     if any(part.inputs is not None for part in parts):
         inputs = np.concatenate([np.full(len(p), -1, np.int32) if p.inputs is None else p.inputs for p in parts])
-    values = []
-    for _ in MEASUREMENTS:
-        values.append(np.concatenate([part.values.pop(0) for part in parts]))
+    values = [np.concatenate([part.values.pop(0) for part in parts]) for _ in MEASUREMENTS]
     return Rows(names, np.concatenate(devices), np.concatenate([part.times for part in parts]), values, inputs)
 
 
@@ -113,9 +112,7 @@ def settle(rows: Rows, *, sum_inputs: bool = True) -> Settled:
 
 def _sort(rows):
     """By time, device and input."""
-    keys = [rows.times, rows.devices.astype(np.int64)]
-    if rows.inputs is not None:
-        keys.append(rows.inputs.astype(np.int64) + 1)
+    keys = [rows.times, rows.devices, *([] if rows.inputs is None else [rows.inputs])]
     key = _one_key(keys)
     if key is None:
         order = np.lexsort(keys[::-1])
@@ -123,7 +120,7 @@ def _sort(rows):
         return
     else:
         order = np.argsort(key, kind="stable")
-        del key
+    del key
     rows.take(order)
 
 
@@ -131,14 +128,17 @@ def _one_key(keys):
     """One number that sorts as several do; None if it does not fit into 64 bits."""
     if not len(keys[0]):
         return keys[0]
-    key, size = None, 1
-    for part in keys:
-        low, high = int(part.min()), int(part.max())
-        size *= high - low + 1
-        if size >= 2**62:
-            return None
-        key = part - low if key is None else key * (high - low + 1) + (part - low)
-    return key
+    lows, highs = [int(key.min()) for key in keys], [int(key.max()) for key in keys]
+    sizes = [high - low + 1 for low, high in zip(lows, highs, strict=True)]
+    if math.prod(sizes) >= 2**62:
+        return None
+    one = keys[0] - lows[0]
+    # In place: of a year of a plant, each array is a quarter of a gigabyte.
+    for key, low, size in zip(keys[1:], lows[1:], sizes[1:], strict=True):
+        one *= size
+        one += key
+        one -= low
+    return one
 
 
 def _same_as_before(rows):
@@ -185,12 +185,15 @@ def _refuse(rows, starts, conflicts):
     while stop < len(rows) and rows.times[stop] == rows.times[start] and rows.devices[stop] == rows.devices[start]:
         stop += 1
     place = next(
-        p for p in range(len(MEASUREMENTS)) if len({float(v) for v in rows.values[p][start:stop] if not np.isnan(v)}) > 1
+        p
+        for p in range(len(MEASUREMENTS))
+        if len({float(v) for v in rows.values[p][start:stop] if not np.isnan(v)}) > 1
     )
     found = list(dict.fromkeys(f"{value:g}" for value in rows.values[place][start:stop] if not np.isnan(value)))[:3]
     when = np.datetime_as_string(rows.times[start].astype("datetime64[us]"), "s").replace("T", " ")
     error = ContradictionError(
-        f"{len(conflicts):,} times of one device have rows with other values, for example {name or 'the weather'} at {when} UTC "
+        f"{len(conflicts):,} times of one device have rows with other values, for example {name or 'the weather'} at "
+        f"{when} UTC "
         f"with {MEASUREMENTS[place]} {' and '.join(found)}"
     )
     error.times = rows.times[starts[conflicts]]
@@ -233,7 +236,8 @@ def _sum_inputs(rows, settled):
     rows.take(starts)
     rows.values, rows.inputs = values, None
     settled.remarks.append(
-        f"Up to {int(count.max())} inputs have rows of their own: current is their sum, voltage their mean weighted by current; "
+        f"Up to {int(count.max())} inputs have rows of their own: current is their sum, voltage their mean weighted "
+        f"by current; "
         "--inputs devices takes each for a device of its own."
     )
 
@@ -257,7 +261,8 @@ def _join_weather(rows, settled):
     if without.any() and stations.sum() > 1:
         named = ", ".join(repr(rows.names[d]) for d in np.flatnonzero(stations)[:4])
         raise PvfaultError(
-            f"{int(stations.sum())} sources have weather alone ({named}), and {int(without.sum())} devices have none. Expected one "
+            f"{int(stations.sum())} sources have weather alone ({named}), and {int(without.sum())} devices have "
+            f"none. Expected one "
             "source of weather; leave away the files or rows of the others."
         )
     if not apart.any() and not (without.any() and stations.any()):
@@ -272,7 +277,8 @@ def _join_weather(rows, settled):
     kept = electrical | ~(apart | stations)[rows.devices]
     rows.take(np.flatnonzero(kept))
     settled.remarks.append(
-        f"Weather stands in rows of its own{f' ({rows.names[station]})' if station is not None and rows.names[station] else ''}: "
+        f"Weather stands in rows of its "
+        f"own{f' ({rows.names[station]})' if station is not None and rows.names[station] else ''}: "
         f"each electrical row has the nearest, at most {furthest / 1e6:g} s apart."
     )
 
@@ -293,5 +299,5 @@ def _bring(rows, target, source):
 
 
 def _step(times):
-    """Median step between times. [µs]"""
+    """Median step between times, in microseconds."""
     return float(np.median(np.diff(times))) if len(times) > 1 else _FURTHEST_US

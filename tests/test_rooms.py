@@ -24,7 +24,8 @@ ROOMS = {
         "pvfault",
     },
     "pvfault_files": {
-        "numpy", "pyarrow", "pandas", "dateutil", "charset_normalizer", "clevercsv", "python_calamine", "tomlkit", "pvfault",
+        "numpy", "pyarrow", "pandas", "dateutil", "charset_normalizer", "clevercsv", "python_calamine", "tomlkit",
+        "pvfault",
     },
     "pvfault_gateway": {
         "confluent_kafka", "boto3", "botocore", "aws_msk_iam_sasl_signer", "psutil", "numpy", "pyarrow", "pvfault",
