@@ -5,7 +5,7 @@ registry and without any other history. What comes of it is how probable it is t
 `HIDDEN_FAULT` of `pvfault/estimates.py`, and how right each name is at its confidence.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from pvfault.classify import classify_readings
 from pvfault.dates import midnight
-from pvfault.estimates import HIDDEN_FAULT
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import READING_SCHEMA, SAMPLE_PERIOD_S
 from pvfault.registry import EMPTY_REGISTRY
@@ -28,8 +27,7 @@ from pvfault_workshop.simulation.splits import TRAINED_CADENCES, VALIDATION
 
 DEVICES = 240
 FAULTY = 0.5
-# Days of a file, one for each row of `HIDDEN_FAULT`: that many of the dates that are looked at lie before its last one.
-FILE_DAYS = {0: 1, 3: 4, 7: 15}
+FILE_DAYS = (1, 4, 15)
 # Further seeds than a validation part of any size takes.
 _SEED = VALIDATION.seed + 900_000
 BINS = 10
@@ -61,7 +59,7 @@ class Judged:
 
 
 def derive_estimates(
-    classifier, devices: int = DEVICES, *, file_days: dict[int, int] = FILE_DAYS, judge: Callable = classify_readings,
+    classifier, devices: int = DEVICES, *, file_days: Sequence[int] = FILE_DAYS, judge: Callable = classify_readings,
     report: Callable[[int], None] = lambda _done: None,
 ) -> dict[int, Judged]:  # fmt: skip
     """Judge files of simulated readings without a registry.
@@ -71,8 +69,8 @@ def derive_estimates(
     classifier : pvfault.lenet.Classifier
     devices : int
         Of each length of a file.
-    file_days : dict of int to int
-        Days of a file by how many dates before are known of its last.
+    file_days : sequence of int
+        Days of a file, of which the last one is looked at.
     judge : callable
         As `classify_readings`.
     report : callable
@@ -81,10 +79,10 @@ def derive_estimates(
     Returns
     -------
     dict of int to Judged
-        By how many dates before are known.
+        By the days of a file.
     """
     found, done = {}, 0
-    for known, days in file_days.items():
+    for days in file_days:
         parts = []
         for number in range(-(-devices // FLEET)):
             readings, truth, last = simulate_file(number, min(FLEET, devices - number * FLEET), days)
@@ -92,9 +90,7 @@ def derive_estimates(
             parts.append(_judged(rows, truth, last, number * FLEET))
             done += len(truth)
             report(done)
-        found[known] = Judged(
-            *(np.concatenate(fields) for fields in zip(*(vars(p).values() for p in parts), strict=True))
-        )
+        found[days] = join(parts)
     return found
 
 
@@ -183,6 +179,11 @@ def calibration_error(judged: Judged) -> float:
     return float(sum(abs((confidence - right)[of == each].sum()) for each in range(BINS)) / max(len(right), 1))
 
 
+def join(parts: Sequence[Judged]) -> Judged:
+    """Windows of files of several lengths."""
+    return Judged(*(np.concatenate(fields) for fields in zip(*(vars(part).values() for part in parts), strict=True)))
+
+
 def false_alarms(judged: Judged) -> tuple[int, int, int]:
     """Healthy device-days, those of them that are called faulty, and the unsure ones."""
     days = alarms = unsure = 0
@@ -197,10 +198,3 @@ def false_alarms(judged: Judged) -> tuple[int, int, int]:
         alarms += verdict > 0 and not open_.all()
         unsure += bool(open_.all() or (verdict == 0 and open_.any()))
     return days, int(alarms), unsure
-
-
-def found_and_written(found: dict[int, Judged]) -> Iterator[tuple[int, float, float]]:
-    """For each number of dates before: what `HIDDEN_FAULT` has, and what was found."""
-    written = dict(HIDDEN_FAULT)
-    for known, judged in found.items():
-        yield known, written[known], hidden_share(judged)

@@ -63,7 +63,7 @@ def scalograms_and_doubts(
     measurements[unsound.beyond | unsound.still] = np.nan
     windows = cut_windows(device, second, measurements, len(devices))
     unregistered = np.isnan(registry.ratings(devices)[:, 0])
-    trust = trust_estimates(unregistered, device, second, measurements, own, before, ratings)
+    trust = trust_estimates(unregistered, device, second, measurements, own, ratings)
     ratings = trust.ratings
     own = reference.or_typical(own, ratings)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)

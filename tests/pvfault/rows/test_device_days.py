@@ -102,7 +102,7 @@ def test_a_fault_is_found_beside_hours_of_which_nothing_can_be_said():
 
 def test_a_healthy_day_without_ratings_is_no_surer_than_its_hours():
     """What hides in an estimate hides in every hour of it: many hours together do not make up for that."""
-    hours = {name: hours_of({name: half_a_day("none")}) for name in RATED_6_KW.devices + ("Z000000000",)}
+    hours = {name: hours_of({name: half_a_day("none")}) for name in (*RATED_6_KW.devices, "Z000000000")}
     place = PREDICTION_SCHEMA.get_field_index("confidence")
     at_most = [
         each.set_column(
