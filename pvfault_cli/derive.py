@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pvfault_cli.messages import read_settings
+
 app = typer.Typer(no_args_is_help=True, help="Find numbers of the code again from simulated plants, and compare.")
 
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
@@ -82,6 +84,41 @@ def marks(
     typer.echo(f"In the code and not found: {', '.join(sorted(set(MARKS) - set(found.chosen)))}")
     typer.echo("Cross-entropy of a perceptron, by what it sees, on windows that nothing was chosen by:")
     _print([(name, f"{loss:.4f}") for name, loss in found.losses.items()], "sees", "cross-entropy")
+
+
+@app.command()
+def estimates(
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Devices of each length of a file; 240 if not given.")
+    ] = None,
+):
+    """Find how probable it is that a healthy look hides a fault, where ratings are estimated.
+
+    Judges simulated files of 1, 4 and 15 days without a registry, half of whose devices have a fault, and prints how
+    right each name is beside its confidence, how many healthy days are called faulty or unsure, and the share that
+    stands in `pvfault/estimates.py`. Nothing is written.
+
+    Example: `pvfault derive estimates --devices 240`
+    """
+    from pvfault.estimates import HIDDEN_FAULT
+    from pvfault.lenet import load_classifier
+    from pvfault_workshop import derive_estimates as derived
+
+    devices = derived.DEVICES if devices is None else devices
+    classifier = load_classifier(read_settings().model)
+    with _progress(devices * len(derived.FILE_DAYS)) as report:
+        found = derived.derive_estimates(classifier, devices, report=report)
+    for days, judged in found.items():
+        healthy, alarms, unsure = derived.false_alarms(judged)
+        typer.echo(
+            f"The last of {days} days: {len(judged.truth):,} windows, calibration error "
+            f"{derived.calibration_error(judged):.3f}; of {healthy} healthy device-days {alarms} faulty, {unsure} "
+            "unsure:"
+        )
+        rows = [(name, f"{n:,}", f"{sure:.3f}", f"{right:.3f}") for name, n, sure, right in derived.by_name(judged)]
+        _print(rows, "called", "windows", "confidence", "right")
+    share = derived.hidden_share(derived.join(list(found.values())))
+    typer.echo(f"What looks healthy hides a fault: {share:.3f}, in the code {HIDDEN_FAULT:.3f}")
 
 
 def _tell(line):
