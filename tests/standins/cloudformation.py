@@ -82,6 +82,12 @@ class Function(_Named, CloudFormationModel):
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.physical_resource_id}"
 
 
+class Permission(_Named, CloudFormationModel):
+    """Who may call a function: of moto's own it would have to know the function."""
+
+    TYPE, NAME, IDENTITY = "AWS::Lambda::Permission", "Id", "{name}"
+
+
 class HttpApi(_Named, CloudFormationModel):
     """An HTTP API, by an id and with an address of the form that API Gateway gives."""
 
