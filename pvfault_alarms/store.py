@@ -23,6 +23,10 @@ from pvfault_alarms.schema import PROGRESS
 REVISION = "0001"
 """The newest of `migrations/versions`."""
 
+SCHEMA = "pvfault_alarms"
+"""Where the tables are in PostgreSQL: another tenant of the same database, as Dagster is on AWS, has tables of the same
+names, and a revision of its own in Alembic's."""
+
 # How long somebody else's transaction is waited for: an update of a date of 10,000 devices takes about a second. [s]
 BUSY_TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 5
@@ -136,6 +140,8 @@ def migrate(connection: sa.Connection, revision: str = REVISION) -> None:
     from alembic.config import Config
     from alembic.util import CommandError
 
+    if connection.dialect.name == "postgresql" and not sa.inspect(connection).has_schema(SCHEMA):
+        connection.execute(sa.schema.CreateSchema(SCHEMA))
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -196,6 +202,7 @@ def _postgresql(url: str) -> sa.Engine:
     # SQLAlchemy takes another driver for a bare postgresql://.
     address = sa.make_url(url).set(drivername="postgresql+psycopg2")
     limits = f"-c lock_timeout={BUSY_TIMEOUT_S}s -c idle_in_transaction_session_timeout=60s"
+    options = f"-c search_path={SCHEMA} {limits}"
     return sa.create_engine(
-        address, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S, "options": limits}
+        address, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S, "options": options}
     )

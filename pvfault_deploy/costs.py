@@ -6,8 +6,8 @@ pages to them.
 
 Prices: us-east-1, on demand, no free tier that ends, in dollars. Amazon's pages could not be opened from where this was
 written. They were looked up on 2026-11-24 in stored copies of these pages or in several public repositories that
-calculate with them and agree; those of requests to S3, traffic between zones, EC2 and Kinesis' records were not found
-there. Look at https://aws.amazon.com/pricing/ before you decide by them.
+calculate with them and agree; those of requests to S3, traffic between zones, EC2, Kinesis' records, Lambda and HTTP
+APIs were not found there. Look at https://aws.amazon.com/pricing/ before you decide by them.
 """
 
 import sys
@@ -38,6 +38,10 @@ WORKER_VCPU, WORKER_GB, WORKERS = 4, 16, 2
 INTERFACE_ENDPOINTS = 12  # infra/cloudformation/network.yaml
 TASK_VCPU, TASK_GB = 0.5 + 0.5 + 0.5, 1 + 1 + 2  # page, daemon, code server
 RUN_VCPU, RUN_GB = 1, 4
+# Five people who look at the page for an hour of each working day: 20 questions a view, and 30 views an hour, each
+# question 50 ms of an instance (docs/performance.md) of infra/cloudformation/answers.yaml.
+QUESTIONS = 5 * 22 * 30 * 20
+SECONDS_A_QUESTION, FUNCTION_GB = 0.05, 1769 / 1024
 
 
 @dataclass(frozen=True)
@@ -106,11 +110,14 @@ def monthly_bill(devices: int) -> list[Line]:
         Line("Fargate", "memory of runs", RUN_GB * run_hours, "GB-hours", 0.004445),
         Line("RDS", "db.t4g.micro, one zone", HOURS, "hours", 0.016),
         Line("RDS", "disk", 20, "GB-months", 0.115),
-        Line("Secrets Manager", "secret", 1, "secrets", 0.40),
+        Line("Lambda", "requests", QUESTIONS / 1e6, "1,000,000", 0.20),
+        Line("Lambda", "answers", QUESTIONS * SECONDS_A_QUESTION * FUNCTION_GB, "GB-seconds", 0.0000166667),
+        Line("API Gateway", "requests to an HTTP API", QUESTIONS / 1e6, "1,000,000", 1.00),
+        Line("Secrets Manager", "secrets", 2, "secrets", 0.40),
         Line("CloudWatch", "dashboard", 1, "dashboards", 3.00),
-        Line("CloudWatch", "alarms", 4, "alarms", 0.10),
-        Line("CloudWatch", "logs of Dagster", 2, "GB", 0.50),
-        Line("ECR", "images, the last releases", 20, "GB-months", 0.10),
+        Line("CloudWatch", "alarms", 5, "alarms", 0.10),
+        Line("CloudWatch", "logs of Dagster and of answers", 2, "GB", 0.50),
+        Line("ECR", "images, the last releases", 25, "GB-months", 0.10),
         Line("Cloud Map", "private zone", 1, "zones", 0.50),
         Line("KMS, Parameter Store, SNS", "AWS' own keys, standard parameters, few mails", 1, "month", 0.0),
     ]

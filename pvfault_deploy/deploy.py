@@ -14,7 +14,7 @@ from pvfault.errors import PvfaultError
 from pvfault_deploy import change, losses, stacks
 from pvfault_deploy.account import Account
 from pvfault_deploy.release import Release, upload
-from pvfault_deploy.stacks import FOUNDATIONS, OF_THE_RELEASE, Template, resolve_parameters, stack_name
+from pvfault_deploy.stacks import FOUNDATIONS, IMAGES, OF_THE_RELEASE, Template, resolve_parameters, stack_name
 
 STAGE = re.compile(r"[a-z][a-z0-9]{0,15}")
 PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,48}[a-z0-9]")
@@ -133,7 +133,7 @@ def rehearse(deployment: Deployment, account: Account, operator: Operator) -> No
     for template in deployment.templates:
         stack = change.describe(account, stack_name(deployment.stage, template.concern))
         change.require_changeable(account, stack)
-        if not given.get("Release") and {"JobImageRepository", "DagsterImageRepository"} <= set(outputs):
+        if not given.get("Release") and set(IMAGES.values()) <= set(outputs):
             given |= _of_the_release(deployment.release, outputs)
         if not stack.is_there:
             _, missing = resolve_parameters(template, given, outputs, stack.parameters)
@@ -187,12 +187,8 @@ def _given(deployment, account):
 
 def _of_the_release(release: Release, outputs) -> dict[str, str]:
     """The parameters that a release decides."""
-    values = (
-        release.name,
-        f"{outputs['JobImageRepository']}:{release.name}",
-        f"{outputs['DagsterImageRepository']}:{release.name}",
-    )
-    return dict(zip(OF_THE_RELEASE, values, strict=True))
+    images = {image: f"{outputs[repository]}:{release.name}" for image, repository in IMAGES.items()}
+    return {"Release": release.name, **images}
 
 
 def _send(deployment, account, operator, bucket):
@@ -251,7 +247,7 @@ def _require_none(missing, template, stack):
 
 def _require_images(account: Account, given: Mapping[str, str]) -> None:
     """Refuse a release whose images are not in their repositories, with the commands that put them there."""
-    missing = [image for image in (given["JobImage"], given["DagsterImage"]) if not _is_pushed(account, image)]
+    missing = [image for image in map(given.get, IMAGES) if not _is_pushed(account, image)]
     if not missing:
         return
     commands = "\n".join(

@@ -14,12 +14,14 @@ from pvfault_deploy.change import Change, ChangeSet
 HELD = {
     "AWS::MSK::ServerlessCluster": "every reading in its topics is gone, also those that no table has yet, "
     "and gateways do not find another cluster by themselves",
-    "AWS::RDS::DBInstance": "what Dagster knows of runs and dates is left in a snapshot, and in no database",
+    "AWS::RDS::DBInstance": "what Dagster knows of runs and dates, and what was done with alarms, is left in "
+    "a snapshot, and in no database",
     "AWS::S3::Bucket": "its objects stay in it, but nothing reads or writes them any more",
     "AWS::Glue::Database": "its tables stay in it, but no job finds them any more",
     "AWS::ECR::Repository": "its images stay in it, but no release finds them any more",
-    "AWS::SecretsManager::Secret": "it stays, but nobody is given the password of Dagster's database from it any more",
-    "AWS::Logs::LogGroup": "the logs of Dagster and its runs are gone",
+    "AWS::SecretsManager::Secret": "it stays, but nobody is given the database's password or the token of the "
+    "answers from it any more",
+    "AWS::Logs::LogGroup": "the logs of Dagster and its runs, or of the answers, are gone",
     "AWS::SNS::Topic": "its subscriptions are gone, and nobody is told of anything before confirming a new one",
 }
 

@@ -17,10 +17,16 @@ from pvfault.errors import PvfaultError
 FOUNDATIONS = ("storage", "images")
 CONCERNS = (
     *FOUNDATIONS, "network", "catalog", "streaming", "notifications", "database", "spark", "roles", "parameters",
-    "observability", "dagster",
+    "answers", "observability", "dagster",
 )  # fmt: skip
+# Parameters that are an image of the release, and the outputs that name their repositories.
+IMAGES = {
+    "JobImage": "JobImageRepository",
+    "DagsterImage": "DagsterImageRepository",
+    "AnswersImage": "AnswersImageRepository",
+}
 # Given by `pvfault deploy` itself, from the release.
-OF_THE_RELEASE = ("Release", "JobImage", "DagsterImage")
+OF_THE_RELEASE = ("Release", *IMAGES)
 
 
 class _Loader(yaml.SafeLoader):

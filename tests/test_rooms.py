@@ -40,7 +40,7 @@ ROOMS = {
     "pvfault_alarms": {"sqlalchemy", "alembic", "pyarrow", "pvfault", "pvfault_api"},
     "pvfault_server": {
         "anyio", "fastapi", "starlette", "pydantic", "uvicorn", "orjson", "matplotlib", "numpy", "pyarrow",
-        "pvfault_alarms", "pvfault_api", "pvfault",
+        "mangum", "boto3", "botocore", "pvfault_alarms", "pvfault_api", "pvfault",
     },
     "pvfault_bench": {
         "pyspark", "confluent_kafka", "fastavro", "psutil", "numpy", "pandas", "pyarrow", "pywt", "matplotlib",
@@ -64,15 +64,15 @@ EXTRAS = {
     "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
     "pvfault_api": ("dagster",),
     "pvfault_alarms": ("server",),
-    "pvfault_server": ("server",),
+    "pvfault_server": ("server", "lambda"),
     "pvfault_bench": ("bench", "dagster", "spark", "gateway", "workshop"),
     "pvfault_deploy": ("aws", "dev"),
-    "pvfault_cli": ("dagster", "spark", "gateway", "workshop", "bench", "server", "aws", "dev"),
+    "pvfault_cli": ("dagster", "spark", "gateway", "workshop", "bench", "server", "lambda", "aws", "dev"),
 }
 BELONGS = {
     "dagster": "pvfault_assets/",
     "dagster_pyspark": "pvfault_assets/",
-    "boto3": "pvfault_assets/resources/ or pvfault_gateway/msk.py",
+    "boto3": "pvfault_assets/resources/, pvfault_gateway/msk.py or pvfault_server/lambda_handler.py",
     "pyspark": "spark_jobs/",
     "confluent_kafka": "pvfault_gateway/",
     "charset_normalizer": "pvfault_files/",

@@ -12,10 +12,15 @@ import sys
 import tomllib
 from pathlib import Path
 
-# Extras of pyproject.toml, and what an image has by itself: EMR's has a Spark that is built for it.
+# Extras of pyproject.toml, and what of them an image does without: EMR's has a Spark that is built for it, and answers
+# need no network, no command and no server of their own.
 IMAGES = {
     "emr": (("spark",), {"pyspark"}),
     "dagster": (("spark", "dagster", "aws", "gateway", "workshop"), set()),
+    "answers": (
+        ("server", "lambda"),
+        {"h5py", "httptools", "pandas", "rich", "tensorflow-cpu", "typer", "uvicorn", "uvloop"},
+    ),
 }
 
 
@@ -25,13 +30,13 @@ def direct_requirements(image: str, pyproject: Path) -> list[str]:
     Parameters
     ----------
     image : str
-        `emr` or `dagster`.
+        One of `IMAGES`.
     pyproject : Path
     """
     project = tomllib.loads(pyproject.read_text())["project"]
-    extras, present = IMAGES[image]
+    extras, left_out = IMAGES[image]
     wanted = project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]
-    return sorted(line for line in wanted if re.match(r"[\w.-]+", line)[0] not in present)
+    return sorted(line for line in wanted if re.match(r"[\w.-]+", line)[0] not in left_out)
 
 
 if __name__ == "__main__":

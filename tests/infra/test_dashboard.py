@@ -103,9 +103,11 @@ def test_every_alarm_is_of_a_metric_that_there_is_and_reaches_somebody(name):
         assert is_emitted(alarm["MetricName"], dimensions)
     else:
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html
-        assert (alarm["Namespace"], alarm["MetricName"], *dimensions) == (
-            "AWS/RDS", "FreeStorageSpace", "DBInstanceIdentifier",
-        )  # fmt: skip
+        # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+        assert (alarm["Namespace"], alarm["MetricName"], *dimensions) in {
+            ("AWS/RDS", "FreeStorageSpace", "DBInstanceIdentifier"),
+            ("AWS/ApiGateway", "5xx", "ApiId"),
+        }
     assert alarm["AlarmActions"] == [{"Ref": "NotificationTopicArn"}]
     # CloudWatch takes an alarm of up to a day: period times evaluations.
     assert alarm["Period"] * alarm["EvaluationPeriods"] <= 86_400

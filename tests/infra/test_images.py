@@ -14,9 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).parent.parent.parent
-IMAGES = ("emr", "dagster")
+IMAGES = ("emr", "dagster", "answers")
 # Rules of hadolint that a Dockerfile ignores; the line before each says why.
-IGNORED = {"emr": ["DL3007", "DL3041", "DL3066"], "dagster": []}
+IGNORED = {"emr": ["DL3007", "DL3041", "DL3066"], "dagster": [], "answers": []}
 
 
 def dockerfile(image):
@@ -125,9 +125,22 @@ def test_dagster_s_image_has_all_that_its_code_imports():
     assert needed <= installed
 
 
+def test_the_answers_image_has_all_that_they_import_and_nothing_else():
+    """Each megabyte is loaded at a cold start, and TensorFlow alone is a gigabyte."""
+    paths = [path for path in sorted((PROJECT / "pvfault_server").glob("*.py")) if path.name != "serve.py"]
+    requirements = direct_requirements("answers")
+    installed, needed = closure(requirements), needed_by(paths)
+    assert needed >= {"mangum", "fastapi", "pyiceberg", "sqlalchemy", "matplotlib", "boto3"}
+    assert needed <= installed
+    # The command of the image, and the driver of a database's address.
+    named = {"awslambdaric", "psycopg2-binary"}
+    assert {canonicalize_name(requirement.name) for requirement in requirements} == needed - {"pydantic"} | named
+    assert {"tensorflow-cpu", "pandas", "dagster", "pyspark", "h5py", "uvicorn"}.isdisjoint(installed)
+
+
 _WITHOUT = """
 import sys
-absent = set(sys.argv[1].split(","))
+absent = set(sys.argv[2].split(","))
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -135,26 +148,40 @@ class Absent:
             raise ModuleNotFoundError(f"{name} is not in the image", name=name)
 
 sys.meta_path.insert(0, Absent())
-import pvfault_assets.definitions
-import pvfault_cli.main
+for module in sys.argv[1].split(","):
+    __import__(module)
 """
+# What each image is started for, by the module; and the rooms that are not in it.
+STARTED = {
+    "dagster": (
+        ["pvfault_assets.definitions", "pvfault_cli.main"],
+        {"pvfault_alarms", "pvfault_bench", "pvfault_deploy", "pvfault_server"},
+    ),
+    "answers": (
+        ["pvfault_server.on_lambda"],
+        {"pvfault_assets", "pvfault_bench", "pvfault_cli", "pvfault_deploy", "pvfault_gateway", "pvfault_workshop"},
+    ),
+}
 
 
-def test_definitions_and_command_start_with_nothing_but_what_is_in_dagster_s_image(tmp_path):
+@pytest.mark.parametrize("image", STARTED)
+def test_what_an_image_is_for_starts_with_nothing_but_what_is_in_it(image, tmp_path):
     """What stands at the head of a module counts even where nobody calls it."""
-    installed = closure(direct_requirements("dagster"))
+    modules, left_out = STARTED[image]
+    installed = closure(direct_requirements(image))
     absent = {
         name
         for name, packages in packages_distributions().items()
         if not {canonicalize_name(package) for package in packages} & (installed | {"pip", "setuptools", "pvfault"})
     }
     rooms = {path.name for path in PROJECT.glob("pvfault*") if path.is_dir() and path.suffix != ".egg-info"}
-    copied = set(re.findall(r"^COPY (pvfault\w*)", dockerfile("dagster").read_text(), re.M))
+    copied = set(re.findall(r"^COPY (pvfault\w*)", dockerfile(image).read_text(), re.M))
     assert {"cfnlint", "fastavro", "moto"} <= absent
-    assert rooms - copied == {"pvfault_alarms", "pvfault_bench", "pvfault_deploy", "pvfault_server"}
+    assert rooms - copied == left_out
     done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT, ",".join(absent | (rooms - copied))],
-        cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", _WITHOUT, ",".join(modules), ",".join(absent | (rooms - copied))],
+        cwd=tmp_path, env={"PYTHONPATH": str(PROJECT), "PVFAULT_TOKEN": "0" * 16},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -194,6 +221,17 @@ def test_dagster_s_image_has_every_room_that_its_code_imports():
         found = set(re.findall(r"^\s*(?:from|import) (pvfault\w*|spark_jobs)\b", text, re.M))
         waiting += found - rooms
     assert rooms <= copied
+
+
+def test_the_function_calls_what_the_image_has():
+    """The base is one that the locked wheels are for: Amazon's for Python 3.11 has glibc 2.26."""
+    text = dockerfile("answers").read_text()
+    assert "FROM python:3.11-slim-bookworm\n" in text
+    assert 'ENTRYPOINT ["python", "-m", "awslambdaric"]' in text
+    (handler,) = re.findall(r'^CMD \["([\w.]+)"\]', text, re.M)
+    module, _, name = handler.rpartition(".")
+    source = (PROJECT / f"{module.replace('.', '/')}.py").read_text()
+    assert name in {node.targets[0].id for node in ast.parse(source).body if isinstance(node, ast.Assign)}
 
 
 def test_dagster_takes_its_configuration(monkeypatch, tmp_path):

@@ -23,6 +23,9 @@ OPEN_ENDS = {
     "table/pvfault/*": "tables of the one database",
     "/spark-kafka-*": "Spark names its consumer groups itself",
     "-run:*": "revisions of the one task definition", "task/pvfault-${Stage}/*": "tasks of the one cluster",
+    ":secret:pvfault/${Stage}/token-*": "Secrets Manager ends each name with six letters of its own",
+    ":network-interface/*": "Lambda makes and removes them", ":subnet/*": "where it makes them",
+    ":security-group/*": "with which it makes them",
     "log-stream:*": "streams of the one log group", "parameter/pvfault/${Stage}/*": "parameters of the one deployment",
 }  # fmt: skip
 
@@ -129,8 +132,25 @@ def test_only_services_are_trusted_and_only_on_our_account_s_behalf(where):
 
 
 @pytest.mark.parametrize("where", sorted(set(STATEMENTS) - set(ALLOWED)))
-def test_what_is_denied_is_denied_to_everybody(where):
-    assert STATEMENTS[where]["Principal"] == "*"
+def test_what_is_denied_is_denied_to_everybody_or_to_the_role_itself(where):
+    if "Principal" in STATEMENTS[where]:
+        assert STATEMENTS[where]["Principal"] == "*"
+
+
+def test_the_code_of_the_function_may_not_do_what_its_role_may_for_the_service():
+    """Lambda makes network interfaces by the function's role; the code in it could make and remove any."""
+    (denied,) = [found for where, found in STATEMENTS.items() if where.split()[1:] == ["ApiRole", "NotByTheFunction"]]
+    allowed = {
+        action
+        for where, found in ALLOWED.items()
+        if where.split()[1] == "ApiRole"
+        for action in as_list(found["Action"])
+        if action.startswith("ec2:")
+    }
+    assert set(denied["Action"]) == allowed
+    ((key, function),) = denied["Condition"]["ArnEquals"].items()
+    assert key == "lambda:SourceFunctionArn"
+    assert function["Fn::Sub"].endswith(":function:pvfault-${Stage}-answers")
 
 
 @pytest.mark.parametrize("role", ["ApiRole", "JobRole", "DagsterRole"])
@@ -192,6 +212,10 @@ APPLICATION = f"arn:aws:emr-serverless:{HERE}/applications/00f1"
         ("GatewayRole", "kafka-cluster:WriteData", f"arn:aws:kafka:{HERE}topic/pvfault-prod/6ab3/pv-readings", True),
         ("GatewayRole", "s3:GetObject", "arn:aws:s3:::acme-pv-raw/pvfault/readings/data/1.parquet", False),
         ("ApiRole", "s3:GetObject", "arn:aws:s3:::acme-pv-gold/pvfault/device_days/data/1.parquet", True),
+        ("ApiRole", "s3:GetObject", "arn:aws:s3:::acme-pv-log/messages/1/1.json", False),
+        ("ApiRole", "s3:PutObject", "arn:aws:s3:::acme-pv-bootstrap/devices.csv", False),
+        ("ApiRole", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}secret:pvfault/prod/token-1a", True),
+        ("ApiRole", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}secret:pvfault/test/token-1a", False),
         ("ApiRole", "glue:UpdateTable", f"arn:aws:glue:{HERE}table/pvfault/readings", False),
         ("DagsterRole", "emr-serverless:StartJobRun", APPLICATION, True),
         ("DagsterRole", "emr-serverless:StartJobRun", f"arn:aws:emr-serverless:{HERE}/applications/00f2", False),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint_file
 
-from pvfault_deploy.stacks import CONCERNS, OF_THE_RELEASE, read_templates
+from pvfault_deploy.stacks import CONCERNS, IMAGES, OF_THE_RELEASE, read_templates
 
 PROJECT = Path(__file__).parent.parent.parent
 TEMPLATES = {template.concern: template for template in read_templates(PROJECT)}
@@ -15,8 +15,8 @@ TEMPLATES = {template.concern: template for template in read_templates(PROJECT)}
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 # What a user says; everything else a stack is given comes from the release or from an earlier stack.
 GIVEN = {"Stage", "BucketPrefix", "FirstDate"}
-# Settings of a laptop. On AWS the brokers are found by the cluster's ARN, the model is the release's, readings go on,
-# and nothing of pvfault answers over HTTP yet.
+# Settings of a laptop, and of the function that answers, which has variables of its own. On AWS the brokers are found
+# by the cluster's ARN, the model is the release's, and readings go on.
 OF_A_LAPTOP = {
     "PVFAULT_ALARMS_DATABASE",
     "PVFAULT_CURRENCY",
@@ -109,10 +109,10 @@ def test_an_output_has_one_name_everywhere_and_somebody_needs_it_or_a_user_sees_
     names = [name for template in TEMPLATES.values() for name in template.outputs]
     assert len(names) == len(set(names))
     used = {name for template in TEMPLATES.values() for name in template.parameters} | {"BootstrapBucketName"}
-    # Images are named from the repositories; the others are for stacks of gateways and of the API, and for a user.
+    # Images are named from the repositories; the others are for stacks of gateways, and for a user.
     shown = {
-        "LogBucketName", "JobImageRepository", "DagsterImageRepository", "GatewaySecurityGroupId", "GatewayRoleArn",
-        "ApiRoleArn", "DagsterCluster",
+        "LogBucketName", *IMAGES.values(), "GatewaySecurityGroupId", "GatewayRoleArn", "DagsterCluster",
+        "AnswersAddress", "TokenSecretArn",
     }  # fmt: skip
     assert set(names) - used == shown
 
@@ -185,8 +185,9 @@ def test_what_holds_data_outlives_its_stack():
                 assert policies <= {"Retain", "Snapshot"}, f"{concern}.yaml {name}"
 
 
-def test_nothing_is_reached_from_outside():
+def test_nothing_is_reached_from_outside_but_by_the_one_http_api():
     """No way to the internet in either direction, no public address, and no rule that admits one."""
+    assert len(resources_of("AWS::ApiGatewayV2::Api")) == 1
     kinds = {resource["Type"] for template in TEMPLATES.values() for resource in template.resources.values()}
     ways = {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::ElasticLoadBalancingV2::LoadBalancer"}
     assert kinds & (ways | {"AWS::EC2::Route"}) == set()
@@ -200,7 +201,7 @@ def test_nothing_is_reached_from_outside():
     rules = [rule for _, properties in resources_of("AWS::EC2::SecurityGroup")
              for rule in properties.get("SecurityGroupIngress", [])]  # fmt: skip
     rules += [properties for _, properties in resources_of("AWS::EC2::SecurityGroupIngress")]
-    assert len(rules) == 6
+    assert len(rules) == 7
     for rule in rules:
         source = rule.get("CidrIp", rule.get("SourceSecurityGroupId"))
         assert source == {"Fn::Sub": "${NetworkPrefix}.0.0/16"} or "Ref" in source, rule
@@ -216,7 +217,7 @@ def test_an_interface_endpoint_is_there_for_every_service_that_dagster_and_jobs_
     roles = TEMPLATES["roles"].resources
     actions = [
         statement["Action"]
-        for name in ("JobRole", "DagsterRole", "ExecutionRole")
+        for name in ("JobRole", "DagsterRole", "ExecutionRole", "ApiRole")
         for policy in roles[name]["Properties"]["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
     ]
@@ -230,6 +231,26 @@ def test_an_interface_endpoint_is_there_for_every_service_that_dagster_and_jobs_
         if properties["VpcEndpointType"] == "Interface"
     }
     assert found == expected
+
+
+def test_the_function_has_the_variables_that_its_code_reads_and_no_secret_in_them():
+    source = (PROJECT / "pvfault_server" / "lambda_handler.py").read_text()
+    own = set(re.findall(r'"(PVFAULT_(?:TOKEN_SECRET|DATABASE_\w+))"', source))
+    assert len(own) == 4
+    variables = TEMPLATES["answers"].resources["Function"]["Properties"]["Environment"]["Variables"]
+    assert own <= set(variables) <= own | settings_read()
+    assert {"PVFAULT_TOKEN", "PVFAULT_ALARMS_DATABASE"}.isdisjoint(variables)
+    assert "resolve:" not in TEMPLATES["answers"].text
+
+
+def test_the_http_api_is_throttled_logged_and_waits_longer_than_the_function_may_take():
+    answers = TEMPLATES["answers"].resources
+    stage = answers["Address"]["Properties"]
+    assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(stage["DefaultRouteSettings"])
+    assert "authorization" not in stage["AccessLogSettings"]["Format"].lower()
+    assert answers["Function"]["Properties"]["Timeout"] < 30
+    assert answers["Integration"]["Properties"]["PayloadFormatVersion"] == "2.0"
+    assert "CorsConfiguration" not in answers["Api"]["Properties"]
 
 
 def test_there_is_never_a_second_daemon():
@@ -249,10 +270,18 @@ def test_names_that_stacks_must_agree_on_without_referring_to_each_other():
     assert dagster["Cluster"]["Properties"]["ClusterName"]["Fn::Sub"] == "pvfault-${Stage}"
     assert dagster["Log"]["Properties"]["LogGroupName"]["Fn::Sub"] == "/pvfault/${Stage}/dagster"
     assert dagster["RunTask"]["Properties"]["Family"]["Fn::Sub"] == "pvfault-${Stage}-run"
+    answers = TEMPLATES["answers"].resources
+    assert answers["Log"]["Properties"]["LogGroupName"]["Fn::Sub"] == "/pvfault/${Stage}/answers"
+    assert answers["Token"]["Properties"]["Name"]["Fn::Sub"] == "pvfault/${Stage}/token"
+    assert answers["Function"]["Properties"]["FunctionName"]["Fn::Sub"] == "pvfault-${Stage}-answers"
+    assert ":function:pvfault-${Stage}-answers" in TEMPLATES["images"].text
     text = TEMPLATES["roles"].text
     for name in (
         "cluster/pvfault-${Stage}",
         "log-group:/pvfault/${Stage}/dagster:",
+        "log-group:/pvfault/${Stage}/answers:",
+        "secret:pvfault/${Stage}/token-*",
+        "function:pvfault-${Stage}-answers",
         "task-definition/pvfault-${Stage}-run:*",
     ):
         assert name in text

@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy.exc import DBAPIError
 
 from pvfault_alarms import store as store_module
@@ -95,6 +96,18 @@ def test_the_log_cannot_be_changed(home, change):
         connection.execute(sa.text(change))
     with store.reading() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(LOG)) == 1
+
+
+def test_the_database_may_be_dagster_s_as_well(make_settings, tmp_path, postgres_url):
+    """Both keep the revision of their tables in `alembic_version`: the other's looked like that of a newer pvfault."""
+    address = postgres_url.replace("postgresql:", "postgresql+psycopg2:")
+    dagster = DagsterPostgresStorage(address)
+    store = Store(make_settings(tmp_path, PVFAULT_ALARMS_DATABASE=postgres_url))
+    take(store, day(0), {"D1": "C"})
+    assert [alarm["deviceID"] for alarm in Book(store, Money(None, "EUR")).find(Wanted(), {})] == ["D1"]
+    assert dagster.run_storage.get_runs() == []
+    # Dagster looks at its revision when it starts.
+    assert DagsterPostgresStorage(address).run_storage.get_runs() == []
 
 
 def test_two_databases_come_to_the_same(make_settings, tmp_path, postgres_url):

@@ -44,7 +44,11 @@ def account(environment_on_aws, monkeypatch):
 def checkout(tmp_path):
     """A checkout with the real templates and sources, and JVM packages of a few bytes."""
     folder = tmp_path / "checkout"
-    for name in ("pvfault", "spark_jobs", "pvfault_assets", "pvfault_api", "pvfault_cli", "pvfault_gateway", "infra"):
+    names = (
+        "infra", "pvfault", "pvfault_alarms", "pvfault_api", "pvfault_assets", "pvfault_cli", "pvfault_gateway",
+        "pvfault_server", "spark_jobs",
+    )  # fmt: skip
+    for name in names:
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "requirements.lock"):
         shutil.copy(PROJECT / name, folder)

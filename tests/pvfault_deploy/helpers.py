@@ -76,7 +76,7 @@ def change_sets(account, stack):
 def push_images(account, release):
     """Put images of a release into the repositories, as far as a repository looks at them."""
     kind = "application/vnd.docker.distribution.manifest.v2+json"
-    for name in ("emr", "dagster"):
+    for name in ("emr", "dagster", "answers"):
         manifest = {
             "schemaVersion": 2,
             "mediaType": kind,

@@ -47,7 +47,7 @@ def test_buckets_and_repositories_come_first_then_the_release_then_the_rest(depl
     with pytest.raises(PvfaultError) as refusal:
         deploy(deployment, account, first)
     assert first.recorded("new") == FIRST
-    for image in ("emr", "dagster"):
+    for image in ("emr", "dagster", "answers"):
         assert f"-f infra/images/{image}/Dockerfile" in str(refusal.value)
         assert f"pvfault-prod/{image}:{deployment.release.name}" in str(refusal.value)
     folder = f"releases/{deployment.release.name}/"
@@ -106,11 +106,12 @@ def test_a_new_release_changes_what_runs_it_and_nothing_else(deployed, checkout,
     seen = Recorder()
     assert deploy(changed, account, seen)
     assert seen.recorded("changes") == [
-        stacks.stack_name("prod", concern) for concern in ("spark", "parameters", "dagster")
+        stacks.stack_name("prod", concern) for concern in ("spark", "parameters", "answers", "dagster")
     ]
     found = look("prod", account)
     assert found["parameters"].parameters["Release"] == changed.release.name
     assert found["dagster"].parameters["DagsterImage"].endswith(f"pvfault-prod/dagster:{changed.release.name}")
+    assert found["answers"].parameters["AnswersImage"].endswith(f"pvfault-prod/answers:{changed.release.name}")
     assert found["spark"].parameters["JobImage"].endswith(f"pvfault-prod/emr:{changed.release.name}")
 
 
@@ -146,7 +147,7 @@ def test_saying_no_to_a_stack_that_somebody_else_made_meanwhile_leaves_it_to_the
         deploy(deployment, account, slow)
     assert look("prod", account)["images"].status == "CREATE_COMPLETE"
     names = {found["repositoryName"] for found in account.client("ecr").describe_repositories()["repositories"]}
-    assert names == {"pvfault-prod/emr", "pvfault-prod/dagster"}
+    assert names == {"pvfault-prod/emr", "pvfault-prod/dagster", "pvfault-prod/answers"}
 
 
 def test_saying_yes_to_a_stack_that_somebody_else_made_meanwhile_is_refused(deployment, account):

@@ -17,10 +17,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse:UserWarning")
 TEMPLATES = read_templates(Path(__file__).parent.parent.parent)
 # Kinds that are what their templates say and nothing else, so that deploying makes them again.
 HOLDS_NOTHING = {
+    "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
     "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
     "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC",
     "AWS::EC2::VPCEndpoint", "AWS::ECS::Cluster", "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::IAM::Role",
-    "AWS::IAM::RolePolicy", "AWS::RDS::DBSubnetGroup", "AWS::S3::BucketPolicy", "AWS::SNS::Subscription",
+    "AWS::IAM::RolePolicy", "AWS::Lambda::Function", "AWS::Lambda::Permission",
+    "AWS::RDS::DBSubnetGroup", "AWS::S3::BucketPolicy", "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy", "AWS::SSM::Parameter", "AWS::ServiceDiscovery::PrivateDnsNamespace",
     "AWS::ServiceDiscovery::Service",
     "AWS::EMRServerless::Application",  # it lists the job runs of 90 days; what they made is in the tables

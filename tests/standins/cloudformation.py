@@ -69,6 +69,38 @@ class Secret(_Named, CloudFormationModel):
     IDENTITY = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{{name}}-AbCdEf"
 
 
+class Function(_Named, CloudFormationModel):
+    """A Lambda function, which is no more here than its name: moto's own would fetch its image."""
+
+    TYPE, NAME, IDENTITY = "AWS::Lambda::Function", "FunctionName", "{name}"
+
+    @classmethod
+    def has_cfn_attr(cls, attr):
+        return attr == "Arn"
+
+    def get_cfn_attribute(self, _):
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.physical_resource_id}"
+
+
+class Permission(_Named, CloudFormationModel):
+    """Who may call a function: of moto's own it would have to know the function."""
+
+    TYPE, NAME, IDENTITY = "AWS::Lambda::Permission", "Id", "{name}"
+
+
+class HttpApi(_Named, CloudFormationModel):
+    """An HTTP API, by an id and with an address of the form that API Gateway gives."""
+
+    TYPE, NAME, IDENTITY = "AWS::ApiGatewayV2::Api", "Name", "a1b2c3d4e5"
+
+    @classmethod
+    def has_cfn_attr(cls, attr):
+        return attr == "ApiEndpoint"
+
+    def get_cfn_attribute(self, _):
+        return f"https://{self.physical_resource_id}.execute-api.{REGION}.amazonaws.com"
+
+
 class DiscoveredService(_Named, CloudFormationModel):
     """A name of Cloud Map, by an ARN of the form that it gives."""
 
