@@ -1,7 +1,9 @@
-"""Readings of any dates to predictions, in one process.
+"""Readings of any dates to verdicts, in one process.
 
 What the Spark jobs do for a date, with the same functions (`rows/`), for readings that fit into memory.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +12,42 @@ import pyarrow.compute as pc
 from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.reference import HISTORY
 from pvfault.registry import Registry
+from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
 from pvfault.rows.predictions import prediction_rows
 from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_by_device
 from pvfault.rows.scalograms import scalogram_rows
-from pvfault.tables import PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
+from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
+
+
+_NO_HOURS = pa.schema(
+    [*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)]
+).empty_table()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What some readings are taken for.
+
+    Attributes
+    ----------
+    hours : pa.Table
+        Rows of `PREDICTION_SCHEMA` with `HOURLY_COLUMNS` behind: 24 windows for each device and date (UTC) with a
+        reading, by date and device.
+    device_days : pa.Table
+        Rows of `DEVICE_DAY_SCHEMA`, by date and device.
+    """
+
+    hours: pa.Table
+    device_days: pa.Table
 
 
 def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.Table:
-    """What each hour of each device is taken for.
+    """What each hour of each device is taken for: the predictions of `judge_readings`, which takes the same."""
+    return judge_readings(readings, registry, classifier).hours.select(PREDICTION_SCHEMA.names)
+
+
+def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged:
+    """What each hour and each day of each device is taken for.
 
     Parameters
     ----------
@@ -26,22 +56,26 @@ def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.
     registry : Registry
         Ratings of other devices are estimated from their readings, of the dates before where there are any.
     classifier : pvfault.lenet.Classifier
+        Or whatever predicts as it does.
 
     Returns
     -------
-    pa.Table
-        Rows of `PREDICTION_SCHEMA`: 24 windows for each device and date (UTC) with a reading, by date and device.
+    Judged
     """
     days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
-    rows = [PREDICTION_SCHEMA.empty_table()]
+    hours, device_days = [], [DEVICE_DAY_SCHEMA.empty_table()]
     before = [SCALOGRAM_SCHEMA.empty_table().select([DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS])]
     for day in sorted(pc.unique(days).to_pylist()):
         of_day = distinct_readings(readings.filter(pc.equal(days, day)))
         known = reference_rows(pa.concat_tables(before), day, registry)
         windows = scalogram_rows(of_day, day, registry, references_by_device(known))
-        rows.append(prediction_rows(windows, classifier))
+        judged = prediction_rows(windows, classifier)
+        for name in HOURLY_COLUMNS:
+            judged = judged.append_column(windows.schema.field(name), windows[name])
+        hours.append(judged)
+        device_days.append(device_day_rows(judged, day, registry))
         before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
-    return pa.concat_tables(rows)
+    return Judged(pa.concat_tables([_NO_HOURS, *hours]), pa.concat_tables(device_days))
 
 
 def distinct_readings(readings: pa.Table) -> pa.Table:

@@ -21,7 +21,7 @@ _NAMED = 5
 
 def read_settings(**options) -> Settings:
     """Read the settings of this process; options that were given (are not None) take precedence."""
-    settings = Settings.from_environment(os.environ, Path.cwd())
+    settings = Settings.from_environment(os.environ)
     return replace(settings, **{name: value for name, value in options.items() if value is not None})
 
 
