@@ -37,7 +37,7 @@ def classify(
 
     from pvfault.classify import classify_readings
     from pvfault.lenet import load_classifier
-    from pvfault.reading_files import read_readings
+    from pvfault_files.reader import read_readings
     from pvfault.registry import EMPTY_REGISTRY, read_registry
 
     if output is not None:

@@ -88,7 +88,7 @@ def evaluate(
 def _judge_measured(file, columns, device, timezone, classifier, weights):
     """Measured days, and what was written about them."""
     from pvfault.classify import classify_readings
-    from pvfault.reading_files import read_readings
+    from pvfault_files.reader import read_readings
     from pvfault.registry import EMPTY_REGISTRY
     from pvfault_workshop.evaluation.measured import JUDGEMENTS, measured_days, read_judgements
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault.reading_files import merge_readings, read_readings
+from pvfault_files.reader import merge_readings, read_readings
 from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.settings import Settings
 from pvfault_gateway.acceptance import Gate, nothing_possible, prepare_topic

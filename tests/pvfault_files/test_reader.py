@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pvfault.errors import PvfaultError
-from pvfault.reading_files import merge_readings, read_readings
+from pvfault_files.reader import merge_readings, read_readings
 from pvfault.readings import READING_SCHEMA
 
 HEADER = "deviceID,timestamp,voltage,current,temperature,irradiance"

@@ -29,6 +29,7 @@ from pvfault.readings import (
     TIMESTAMP,
     TIMESTAMP_TYPE,
 )
+from pvfault_files.forms import ReadFiles
 
 _PARQUET_MAGIC = b"PAR1"
 _HEADER_BYTES = 65_536
@@ -371,3 +372,15 @@ def _to_float32(path, column, values):
 def _first_line(error):
     """Shorten what a library says."""
     return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def read_files(paths, choices):
+    """A first state of the interface: what `read_readings` can, of several files."""
+    columns = {name: files[0] for name, files in choices.columns.items()}
+    files = [
+        read_readings(path, columns=columns, device=choices.device, timezone=choices.timezone or "UTC")
+        for path in paths
+    ]
+    table = merge_readings(file.table for file in files) if len(files) > 1 else files[0].table
+    names = {device: device for device in pc.unique(table[DEVICE_ID]).to_pylist()}
+    return ReadFiles(table, names, sum(file.rows_without_time for file in files))
