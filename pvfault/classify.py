@@ -18,10 +18,7 @@ from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_
 from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
 
-
-_NO_HOURS = pa.schema(
-    [*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)]
-).empty_table()
+_NO_HOURS = pa.schema([*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)]).empty_table()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pvfault import scalogram
 from pvfault.versions import version_of
 
 # `form_of` what `lenet.build_network` builds; a test holds it to that.
-FORM = "000000000000"
+FORM = "6db0100386c2"
 # What of a layer's configuration changes its result. The names that Keras numbers, how weights began, and what drops
 # out in training do not.
 _TELLING = (
@@ -92,8 +92,8 @@ class NumpyClassifier:
         height, width, channels, filters = kernel.shape
         padded = np.pad(image, ((0, 0), (_EDGE, _EDGE), (_EDGE, _EDGE), (0, 0)))
         patches = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))[:, ::2, ::2]
-        rows = patches.reshape(-1, channels * height * width)
-        product = rows @ kernel.transpose(2, 0, 1, 3).reshape(-1, filters)
+        rows = patches.transpose(0, 1, 2, 4, 5, 3).reshape(-1, height * width * channels)
+        product = rows @ kernel.reshape(-1, filters)
         gamma, beta, mean, variance = (
             self._weights[f"{name}_normalise/{part}"] for part in ("gamma", "beta", "moving_mean", "moving_variance")
         )
@@ -158,8 +158,9 @@ def form_of(config):
 
 def _means(image, rows, columns):
     """Means of so many rows by columns."""
-    n, height, width, channels = image.shape
-    return image.reshape(n, height // rows, rows, width // columns, columns, channels).mean(axis=(2, 4))
+    # NumPy's own mean over two short axes takes ten times as long.
+    parts = [image[:, row::rows, column::columns] for row in range(rows) for column in range(columns)]
+    return sum(parts[1:], start=parts[0]) / np.float32(len(parts))
 
 
 def _softmax(logits):

@@ -1,22 +1,20 @@
 """Device-days of a file as they are told: what they are called, why, and who comes first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from datetime import date
 
 from pvfault.classify import Judged
-from pvfault.faults import NONE
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
+from pvfault.faults import FAULTS, NONE
+from pvfault.readings import DEVICE_ID
 from pvfault.tables import WINDOW_START
 from pvfault.windows import WINDOWS_PER_DAY
+from pvfault_report.curves import ReadingsByDay
 from pvfault_report.reasons import why_not_judged
 
-FAULTY, UNSURE_STATE, UNJUDGED, HEALTHY = "faulty", "unsure", "not judged", "healthy"
-STATES = (FAULTY, UNSURE_STATE, UNJUDGED, HEALTHY)
+FAULTY, UNSURE, UNJUDGED, HEALTHY = "faulty", "unsure", "not judged", "healthy"
+STATES = (FAULTY, UNSURE, UNJUDGED, HEALTHY)
 """What a device-day can be, in the order in which somebody should look."""
 
 
@@ -26,6 +24,8 @@ class DeviceDay:
 
     Attributes
     ----------
+    row : int
+        Which row of `Judged.device_days` it is.
     device, name : str
         DeviceID, and what the user calls it.
     date : date
@@ -35,18 +35,83 @@ class DeviceDay:
     verdict : mapping
         The row of `device_days`.
     reason : str or None
-        Why there is no verdict, or no sure one; one sentence.
+        Why there is no verdict, or no sure one.
     findings : tuple of pvfault.credibility.Finding
         What is doubtful about its readings.
-    hours : sequence of mapping
-        Its 24 hours: rows of `Judged.hours`, with `in_fault`.
     """
 
+    row: int
     device: str
     name: str
     date: date
     state: str
-    verdict: Mapping
+    verdict: Mapping = field(repr=False)
     reason: str | None
     findings: tuple
-    hours: Sequence[Mapping] = field(repr=False)
+
+
+def tell_days(judged: Judged, readings: ReadingsByDay, names: Mapping[str, str], findings: Sequence) -> list[DeviceDay]:
+    """Give each device-day its name, state and reason; who needs somebody comes first.
+
+    Parameters
+    ----------
+    judged : Judged
+    readings : ReadingsByDay
+        That were judged.
+    names : mapping of str to str
+        What the user calls a device, by deviceID.
+    findings : sequence of pvfault.credibility.Finding
+
+    Returns
+    -------
+    list of DeviceDay
+        Faulty ones by what they cost and how sure they are, then unsure ones, those without a verdict, healthy ones.
+    """
+    days = []
+    for row, verdict in enumerate(judged.device_days.to_pylist()):
+        device, day = verdict[DEVICE_ID], verdict["date"]
+        hours = hours_of(judged, row)
+        state = _state_of(verdict["fault"])
+        reason = None
+        if state == UNSURE:
+            reason = _why_unsure(verdict, hours["unsure_because"].to_pylist())
+        elif state == UNJUDGED:
+            reason = why_not_judged(hours["quality"].to_pylist(), *readings.of(device, day))
+        own = tuple(each for each in findings if each.device == device and each.dates[0] <= day <= each.dates[-1])
+        days.append(DeviceDay(row, device, names.get(device, device), day, state, verdict, reason, own))
+    return sorted(days, key=_urgency)
+
+
+def hours_of(judged: Judged, row: int):
+    """The 24 rows of `judged.hours` of a row of `judged.device_days`: both are sorted by date and device."""
+    return judged.hours.slice(row * WINDOWS_PER_DAY, WINDOWS_PER_DAY)
+
+
+def faulty_hours(day: DeviceDay, hours: Sequence[Mapping]) -> list[bool]:
+    """In which of its hours the fault shows, as `Verdicts.faulty` has it: from its onset on, more probable than not."""
+    onset = day.verdict["onset"]
+    return [
+        bool(day.state == FAULTY and onset and hour["probabilities"])
+        and hour[WINDOW_START] >= onset
+        and hour["probabilities"][NONE] < 0.5
+        for hour in hours
+    ]
+
+
+def _state_of(fault):
+    if fault is None:
+        return UNJUDGED
+    if fault == NONE:
+        return HEALTHY
+    return FAULTY if fault in FAULTS else UNSURE
+
+
+def _why_unsure(verdict, reasons):
+    """The day's own reason, else the most frequent one of its hours."""
+    given = [reason for reason in reasons if reason]
+    return verdict.get("unsure_because") or (Counter(given).most_common(1)[0][0] if given else None)
+
+
+def _urgency(day):
+    lost, confidence = day.verdict["lost_kwh"] or 0.0, day.verdict["confidence"] or 0.0
+    return STATES.index(day.state), -lost, -confidence, day.date, day.name
