@@ -33,6 +33,7 @@ REGISTRY_SCHEMA = pa.schema(
 )
 REQUIRED_COLUMNS = (DEVICE_ID, "rated_voltage", "rated_current")
 LAYOUT_COLUMNS = ("modules_in_series", "strings_in_parallel")
+PLACE_COLUMNS = ("latitude", "longitude")
 
 # V and A. No array's ratings lie outside: infinity falls out here, and volts written as kilovolts; below 1, only a
 # laboratory's sample remains.
@@ -66,6 +67,8 @@ class Registry:
         Modules in series and strings in parallel; NaN where they are not known, as for all if not given.
     version : str
         Of the file that it was read from.
+    place : ndarray, shape (n_devices, 2), optional
+        Latitude and longitude; NaN where they are not known, as for all if not given. [°]
     """
 
     devices: tuple[str, ...]
@@ -73,6 +76,7 @@ class Registry:
     rated_current: np.ndarray
     layout: np.ndarray | None = None
     version: str = "none"
+    place: np.ndarray | None = None
 
     def ratings(self, devices) -> np.ndarray:
         """Rated voltage and current of some devices.
@@ -100,8 +104,25 @@ class Registry:
         ndarray of float64, shape (n, 2)
             NaN where they are not known.
         """
-        unknown = np.full((len(self.devices), 2), np.nan)
-        return self._look_up(devices, unknown if self.layout is None else self.layout)
+        return self._look_up(devices, self._or_unknown(self.layout))
+
+    def places(self, devices) -> np.ndarray:
+        """Latitude and longitude of some devices.
+
+        Parameters
+        ----------
+        devices : sequence of str, length n
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2)
+            [°], north and east; NaN where they are not known.
+        """
+        return self._look_up(devices, self._or_unknown(self.place))
+
+    def _or_unknown(self, pairs):
+        """Two numbers of each device, or NaN for all."""
+        return np.full((len(self.devices), 2), np.nan) if pairs is None else pairs
 
     def _look_up(self, devices, values):
         """Rows of values for some devices; NaN for one that is not registered."""
@@ -156,13 +177,14 @@ def read_registry(path: Location) -> Registry:
         tuple(table[DEVICE_ID].to_pylist()),
         table["rated_voltage"].to_numpy(),
         table["rated_current"].to_numpy(),
-        np.column_stack([_counts(table, name) for name in LAYOUT_COLUMNS]),
+        np.column_stack([_numbers(table, name) for name in LAYOUT_COLUMNS]),
         version_of(content),
+        np.column_stack([_numbers(table, name) for name in PLACE_COLUMNS]),
     )
 
 
-def _counts(table, name):
-    """A column of whole numbers as floats; NaN where nothing is given."""
+def _numbers(table, name):
+    """A column as floats; NaN where nothing is given."""
     if name not in table.column_names:
         return np.full(len(table), np.nan)
     return pc.fill_null(pc.cast(table[name], pa.float64()), np.nan).to_numpy()

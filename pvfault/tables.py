@@ -20,7 +20,8 @@ NAMESPACE = "pvfault"
 WINDOW_START = "window_start"
 
 OK, DARK, SPARSE, INVALID, MISSING = "ok", "dark", "sparse", "invalid", "missing"
-QUALITIES = (OK, DARK, SPARSE, INVALID, MISSING)
+CURTAILED, NOT_REPORTING = "curtailed", "not reporting"
+QUALITIES = (OK, DARK, SPARSE, INVALID, MISSING, CURTAILED, NOT_REPORTING)
 
 PROBABILITIES_TYPE = pa.struct([pa.field(fault, pa.float32(), nullable=False) for fault in FAULTS])
 
@@ -69,8 +70,9 @@ _OF_WINDOWS = {
     WINDOW_START: "When the hour begins (UTC).",
 }
 _QUALITY = {
-    "quality": f"Whether the hour can be judged: {OK}, or why not: {DARK} (too little light), {SPARSE} (too few "
-    f"readings), {INVALID} (mostly readings that do not tell of the array), {MISSING} (no reading)."
+    "quality": f"Whether the hour can be judged: {OK}, or why not: {DARK} (too little light), {SPARSE} (few readings), "
+    f"{INVALID} (readings not of the array), {MISSING} (no reading), {CURTAILED} (the inverter takes less than there "
+    f"is), {NOT_REPORTING} (zeros or placeholders)."
 }
 _ORIGIN = {
     "readings_making": "The making of the date's readings that the row comes from; `ledger` has its offsets.",

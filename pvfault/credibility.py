@@ -1,0 +1,128 @@
+"""Readings held against ratings, units and the sun, before anything is judged.
+
+Here: each device's days looked at one by one, and what is found of several days put together. Not here: what is looked
+for (`suspicions/`), single readings that no array gives (`soundness.py`).
+
+A finding is about how a file was made or read: a column, a unit, a clock, a line of the registry. So it is one only
+where no fault of the array, no weather and no inverter explains the figures.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
+from pvfault.registry import Registry
+from pvfault.rows.columns import device_codes
+from pvfault.suspicions import CHECKS, VOLTAGE_RATING, Suspicion
+from pvfault.suspicions.day import DeviceDay, see_day
+
+_DAY_US = 86_400 * 1_000_000
+_EPOCH = date(1970, 1, 1)
+# How a file was made or read is the same on all its days: what shows on fewer is weather, or a fault.
+SHARE_OF_DAYS = 0.5
+# A voltage that short circuits could explain in one device is no short in so many, alike.
+DEVICES_ALIKE, SHARE_ALIKE = 3, 0.8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong with how a device's readings are read, or with what the registry says of it.
+
+    Attributes
+    ----------
+    device : str
+    dates : tuple of date
+        The first and the last one (UTC) on which it is seen.
+    kind : str
+        One of the kinds of `pvfault.suspicions`.
+    certain : bool
+        Whether nothing else explains the figures: then no verdict on the device can be right. Else it is likely.
+    sentence : str
+        What was found and what was expected, with figures.
+    remedy : str
+        The option or the line of the registry that mends it.
+    """
+
+    device: str
+    dates: tuple[date, date]
+    kind: str
+    certain: bool
+    sentence: str
+    remedy: str
+
+
+def examine_readings(readings: pa.Table, registry: Registry) -> list[Finding]:
+    """Look for columns, units, clocks and ratings that cannot be what they are taken for.
+
+    Parameters
+    ----------
+    readings : pa.Table
+        Of `READING_SCHEMA`, sorted by device and time.
+    registry : Registry
+        Of devices that it does not have, only what needs no ratings is looked for.
+
+    Returns
+    -------
+    list of Finding
+        At most one of a device and kind, the certain ones first.
+    """
+    seen: dict[tuple[str, str], list[tuple[date, Suspicion]]] = {}
+    days: dict[str, int] = {}
+    for day in _device_days(readings, registry):
+        days[day.device] = days.get(day.device, 0) + 1
+        for suspicion in filter(None, (check(day) for check in CHECKS)):
+            seen.setdefault((day.device, suspicion.kind), []).append((day.date, suspicion))
+    together = (_put_together(device, of_days, days[device]) for (device, _), of_days in seen.items())
+    findings = _of_many_devices([found for found in together if found is not None], len(days))
+    return sorted(findings, key=lambda found: (not found.certain, found.device, found.kind))
+
+
+def _device_days(readings: pa.Table, registry: Registry) -> Iterator[DeviceDay]:
+    """Each device's dates that have enough readings in the light to say anything."""
+    devices, device = device_codes(readings[DEVICE_ID])
+    if not devices:
+        return
+    time = readings[TIMESTAMP].cast(pa.int64()).to_numpy()
+    measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
+    ratings, layouts, places = registry.ratings(devices), registry.layouts(devices), registry.places(devices)
+    number = time // _DAY_US
+    begins = np.ones(len(time), bool)
+    begins[1:] = (device[1:] != device[:-1]) | (number[1:] != number[:-1])
+    for first, end in pairwise([*np.flatnonzero(begins), len(time)]):
+        own, then = int(device[first]), int(number[first])
+        hour = (time[first:end] - then * _DAY_US) / (3600 * 1_000_000)
+        day = see_day(
+            devices[own], _EPOCH + timedelta(days=then), hour, measurements[first:end],
+            ratings[own], layouts[own], places[own],
+        )  # fmt: skip
+        if day is not None:
+            yield day
+
+
+def _put_together(device: str, of_days: Sequence[tuple[date, Suspicion]], n_days: int) -> Finding | None:
+    """One finding of what is suspected on some days; None if that is not on most of the device's."""
+    certain = [each for each in of_days if each[1].certain]
+    is_certain = len(certain) >= SHARE_OF_DAYS * n_days
+    if not is_certain and len(of_days) < SHARE_OF_DAYS * n_days and not certain:
+        return None
+    told = certain or of_days
+    dates, first = [day for day, _ in told], told[0][1]
+    return Finding(device, (min(dates), max(dates)), first.kind, is_certain, first.sentence, first.remedy)
+
+
+def _of_many_devices(findings: list[Finding], n_devices: int) -> list[Finding]:
+    """The same, certain of the registry's voltages where most of many devices are alike."""
+    alike = sum(found.kind == VOLTAGE_RATING for found in findings)
+    if alike < max(DEVICES_ALIKE, SHARE_ALIKE * n_devices):
+        return findings
+    return [
+        Finding(found.device, found.dates, found.kind, True, found.sentence, found.remedy)
+        if found.kind == VOLTAGE_RATING
+        else found
+        for found in findings
+    ]
