@@ -1,9 +1,12 @@
 """Readings of any dates to verdicts, in one process.
 
-What the Spark jobs do for a date, with the same functions (`rows/`), for readings that fit into memory.
+What the Spark jobs do for a date, with the same functions (`rows/`), for readings that fit into memory. Here all dates
+are there at once, so that a device that is not registered is held against the dates behind a date too.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +16,13 @@ from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.reference import HISTORY
 from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
+from pvfault.rows.estimates import Neighbourhood
 from pvfault.rows.predictions import prediction_rows
 from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_by_device
 from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
 
-_NO_HOURS = pa.schema([*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)]).empty_table()
+_HOURS = pa.schema([*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)])
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged
     readings : pa.Table
         Of `READING_SCHEMA`, any devices, dates and order. Of readings of the same device and time the first one stays.
     registry : Registry
-        Ratings of other devices are estimated from their readings, of the dates before where there are any.
+        Ratings of other devices are estimated from their readings, of all dates; where these cannot tell, an hour is
+        `unsure` and says why.
     classifier : pvfault.lenet.Classifier
         Or whatever predicts as it does.
 
@@ -59,20 +64,31 @@ def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged
     -------
     Judged
     """
-    days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
-    hours, device_days = [], [DEVICE_DAY_SCHEMA.empty_table()]
+    others = Neighbourhood.of(_unregistered_days(readings, registry))
+    hours, device_days = [_HOURS.empty_table()], [DEVICE_DAY_SCHEMA.empty_table()]
     before = [SCALOGRAM_SCHEMA.empty_table().select([DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS])]
-    for day in sorted(pc.unique(days).to_pylist()):
-        of_day = distinct_readings(readings.filter(pc.equal(days, day)))
-        known = reference_rows(pa.concat_tables(before), day, registry)
-        windows = scalogram_rows(of_day, day, registry, references_by_device(known))
+    for day, of_day in days_of(readings):
+        known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
+        windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})
         judged = prediction_rows(windows, classifier)
-        for name in HOURLY_COLUMNS:
-            judged = judged.append_column(windows.schema.field(name), windows[name])
+        judged = pa.table([*judged.columns, *(windows[name] for name in HOURLY_COLUMNS)], schema=_HOURS)
         hours.append(judged)
         device_days.append(device_day_rows(judged, day, registry))
         before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
-    return Judged(pa.concat_tables([_NO_HOURS, *hours]), pa.concat_tables(device_days))
+    return Judged(pa.concat_tables(hours), pa.concat_tables(device_days))
+
+
+def days_of(readings: pa.Table) -> Iterator[tuple[date, pa.Table]]:
+    """Readings date by date (UTC), sorted by device and time, each pair once."""
+    days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
+    for day in sorted(pc.unique(days).to_pylist()):
+        yield day, distinct_readings(readings.filter(pc.equal(days, day)))
+
+
+def _unregistered_days(readings, registry) -> Iterator[tuple[date, pa.Table]]:
+    """The readings of devices that are not registered, date by date."""
+    registered = pc.is_in(readings[DEVICE_ID], pa.array(registry.devices, pa.string()))
+    return days_of(readings.filter(pc.invert(registered)))
 
 
 def distinct_readings(readings: pa.Table) -> pa.Table:

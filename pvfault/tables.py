@@ -23,6 +23,9 @@ OK, DARK, SPARSE, INVALID, MISSING = "ok", "dark", "sparse", "invalid", "missing
 CURTAILED, NOT_REPORTING = "curtailed", "not reporting"
 QUALITIES = (OK, DARK, SPARSE, INVALID, MISSING, CURTAILED, NOT_REPORTING)
 
+UNSURE = "unsure"
+"""What a window or a day is called of which nothing can be said, though it is judged; none of `FAULTS`."""
+
 PROBABILITIES_TYPE = pa.struct([pa.field(fault, pa.float32(), nullable=False) for fault in FAULTS])
 
 _device = pa.field(DEVICE_ID, pa.string(), nullable=False)
@@ -206,6 +209,9 @@ SCALOGRAM_SCHEMA = pa.schema(
         # What later dates learn from this one: what the device gives when nothing is wrong (`reference.py`).
         pa.field("mean_voltage", pa.float32()),
         pa.field("mean_current", pa.float32()),
+        # How far what the window is held against can be trusted (`estimates.py`); null of a registered device.
+        pa.field("hidden_fault", pa.float32()),
+        pa.field("unsure_because", pa.string()),
     ]
 )
 SCALOGRAMS = Table(
@@ -224,6 +230,10 @@ SCALOGRAMS = Table(
         "mean_temperature": f"Mean temperature of the modules {_HOURLY_MEAN} [°C]",
         "mean_voltage": f"Mean DC voltage {_HOURLY_MEAN} [V]",
         "mean_current": f"Mean DC current {_HOURLY_MEAN} [A]",
+        "hidden_fault": "How probable it is that what looks healthy hides a fault, as the ratings are estimated, 0 to "
+        "1; null of a registered device, and where nothing can be said.",
+        "unsure_because": "Why the hour cannot be called healthy; without `hidden_fault`, why nothing can be said of "
+        "it; null where there is no such reason.",
         **_ORIGIN,
     },
 )
@@ -237,6 +247,7 @@ PREDICTION_SCHEMA = pa.schema(
         pa.field("confidence", pa.float32()),
         pa.field("probabilities", PROBABILITIES_TYPE),
         pa.field("model_version", pa.string(), nullable=False),
+        pa.field("unsure_because", pa.string()),
     ]
 )
 PREDICTIONS = Table(
@@ -248,10 +259,13 @@ PREDICTIONS = Table(
     {
         **_OF_WINDOWS,
         **_QUALITY,
-        "fault": f"The most probable class, {NONE} if it is healthy; null if the hour was not judged.",
-        "confidence": "Probability of that class, 0 to 1; null if the hour was not judged.",
+        "fault": f"The most probable class, {NONE} if it is healthy, {UNSURE} if what the hour is held against cannot "
+        "be trusted; null if the hour was not judged.",
+        "confidence": f"How probable that is, 0 to 1: the probability of the class; of {NONE} without ratings less, as "
+        f"a fault may hide in their estimate. Null if it is {UNSURE} or was not judged.",
         "probabilities": "Probability of each class, 0 to 1, together 1; null if the hour was not judged.",
         **_MODEL,
+        "unsure_because": f"Why the hour is {UNSURE}; null if it is not.",
         **_ORIGIN,
     },
 )
@@ -270,6 +284,7 @@ DEVICE_DAY_SCHEMA = pa.schema(
         pa.field("completeness", pa.float64(), nullable=False),
         pa.field("runner_up", pa.string()),
         pa.field("runner_up_probability", pa.float32()),
+        pa.field("unsure_because", pa.string()),
     ]
 )
 DEVICE_DAYS = Table(
@@ -281,17 +296,19 @@ DEVICE_DAYS = Table(
     {
         DEVICE_ID: _OF_WINDOWS[DEVICE_ID],
         "date": "The date (UTC) that the verdict is of.",
-        "fault": f"The verdict: the fault, or {NONE} for a healthy device; null if no hour could be judged.",
+        "fault": f"The verdict: the fault, {NONE} for a healthy device, or {UNSURE} if what it is held against cannot "
+        "be trusted; null if no hour could be judged.",
         "onset": "When the first hour began in which the fault shows (UTC); null without a fault.",
         "faulty_hours": "Hours in which the fault shows. [h]",
         "usable_hours": "Hours that could be judged. [h]",
-        "confidence": "How probable the verdict is, 0 to 1; null if no hour could be judged.",
+        "confidence": f"How probable the verdict is, 0 to 1; null if it is {UNSURE} or no hour could be judged.",
         "energy_kwh": "Energy that the device gave on the date. [kWh]",
         "lost_kwh": "What a healthy array would have given above that in the faulty hours; null without a verdict or "
         "ratings in the registry. [kWh]",
         "completeness": "Share of the date's readings that came, at the cadence that the device keeps, 0 to 1.",
-        "runner_up": f"What it is if it is not `fault`, {NONE} included; null if no hour could be judged.",
-        "runner_up_probability": "How probable that is, 0 to 1; null if no hour could be judged.",
+        "runner_up": f"What it is if it is not `fault`, {NONE} included; null without a verdict or if it is {UNSURE}.",
+        "runner_up_probability": "How probable that is, 0 to 1; null where `runner_up` is.",
+        "unsure_because": f"Why the verdict is {UNSURE}; null if it is not.",
         **_MODEL,
         **_ORIGIN,
     },

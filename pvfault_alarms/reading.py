@@ -1,6 +1,6 @@
 """What the published tables say of a date, as far as there are alarms of it.
 
-- A *fault* is a verdict of `device_days` other than `none`.
+- A *fault* is a verdict of `device_days` other than `none` and `unsure`.
 - *communication_outage*: nothing came of a registered device all day (completeness 0).
 - *sensor_suspect*: readings came, and hours in the light cannot be judged because of them. These are hours that
   `scalograms` calls `invalid`: values that no array of these ratings gives, or that stand still while the light
@@ -21,7 +21,7 @@ from pvfault.faults import NONE
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
 from pvfault.settings import Settings
-from pvfault.tables import DARK, DEVICE_DAYS, INVALID, OK, SCALOGRAMS, SPARSE
+from pvfault.tables import DARK, DEVICE_DAYS, INVALID, OK, SCALOGRAMS, SPARSE, UNSURE
 from pvfault.windows import DARK_BELOW
 from pvfault_alarms.subjects import NO_VERDICT, OUTAGE, SENSOR, subject_of
 from pvfault_api.files_of_now import read_registered
@@ -175,7 +175,7 @@ def _sightings(verdicts: pa.Table, suspects: Mapping[str, int]) -> Iterator[Sigh
     told = verdicts.filter(pc.fill_null(pc.not_equal(verdicts["fault"], NONE), True))
     for row in told.to_pylist():
         device = row[DEVICE_ID]
-        if row["fault"] is not None:
+        if row["fault"] not in (None, UNSURE):
             yield Sighting(
                 device, subject_of(row["fault"]), row["fault"], row["onset"] and row["onset"].replace(tzinfo=None),
                 row["faulty_hours"], row["confidence"], row["runner_up"], row["lost_kwh"],

@@ -14,7 +14,7 @@ from pvfault_api.files_of_now import Registered
 from pvfault_api.hours import HOUR_COLUMNS, expect_power, learn_expectation
 from pvfault_api.snapshots import Snapshot
 
-_OF_NETWORK = ("fault", "confidence", "probabilities")
+_OF_NETWORK = ("fault", "confidence", "probabilities", "unsure_because")
 
 
 def read_evidence(
@@ -55,7 +55,9 @@ def read_evidence(
     ]
     modules, strings = (None if number != number else number for number in registry.layouts([device])[0].tolist())
     found = explain(
-        Verdict(*(verdict[name] for name in ("fault", "confidence", "runner_up", "runner_up_probability"))),
+        Verdict(
+            *(verdict[name] for name in ("fault", "confidence", "runner_up", "runner_up_probability", "unsure_because"))
+        ),
         [_compared(hour) for hour in hours],
         Device(modules, strings, expectation.dates),
     )

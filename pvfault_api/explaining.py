@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from pvfault.faults import ARC_FAULT, LINE_GROUND, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.reference import LEAST_LIGHT
+from pvfault.tables import UNSURE
 
 # From where on a share of the expected voltage or current is more than an error. Half of healthy hours are within 0.21
 # and 1.3 % of what the days before promise (`pvfault/reference.py`); by ratings, or by few days, it is some per cent.
@@ -86,12 +87,15 @@ class Verdict:
     confidence : float or None
     runner_up : str or None
     runner_up_probability : float or None
+    unsure_because : str or None
+        Why nothing can be said of it.
     """
 
     fault: str | None
     confidence: float | None
     runner_up: str | None
     runner_up_probability: float | None
+    unsure_because: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,8 @@ like 1 of 3 strings open. Before that, both were as expected.
     """
     if verdict.fault is None:
         return Explanation(_unknown(hours), (), None)
+    if verdict.fault == UNSURE:
+        return Explanation(f"Nothing can be said of it: {verdict.unsure_because}. Register the device.", (), None)
     if verdict.fault == NONE:
         return _healthy(verdict, hours, device)
     faulty = [hour for hour in hours if hour.in_fault]

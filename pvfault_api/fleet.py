@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pvfault.faults import NONE
 from pvfault.readings import DEVICE_ID
 from pvfault.settings import Settings
-from pvfault.tables import DEVICE_DAYS
+from pvfault.tables import DEVICE_DAYS, UNSURE
 
 UNKNOWN = "unknown"
 """What is counted of devices without a verdict."""
@@ -62,7 +62,7 @@ class Fleet:
     devices : int
         That have a row on at least one date.
     unjudged : int
-        Devices without a verdict on at least one date.
+        Devices without a verdict, or with one that is unsure, on at least one date.
     faulty : list of FaultyDevice
         Sorted by device.
     """
@@ -112,7 +112,8 @@ def summarise_fleet(device_days: Iterable[pa.RecordBatch]) -> Fleet:
     faulty: dict[str, dict[str, _Days]] = defaultdict(lambda: defaultdict(_Days))
     for batch in device_days:
         devices = _distinct(devices, batch[DEVICE_ID])
-        unjudged = _distinct(unjudged, batch.filter(pc.is_null(batch["fault"]))[DEVICE_ID])
+        is_open = pc.fill_null(pc.equal(batch["fault"], UNSURE), True)
+        unjudged = _distinct(unjudged, batch.filter(is_open)[DEVICE_ID])
         for device, fault, *of_day in _faulty_rows(batch):
             faulty[device][fault].add(*of_day)
     return Fleet(len(devices), len(unjudged), [_faulty_device(*each) for each in sorted(faulty.items())])
@@ -137,7 +138,7 @@ class _Days:
 
 def _faulty_rows(batch: pa.RecordBatch) -> Iterator[tuple]:
     """The rows with a fault, as Python's objects."""
-    faulty = batch.filter(pc.not_equal(batch["fault"], NONE))
+    faulty = batch.filter(pc.invert(pc.is_in(batch["fault"], pa.array([None, NONE, UNSURE], pa.string()))))
     for start in range(0, len(faulty), _ROWS_AT_ONCE):
         rows = faulty.slice(start, _ROWS_AT_ONCE)
         yield from zip(*(rows[name].to_pylist() for name in _COLUMNS), strict=True)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID
-from pvfault.tables import DEVICE_DAYS
+from pvfault.tables import DEVICE_DAYS, UNSURE
 from pvfault_api.fleet import UNKNOWN
 
 SITE = "site"
@@ -37,7 +37,7 @@ class Wanted:
     ----------
     sites : sequence of str
     faults : sequence of str
-        Of `FAULTS`, and `UNKNOWN` for devices without a verdict.
+        Of `FAULTS`, `UNSURE`, and `UNKNOWN` for devices without a verdict.
     min_confidence : float or None
         0 to 1.
     min_lost_kwh : float or None
@@ -101,18 +101,18 @@ def summarise(rows: pa.Table, by: Sequence[str]) -> pa.Table:
         is known, null if of no device), and the mean completeness.
     """
     verdict = pc.fill_null(rows["fault"], UNKNOWN)
-    counted = {name: pc.equal(verdict, name).cast(pa.int64()) for name in (*FAULTS, UNKNOWN)}
+    counted = {name: pc.equal(verdict, name).cast(pa.int64()) for name in (*FAULTS, UNSURE, UNKNOWN)}
     columns = {**{name: rows[name] for name in {*by, *SUMMED}}, **counted}
     sums = [(name, "sum") for name in ("energy_kwh", "lost_kwh", *counted)]
     found = pa.table(columns).group_by(list(by)).aggregate([([], "count_all"), ("completeness", "mean"), *sums])
     found = found.sort_by([(name, "ascending") for name in by])
-    healthy = pc.add(found[f"{NONE}_sum"], found[f"{UNKNOWN}_sum"])
+    others = reduce(pc.add, (found[f"{name}_sum"] for name in (NONE, UNSURE, UNKNOWN)))
     faults = pa.StructArray.from_arrays([found[f"{name}_sum"].combine_chunks() for name in counted], list(counted))
     return pa.table(
         {
             **{name: found[name] for name in by},
             "devices": found["count_all"],
-            "faulty": pc.subtract(found["count_all"], healthy),
+            "faulty": pc.subtract(found["count_all"], others),
             "faults": faults,
             "energy_kwh": found["energy_kwh_sum"],
             "lost_kwh": found["lost_kwh_sum"],

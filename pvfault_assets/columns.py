@@ -40,19 +40,25 @@ SOURCES = {
         "scalogram": (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS, *_LAYOUT),
         "mean_power": _of(READINGS, "voltage", "current"),
         **{f"mean_{name}": _of(READINGS, name) for name in MEASUREMENTS},
+        **dict.fromkeys(("hidden_fault", "unsure_because"), (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS)),
     },
     PREDICTIONS.name: {
         **{name: _of(SCALOGRAMS, name) for name in (DEVICE_ID, WINDOW_START, "quality")},
-        **{name: _of(SCALOGRAMS, "scalogram") for name in ("fault", "confidence", "probabilities")},
+        "probabilities": _of(SCALOGRAMS, "scalogram"),
+        **dict.fromkeys(("fault", "unsure_because"), _of(SCALOGRAMS, "scalogram", "hidden_fault", "unsure_because")),
+        "confidence": _of(SCALOGRAMS, "scalogram", "hidden_fault"),
         **{name: _of(SCALOGRAMS, name) for name in ("readings_making", "registry_version")},
     },
     DEVICE_DAYS.name: {
         DEVICE_ID: _of(PREDICTIONS, DEVICE_ID),
         "date": _of(PREDICTIONS, WINDOW_START),
         **dict.fromkeys(
-            ("fault", "faulty_hours", "usable_hours", "confidence", "runner_up", "runner_up_probability"),
+            ("faulty_hours", "usable_hours", "runner_up", "runner_up_probability"),
             (_PROBABILITIES,),
         ),
+        "fault": (_PROBABILITIES, *_of(PREDICTIONS, "fault")),
+        "confidence": (_PROBABILITIES, *_of(PREDICTIONS, "confidence")),
+        "unsure_because": (_PROBABILITIES, *_of(PREDICTIONS, "fault", "unsure_because")),
         "onset": (_PROBABILITIES, *_of(PREDICTIONS, WINDOW_START)),
         "energy_kwh": _of(SCALOGRAMS, "mean_power"),
         "lost_kwh": (

@@ -18,6 +18,7 @@ from pvfault.faults import FAULTS, NONE
 from pvfault.locations import is_there
 from pvfault.registry import EMPTY_REGISTRY, Registry, read_registry
 from pvfault.settings import Settings
+from pvfault.tables import UNSURE
 from pvfault_api.fleet import UNKNOWN, FaultyDevice, Fleet, count_faults, read_fleet
 from pvfault_api.hours import Hour, read_hours
 from pvfault_assets.charts import curves, markdown_image, stacked_bars
@@ -27,7 +28,11 @@ DAYS_BACK = 56
 
 # Colours that the colour-blind can tell apart (Okabe and Ito).
 _COLOURS = dict(
-    zip((*FAULTS[1:], UNKNOWN), ("#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#9ca3af"), strict=True)
+    zip(
+        (*FAULTS[1:], UNSURE, UNKNOWN),
+        ("#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#6b7280", "#9ca3af"),
+        strict=True,
+    )
 )
 _CURVES = {"measured": "#0072b2", "of a healthy array": "#9ca3af"}
 
@@ -93,7 +98,7 @@ class DatePage:
         if unread := [each for each in days if each not in self._counts]:
             read = count_faults(self._settings, unread)
             self._counts |= {each: read.get(each) for each in unread}
-        kinds = [fault for fault in (*FAULTS, UNKNOWN) if fault != NONE]
+        kinds = [fault for fault in (*FAULTS, UNSURE, UNKNOWN) if fault != NONE]
         counts = [self._counts[each] for each in days]
         series = {kind: [None if found is None else found[kind] for found in counts] for kind in kinds}
         made = sum(found is not None for found in counts)

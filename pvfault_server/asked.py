@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from pvfault.date_ranges import days_between
 from pvfault.faults import FAULTS
 from pvfault.settings import Settings
+from pvfault.tables import UNSURE
 from pvfault_api.fleet import UNKNOWN
 from pvfault_api.snapshots import Snapshot
 from pvfault_api.verdicts import CURRENT
@@ -25,7 +26,7 @@ DEFAULT_DATES = 7
 _FIRST, _LAST = date(2000, 1, 1), date(2200, 1, 1)
 _MIDNIGHTS = [datetime(day.year, 1, 1, tzinfo=UTC) for day in (_FIRST, _LAST)]
 
-Verdict = Literal[*FAULTS, UNKNOWN]
+Verdict = Literal[*FAULTS, UNSURE, UNKNOWN]
 Order = Literal[*CURRENT, *(f"-{name}" for name in CURRENT)]
 Day = Annotated[date, Field(ge=_FIRST, le=_LAST)]
 Moment = Annotated[AwareDatetime, Field(ge=_MIDNIGHTS[0], le=_MIDNIGHTS[1])]

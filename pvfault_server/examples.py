@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pvfault.faults import FAULTS
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, UNSURE
 from pvfault_api.fleet import UNKNOWN
 from pvfault_api.verdicts import CURRENT, IN_COLUMNS
 from pvfault_server.answers import FORMS, JSON, PNG
@@ -18,12 +18,13 @@ _ORIGIN = {
 _VERDICT = {
     "deviceID": "19TW8L3GNY", "site": "Ancona", "date": "2024-06-02", "fault": "open_circuit",
     "onset": "2024-06-02T05:00:00Z", "faulty_hours": 13, "usable_hours": 14, "confidence": 0.98, "energy_kwh": 31.7,
-    "lost_kwh": 15.2, "completeness": 0.99, "runner_up": "line_line", "runner_up_probability": 0.01, **_ORIGIN,
+    "lost_kwh": 15.2, "completeness": 0.99, "runner_up": "line_line", "runner_up_probability": 0.01,
+    "unsure_because": None, **_ORIGIN,
 }  # fmt: skip
 _HOUR = {
     "deviceID": "19TW8L3GNY", "window_start": "2024-06-02T11:00:00Z", "quality": "ok", "fault": "open_circuit",
     "confidence": 0.95, "probabilities": {fault: 0.95 if fault == "open_circuit" else 0.01 for fault in FAULTS},
-    **_ORIGIN,
+    "unsure_because": None, **_ORIGIN,
 }  # fmt: skip
 VERDICT = {name: _VERDICT[name] for name in CURRENT}
 DEVICE_DAY = {name: _VERDICT[name] for name in DEVICE_DAYS.schema.names}
@@ -70,7 +71,7 @@ FLEET_DEVICES = {
     },
 }  # fmt: skip
 FLEET_DAYS = {
-    "dates": ["2024-06-01", "2024-06-02"], "devices": ["19TW8L3GNY"], "faults": list(FAULTS), "verdict": [[0, 3]],
+    "dates": ["2024-06-01", "2024-06-02"], "devices": ["19TW8L3GNY"], "faults": [*FAULTS, UNSURE], "verdict": [[0, 3]],
 }  # fmt: skip
 ABOUT = {
     "tariff_per_kwh": 0.08, "currency": "EUR", "newest_date": "2024-06-02", "made_at": "2024-06-03T02:05:40Z",
@@ -78,7 +79,7 @@ ABOUT = {
 }  # fmt: skip
 SUMMARY = {
     "date": "2024-06-02", "devices": 50, "faulty": 10,
-    "faults": {"none": 39, **dict.fromkeys(FAULTS[1:], 2), UNKNOWN: 1}, "energy_kwh": 1821.4,
+    "faults": {"none": 39, **dict.fromkeys(FAULTS[1:], 2), UNSURE: 0, UNKNOWN: 1}, "energy_kwh": 1821.4,
     "lost_kwh": 61.9, "completeness": 0.99,
 }  # fmt: skip
 ALARM = {

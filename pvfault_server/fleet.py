@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID
 from pvfault.settings import Settings
-from pvfault.tables import DEVICE_DAYS
+from pvfault.tables import DEVICE_DAYS, UNSURE
 from pvfault_api.files_of_now import read_lake_now, read_registered
 from pvfault_api.published import NoTableError
 from pvfault_api.snapshots import Snapshot, open_snapshot
@@ -21,6 +21,7 @@ from pvfault_server import examples
 from pvfault_server.answers import JSON, Rows, answer
 from pvfault_server.asked import DatesAsked, OneDateAsked, SummaryAsked, Where, day_asked, days_asked
 
+VERDICTS = (*FAULTS, UNSURE)
 LONGEST_SUMMARY, LONGEST_MAP, LONGEST_DATES = 92, 92, 366
 
 _STATES = pa.schema(
@@ -88,8 +89,8 @@ def fleet_days(request: Request, settings: Where, asked: DatesAsked):
         verdict = np.full((len(devices), len(days)), None, dtype=object)
         device = pc.index_in(rows[DEVICE_ID], devices).to_numpy()
         day = pc.index_in(rows["date"], pa.array(days, pa.date32())).to_numpy()
-        verdict[device, day] = pc.index_in(rows["fault"], pa.array(FAULTS)).to_pylist()
-        return {"dates": days, "devices": devices.to_pylist(), "faults": list(FAULTS), "verdict": verdict.tolist()}
+        verdict[device, day] = pc.index_in(rows["fault"], pa.array(VERDICTS)).to_pylist()
+        return {"dates": days, "devices": devices.to_pylist(), "faults": list(VERDICTS), "verdict": verdict.tolist()}
 
     return answer(request, [verdicts.version], found, forms=[JSON])
 

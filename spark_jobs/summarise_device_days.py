@@ -19,7 +19,7 @@ from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, WINDOW_START, Table
+from pvfault.tables import DEVICE_DAYS, PREDICTIONS, SCALOGRAMS, UNSURE, WINDOW_START, Table
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.lineage import INHERITED, lineage_of, marked
@@ -147,7 +147,7 @@ def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport
     found = tally.verdicts
     audits = (*_judge_verdicts(staged, found, tally.predicted), _judge_origins(tally.origins, registry))
     figures = {
-        **{f"devices_{fault}": found[fault] for fault in FAULTS},
+        **{f"devices_{fault}": found[fault] for fault in (*FAULTS, UNSURE)},
         "devices_unknown": found["unknown"],
         "energy_kwh": round(found["energy_kwh"], 1),
         "lost_kwh": round(found["lost_kwh"], 1),

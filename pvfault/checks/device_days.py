@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from pvfault.checks.check import REPORT_IT, SAMPLE, Check, CheckResult, named
 from pvfault.faults import FAULTS, NONE
+from pvfault.tables import UNSURE
 
 FAULTY_SHARE = 0.5
 # Verdicts of a date are held against those of so many dates before.
@@ -26,8 +27,8 @@ FEW_FAULTY = Check(
 )
 KNOWN = Check(
     "every_device_has_a_verdict",
-    "Every device had at least one window that could be judged.",
-    "look at their communication and sensors",
+    "Every device had at least one window that could be judged, and ratings that it could be held against.",
+    "look at their communication and sensors, and register those that are not registered",
 )
 ONE_ORIGIN = Check(
     "verdicts_are_of_what_is_there",
@@ -66,7 +67,8 @@ def judge_verdicts(*, rows: int, devices: int, predicted: int, verdicts: Mapping
         Devices by fault.
     """
     known = sum(verdicts.get(fault, 0) for fault in FAULTS)
-    unknown, faulty = rows - known, known - verdicts.get(NONE, 0)
+    unsure, faulty = verdicts.get(UNSURE, 0), known - verdicts.get(NONE, 0)
+    unknown = rows - known - unsure
     return (
         ONE_EACH.judge(
             rows == devices == predicted,
@@ -80,7 +82,13 @@ def judge_verdicts(*, rows: int, devices: int, predicted: int, verdicts: Mapping
             faulty=faulty,
             judged=known,
         ),
-        KNOWN.judge(unknown == 0, f"{unknown} of {rows} devices have no window that could be judged", unknown=unknown),
+        KNOWN.judge(
+            unknown == 0 and unsure == 0,
+            f"{unknown} of {rows} devices have no window that could be judged, and of {unsure} the readings do not "
+            "tell what they give when nothing is wrong",
+            unknown=unknown,
+            unsure=unsure,
+        ),
     )
 
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.expected_power import expected_power
-from pvfault.faults import FAULTS
+from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID, TIMESTAMP_TYPE
 from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, microseconds_of_day
-from pvfault.tables import DEVICE_DAY_SCHEMA, WINDOW_START
+from pvfault.tables import DEVICE_DAY_SCHEMA, UNSURE, WINDOW_START
 from pvfault.verdicts import combine_windows
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 
@@ -38,7 +38,8 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     pa.Table
         Rows of `DEVICE_DAY_SCHEMA`, sorted. Energy is the sum of the hourly mean powers over 1 h; lost energy is what a
         healthy array would have given above that in the faulty hours, null for an unregistered device and where the
-        verdict is unknown.
+        verdict is unknown or unsure. A day is unsure if all its judged hours are, or if some are and the others look
+        healthy.
 
     Raises
     ------
@@ -59,9 +60,20 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     power, irradiance, temperature = (by_hour(hours[name]) for name in HOURLY_COLUMNS[1:])
     readings = by_hour(hours["readings"], fill=0.0)
     verdicts = combine_windows(probabilities)
-    unknown = verdicts.fault < 0
+    called = _called(hours, device, hour, len(devices))
+    judged = np.isfinite(probabilities).all(axis=-1)
+    is_unsure = judged & (called == UNSURE)
+    healthy = verdicts.fault == FAULTS.index(NONE)
+    unsure = is_unsure.any(axis=1) & (healthy | (is_unsure == judged).all(axis=1))
+    unknown = (verdicts.fault < 0) | unsure
+    fault = np.where(unsure, UNSURE, np.array(FAULTS, dtype=object)[verdicts.fault])
+    faulty = verdicts.faulty & ~unsure[:, None]
 
     rated_power = registry.ratings(devices).prod(axis=1)
+    # What may hide in an estimate hides in all hours of it alike: together they are no surer than the surest of them.
+    surest = np.where(called == NONE, by_hour(hours["confidence"], fill=0.0), 0.0).max(axis=1)
+    is_estimated = np.isnan(rated_power) & healthy
+    confidence = np.where(is_estimated, np.minimum(verdicts.confidence, surest), verdicts.confidence)
     shortfall = np.maximum(np.nan_to_num(expected_power(irradiance, temperature, rated_power[:, None]) - power), 0.0)
     no_loss = unknown | np.isnan(rated_power)
     onset = np.datetime64(day, "us") + verdicts.onset * np.timedelta64(WINDOW_S, "s")
@@ -69,19 +81,34 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
         [
             pa.array(devices, pa.string()),
             pa.array([day] * len(devices), pa.date32()),
-            pa.array(np.array(FAULTS, dtype=object)[verdicts.fault], pa.string(), mask=unknown),
-            pa.array(onset, pa.timestamp("us"), mask=verdicts.onset < 0).cast(TIMESTAMP_TYPE),
-            pa.array(verdicts.faulty.sum(axis=1), pa.int32()),
-            pa.array(np.isfinite(probabilities).all(axis=-1).sum(axis=1), pa.int32()),
-            pa.array(verdicts.confidence, pa.float32(), mask=unknown),
+            pa.array(fault, pa.string(), mask=verdicts.fault < 0),
+            pa.array(onset, pa.timestamp("us"), mask=unsure | (verdicts.onset < 0)).cast(TIMESTAMP_TYPE),
+            pa.array(faulty.sum(axis=1), pa.int32()),
+            pa.array(judged.sum(axis=1), pa.int32()),
+            pa.array(confidence, pa.float32(), mask=unknown),
             pa.array(np.nansum(power, axis=1) / 1000),
-            pa.array((shortfall * verdicts.faulty).sum(axis=1) / 1000, mask=no_loss),
+            pa.array((shortfall * faulty).sum(axis=1) / 1000, mask=no_loss),
             pa.array(completeness(readings)),
             pa.array(np.array(FAULTS, dtype=object)[verdicts.runner_up], pa.string(), mask=unknown),
             pa.array(verdicts.runner_up_probability, pa.float32(), mask=unknown),
+            pa.array(_reasons(hours, device, hour, is_unsure), pa.string(), mask=~unsure),
         ],
         schema=DEVICE_DAY_SCHEMA,
     )
+
+
+def _called(hours, device, hour, n_devices):
+    """What the hours are called, as (device, hour); None where they are not judged."""
+    called = np.full((n_devices, WINDOWS_PER_DAY), None, object)
+    called[device, hour] = hours["fault"].to_pylist()
+    return called
+
+
+def _reasons(hours, device, hour, is_unsure):
+    """Of each device the reason of its first unsure hour; None without one."""
+    reasons = np.full(is_unsure.shape, None, object)
+    reasons[device, hour] = hours["unsure_because"].to_pylist()
+    return reasons[np.arange(len(reasons)), is_unsure.argmax(axis=1)]
 
 
 def completeness(readings):

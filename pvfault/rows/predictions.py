@@ -5,11 +5,12 @@ What a window is called is decided in `pvfault/verdicts.py`.
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pvfault.faults import FAULTS
+from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.images import as_images
-from pvfault.tables import PREDICTION_SCHEMA, PROBABILITIES_TYPE, WINDOW_START
+from pvfault.tables import PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE, WINDOW_START
 from pvfault.verdicts import name_windows
 
 
@@ -27,7 +28,7 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     -------
     pa.Table
         Rows of `PREDICTION_SCHEMA`, in the same order; fault, confidence and probabilities are null where there is no
-        scalogram.
+        scalogram. The probabilities are the network's, also where it is not believed.
 
     Raises
     ------
@@ -38,17 +39,26 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     probabilities = np.zeros((len(scalograms), len(FAULTS)), np.float32)
     probabilities[~unjudged] = classifier.predict(as_images(scalograms["scalogram"]))
     fault, confidence = name_windows(probabilities)
+    fault = np.array(FAULTS, dtype=object)[fault]
+    hidden = scalograms["hidden_fault"]
+    is_hidden_known = np.asarray(hidden.is_valid())
+    unsure = ~unjudged & np.asarray(scalograms["unsure_because"].is_valid()) & (~is_hidden_known | (fault == NONE))
+    # A fault that was there all the time looks healthy in every hour, and to the network as well.
+    confidence = np.where(fault == NONE, confidence * (1 - pc.fill_null(hidden, 0.0).to_numpy()), confidence)
+    fault[unsure] = UNSURE
+    because = pc.if_else(pa.array(unsure), scalograms["unsure_because"], pa.scalar(None, pa.string()))
     by_fault = [pa.array(probability) for probability in probabilities.T]
     return pa.table(
         [
             scalograms[DEVICE_ID],
             scalograms[WINDOW_START],
             scalograms["quality"],
-            pa.array(np.array(FAULTS, dtype=object)[fault], pa.string(), mask=unjudged),
-            pa.array(confidence, mask=unjudged),
+            pa.array(fault, pa.string(), mask=unjudged),
+            pa.array(confidence, pa.float32(), mask=unjudged | unsure),
             # The six stay numbers under a null: they are not nullable, and Parquet looks.
             pa.StructArray.from_arrays(by_fault, fields=list(PROBABILITIES_TYPE), mask=pa.array(unjudged)),
             pa.repeat(pa.scalar(classifier.version, pa.string()), len(scalograms)),
+            because,
         ],
         schema=PREDICTION_SCHEMA,
     )

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from pvfault import reference, scalogram
+from pvfault.estimates import Trust, trust_estimates
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
-from pvfault.registry import Registry, estimate_ratings
+from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
 from pvfault.rows.images import as_column
 from pvfault.rows.references import NO_LEVELS
@@ -61,13 +62,15 @@ def scalograms_and_doubts(
     unsound = find_unsound(device, second, measurements, ratings)
     measurements[unsound.beyond | unsound.still] = np.nan
     windows = cut_windows(device, second, measurements, len(devices))
-    ratings = _or_estimated(ratings, device, measurements)
+    unregistered = np.isnan(registry.ratings(devices)[:, 0])
+    trust = trust_estimates(unregistered, device, second, measurements, before, ratings)
+    ratings = trust.ratings
     own = reference.or_typical(own, ratings)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
     background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
     images = scalogram.transform(scalogram.signals_of(windows.values, owner, hour, background))
-    return _scalogram_table(devices, day, windows, images), doubts_of(devices, device, unsound)
+    return _scalogram_table(devices, day, windows, images, trust), doubts_of(devices, device, unsound)
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
@@ -89,16 +92,7 @@ def _what_is_known(registry, references, devices):
     return own, levels.reshape(len(devices), len(reference.HISTORY), 2), ratings
 
 
-def _or_estimated(ratings, device, measurements):
-    """Ratings, and where there are none (NaN), those that a device's own readings tell."""
-    ratings = ratings.copy()
-    for unrated in np.flatnonzero(np.isnan(ratings[:, 0])):
-        first, end = np.searchsorted(device, [unrated, unrated + 1])
-        ratings[unrated] = estimate_ratings(measurements[first:end])
-    return ratings
-
-
-def _scalogram_table(devices, day, windows, images):
+def _scalogram_table(devices, day, windows, images, trust: Trust | None = None):
     """Rows of `SCALOGRAM_SCHEMA`, 24 for each device."""
     start = midnight_us(day) + np.arange(WINDOWS_PER_DAY) * WINDOW_S * 1_000_000
     means = {
@@ -112,5 +106,19 @@ def _scalogram_table(devices, day, windows, images):
         "readings": pa.array(windows.readings, pa.int32()),
         "scalogram": as_column(images, windows.judged, len(windows.quality)),
         **means,
+        **_trust_columns(windows, trust),
     }
     return pa.table(columns).select(SCALOGRAM_SCHEMA.names).cast(SCALOGRAM_SCHEMA)
+
+
+def _trust_columns(windows, trust):
+    """How far what the judged windows are held against can be trusted."""
+    n, judged = len(windows.quality), windows.judged
+    hidden, because = np.full(n, np.nan), np.full(n, None, object)
+    if trust is not None:
+        hidden[judged] = trust.hidden_fault.reshape(-1)[judged]
+        because[judged] = trust.unsure_because.reshape(-1)[judged]
+    return {
+        "hidden_fault": pa.array(hidden, pa.float32(), from_pandas=True),
+        "unsure_because": pa.array(because, pa.string()),
+    }

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.faults import FAULTS, NONE
-from pvfault.tables import WINDOW_START
+from pvfault.tables import UNSURE, WINDOW_START
 from pvfault.verdicts import combine_windows
 from pvfault.windows import WINDOWS_PER_DAY
 
@@ -79,7 +79,7 @@ def measured_days(predictions: pa.Table, judgements: dict[tuple[str, date], str]
         judged = int((~unjudged[rows]).sum())
         if judged:
             day = predictions[WINDOW_START][rows.start].as_py().date()
-            faulty = int((fault[rows][~unjudged[rows]] != NONE).sum())
+            faulty = int((~np.isin(fault[rows][~unjudged[rows]], (NONE, UNSURE))).sum())
             device = predictions["deviceID"][rows.start].as_py()
             days.append(MeasuredDay(device, day, judged, faulty, FAULTS[verdict], judgements.get((device, day), "")))
     return days

@@ -8,6 +8,7 @@ export const STATES = [
   { key: "open_circuit", name: "Open circuit", code: "OC", urgent: 3 },
   { key: "partial_shading", name: "Partial shading", code: "PS", urgent: 4 },
   { key: "no_data", name: "No data", code: "ND", urgent: 5 },
+  { key: "unsure", name: "Unsure", code: "US", urgent: 6 },
   { key: "unknown", name: "Not judged", code: "NJ", urgent: 6 },
   { key: "none", name: "Healthy", code: "·", urgent: 9 },
 ];

@@ -103,7 +103,7 @@ function figures(about, fleet) {
   const poor = rows.filter((row) => isKnown(row.completeness) && row.completeness < POOR).length;
   const known = rows.filter((row) => isKnown(row.completeness));
   const mean = known.length ? total(known, "completeness") / known.length : null;
-  const unseen = counts.no_data + counts.unknown;
+  const unseen = counts.no_data + counts.unknown + counts.unsure;
   return h("dl", { class: "figures" },
     figure("Need somebody", number(faulty.length), `of ${count(rows.length, "device")}`, faulty.length ? "calls" : ""),
     figure("Lost", energy(lost), given + lost > 0 ? `${share(lost / (given + lost), 1)} of what was there` : ""),

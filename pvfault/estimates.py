@@ -1,0 +1,423 @@
+"""What a device that is not registered gives when nothing is wrong, as its own readings of a day tell.
+
+Here: ratings, which hours lie below the day's best, when readings cannot tell, and how probable it is that a fault
+hides in what they tell. Not here: ratings that are known (`registry.py`), what is learned from the hourly means of
+other days (`reference.py`).
+
+A fault of some hours must not become what the others are held against. So voltage and current, each over what light
+and temperature let expect of a rating of 1, are searched for steps: where there are two levels, the higher one is that
+of the healthy array. A fault that was there all the time leaves one level, and nothing in the readings tells it from a
+smaller array.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from pvfault import reference
+from pvfault.readings import is_plausible
+from pvfault.registry import SMALLEST_ESTIMATE
+from pvfault.windows import WINDOWS_PER_DAY
+
+SPAN_S = 600  # readings are looked at in means of so much: clouds pass an array and its sensor at different moments
+# Below, offsets of the sensors and the horizon tell more than the array. [W/m²]
+CLEAR_LIGHT = 150.0
+LEAST_SPANS = 6
+# With less than this share of its usual current over the light, the inverter does not draw it, and the voltage is not
+# that of the array's maximum.
+LEAST_DRAWN = 0.3
+
+# Of voltage and current. What is smaller is not told from a cloud that passes or a tracker that errs; one open string
+# of 24 takes 4 %, one shorted module of 24 as much.
+LEAST_STEP = (0.02, 0.03)
+# In standard errors; spans scatter together, so that as many as three lie beyond 4 by chance.
+LEAST_SIGNIFICANCE = 7.0
+# So much of a step is there at once, between the half hours on either side of it.
+ABRUPT = 0.6
+HALF_HOUR = 3  # spans
+MOST_STEPS = 4
+# If the light alone makes so much of a step, it is the sensor's: shaded, or wiped.
+OF_THE_SENSOR = 0.6
+# By so much the voltage rises where an inverter limits the current.
+LIMITED = 0.025
+# A level that is known no better is none.
+MOST_SPREAD = 0.06
+# How a healthy device's day may bend, as standard deviations of the terms in ln(G / 800 W/m²), in the hours from noon
+# over 4 h, and in their square, of voltage and current: an array and its sensor never face quite the same way.
+_BEND = np.array([[0.01, 0.005, 0.005], [0.02, 0.03, 0.02]])
+_LEAST_SCATTER = 0.003
+# Dates of a device whose ratings are so far apart, as a share, are two groups.
+APART = 0.04
+
+# How probable it is that what looks healthy hides a fault, by how many other days of the device are known.
+HIDDEN_FAULT = ((0, 0.25), (3, 0.2), (14, 0.12))
+
+
+class Estimate(NamedTuple):
+    """What a day's readings of one device tell of it.
+
+    Attributes
+    ----------
+    ratings : ndarray, shape (2,)
+        Voltage [V] and current [A], at least `SMALLEST_ESTIMATE`.
+    spread : ndarray, shape (2,)
+        Standard errors of both, as shares; NaN without clear light.
+    below : ndarray, shape (24, 2)
+        How far voltage and current of an hour lie below those of the day's best hours, as shares, beyond a step; 0
+        where they do not, and where nothing is known.
+    reason : str
+        Why the estimate cannot be trusted; empty if it can.
+    """
+
+    ratings: np.ndarray
+    spread: np.ndarray
+    below: np.ndarray
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Means of ten minutes in clear light, shape (n,) each."""
+
+    hour: np.ndarray
+    voltage: np.ndarray
+    current: np.ndarray
+    temperature: np.ndarray
+    irradiance: np.ndarray
+
+    def select(self, which):
+        return _Spans(*(values[which] for values in vars(self).values()))
+
+    def __len__(self):
+        return len(self.hour)
+
+
+class _Levels(NamedTuple):
+    """The level of the best spans, its standard error, and how far below each span's level lies; logarithms."""
+
+    top: float
+    spread: float
+    below: np.ndarray
+
+
+def estimate_day(second, measurements) -> Estimate:
+    """Ratings of a device that is not registered, from its readings of a day.
+
+    Parameters
+    ----------
+    second : ndarray, shape (n,)
+        Of the date, ascending.
+    measurements : ndarray, shape (n, 4)
+        In the order of `MEASUREMENTS`; what is not plausible is left out.
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    A clear day, from noon on with five of six strings:
+
+    >>> second = np.arange(0, 86_400, 300)
+    >>> light = np.clip(1000 * np.sin(np.pi * (second / 3600 - 6) / 12), 0, None)
+    >>> strings = np.where(second < 43_200, 6, 5)
+    >>> day = np.column_stack([600 - 0 * light, strings * light / 100, 25 + 0 * light, light])
+    >>> found = estimate_day(second, day)
+    >>> [f"{below:.0%}" for below in found.below[10:14, 1]]
+    ['0%', '0%', '17%', '17%']
+    """
+    spans = _mean_spans(second, measurements)
+    if len(spans) < LEAST_SPANS:
+        return _nothing_told(
+            f"{_minutes(len(spans))} min of readings above {CLEAR_LIGHT:g} W/m² do not tell what the device gives when "
+            f"nothing is wrong; {_minutes(LEAST_SPANS)} min would"
+        )
+    noon = np.average(spans.hour, weights=spans.irradiance)
+    of_one = np.append(reference.TYPICAL[:-1], noon)[None]
+    expected = reference.expect(of_one, *(each[None] for each in (spans.temperature, spans.irradiance, spans.hour)))
+    shares = [measured / one[0] for measured, one in zip((spans.voltage, spans.current), expected, strict=True)]
+    drawn = (shares[0] > 0) & (shares[1] > LEAST_DRAWN * np.quantile(shares[1], 0.75))
+    if drawn.sum() < LEAST_SPANS or np.median(shares[1][drawn]) < SMALLEST_ESTIMATE:
+        return _nothing_told("there is hardly any power in the light: nothing tells what the device gives otherwise")
+    spans, (voltage, current) = spans.select(drawn), (np.log(share[drawn]) for share in shares)
+    of_current = _find_levels(current, spans, noon, 1, _is_of_the_sensor)
+    limited = _is_limited(voltage, of_current)
+    of_voltage = _find_levels(voltage[~limited], spans.select(~limited), noon, 0, _never)
+    below = [
+        _by_hour(of_voltage.below, spans.hour[~limited]),
+        _by_hour(np.where(limited, 0.0, of_current.below), spans.hour),
+    ]
+    ratings = np.exp([of_voltage.top, of_current.top])
+    spread = np.array([of_voltage.spread, of_current.spread])
+    return Estimate(np.maximum(ratings, SMALLEST_ESTIMATE), spread, np.column_stack(below), _why_not(ratings, spread))
+
+
+class Trust(NamedTuple):
+    """What devices are held against, and how far it can be trusted.
+
+    Attributes
+    ----------
+    ratings : ndarray, shape (n_devices, 2)
+        Voltage [V] and current [A].
+    hidden_fault : ndarray, shape (n_devices, 24)
+        How probable it is that what looks healthy hides a fault; NaN for a registered device, and where nothing can be
+        said.
+    unsure_because : ndarray of object, shape (n_devices, 24)
+        Why an hour cannot be called healthy, or where `hidden_fault` is NaN, why nothing can be said; None without a
+        reason.
+    """
+
+    ratings: np.ndarray
+    hidden_fault: np.ndarray
+    unsure_because: np.ndarray
+
+
+def trust_estimates(unregistered, device, second, measurements, before, ratings) -> Trust:
+    """Ratings of devices that are not registered, and how far these can be trusted.
+
+    Parameters
+    ----------
+    unregistered : ndarray of bool, shape (n_devices,)
+    device, second : ndarray, shape (n,)
+        As `cut_windows` takes them.
+    measurements : ndarray, shape (n, 4)
+    before : ndarray, shape (n_devices, len(HISTORY), 2)
+        Levels of the dates before; NaN where none is known.
+    ratings : ndarray, shape (n_devices, 2)
+        Of the registry, or as the dates before tell them; NaN where neither does.
+
+    Returns
+    -------
+    Trust
+    """
+    ratings = np.array(ratings, np.float64)
+    hidden = np.full((len(ratings), WINDOWS_PER_DAY), np.nan)
+    because = np.full(hidden.shape, None, object)
+    for number in np.flatnonzero(unregistered):
+        own = slice(*np.searchsorted(device, [number, number + 1]))
+        found = estimate_day(second[own], measurements[own])
+        if np.isnan(ratings[number]).any():
+            ratings[number] = found.ratings
+            if found.reason:
+                because[number] = f"the device is not registered, and {found.reason}"
+                continue
+        hidden[number] = hidden_fault(int(np.isfinite(before[number, :, 1]).sum()))
+        for hour in np.flatnonzero(found.below.any(axis=1)):
+            because[number, hour] = _below_sentence(*found.below[hour])
+    return Trust(ratings, hidden, because)
+
+
+def _below_sentence(voltage, current):
+    shares = (("voltage", voltage), ("current over light", current))
+    lower = " and ".join(f"{name} {share:.0%}" for name, share in shares if share)
+    return f"after a step, {lower} below the best hours of the day, and no known fault is like that"
+
+
+def healthy_hours(days: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
+    """Which hours of some dates of a device are healthy, as far as the others tell, and its ratings.
+
+    Where the dates stand apart as two groups, or hours lie below a step, the higher level is the healthy one.
+
+    Parameters
+    ----------
+    days : sequence of Estimate
+
+    Returns
+    -------
+    healthy : ndarray of bool, shape (n, 24)
+    ratings : ndarray, shape (2,)
+        Voltage [V] and current [A]; NaN where no date can be trusted.
+    """
+    ratings = np.array([np.full(2, np.nan) if day.reason else day.ratings for day in days])
+    known = np.isfinite(ratings).all(axis=1)
+    if not known.any():
+        return np.zeros((len(days), WINDOWS_PER_DAY), bool), np.full(2, np.nan)
+    best, least = np.array([_higher_group(column[known]) for column in ratings.T]).T
+    levels = ratings[:, None] * (1 - np.stack([day.below for day in days]))
+    with np.errstate(invalid="ignore"):
+        return (levels >= least).all(axis=-1), best
+
+
+def _higher_group(ratings):
+    """The middle of the higher one of two groups, and what is below it; of all where they are one group."""
+    ordered = np.sort(np.log(ratings))
+    gaps = np.diff(ordered)
+    if len(gaps) and gaps.max() > APART and gaps.max() > np.median(np.abs(ordered - np.median(ordered))):
+        ordered = ordered[gaps.argmax() + 1 :]
+    middle = np.median(ordered)
+    return np.exp(middle), np.exp(min(ordered[0], middle) - APART / 2)
+
+
+def hidden_fault(days: int) -> float:
+    """How probable it is that what looks healthy hides a fault.
+
+    Parameters
+    ----------
+    days : int
+        Other days that are known of the device.
+    """
+    return next(chance for least, chance in reversed(HIDDEN_FAULT) if days >= least)
+
+
+def _minutes(spans):
+    return spans * SPAN_S // 60
+
+
+def _nothing_told(reason):
+    return Estimate(np.full(2, SMALLEST_ESTIMATE), np.full(2, np.nan), np.zeros((WINDOWS_PER_DAY, 2)), reason)
+
+
+def _why_not(ratings, spread):
+    """Why an estimate cannot be trusted; empty if it can."""
+    for name, rating, error, unit in zip(("voltage", "current"), ratings, spread, "VA", strict=True):
+        if error > MOST_SPREAD:
+            return (
+                f"its {name} does not follow the light: {rating:.3g} {unit} at 1000 W/m² and 25 °C are known to "
+                f"{error:.0%} only"
+            )
+    return ""
+
+
+def _mean_spans(second, measurements):
+    """Means of plausible readings, span by span; those in clear light."""
+    usable = is_plausible(measurements)
+    span = np.asarray(second)[usable] // SPAN_S
+    values = np.asarray(measurements, np.float64)[usable]
+    number, position, count = np.unique(span, return_inverse=True, return_counts=True)
+    means = [np.bincount(position, weights=column, minlength=len(number)) / count for column in values.T]
+    spans = _Spans((number + 0.5) * SPAN_S / 3600, *means)
+    return spans.select(spans.irradiance > CLEAR_LIGHT)
+
+
+def _find_levels(level, spans, noon, which, is_strange):
+    """`_Levels` of ln(voltage) or ln(current), of which `is_strange` tells the steps that are not the array's."""
+    smooth = _median_of_three(level)
+    late = (spans.hour - noon) / 4
+    bends = np.column_stack([np.log(spans.irradiance / reference.IRRADIANCE), late, late * late])
+    weight = np.sqrt(np.minimum(spans.irradiance / 400, 1))
+    edges, coefficients, scatter = [], *_fit(smooth, bends, weight, [], which)
+    while len(edges) < MOST_STEPS:
+        edge = _next_edge(smooth, bends, weight, edges, which, scatter)
+        if edge is None:
+            break
+        edges = sorted([*edges, edge])
+        coefficients, scatter = _fit(smooth, bends, weight, edges, which)
+    straight = smooth - bends @ coefficients
+    parts = np.searchsorted(edges, np.arange(len(level)), side="right")
+    levels = np.array([np.median(straight[parts == part]) for part in range(len(edges) + 1)])
+    strange = [part for part in range(len(levels)) if _is_raised(part, levels, edges, spans, is_strange)]
+    sound = np.setdiff1d(np.arange(len(levels)), strange) if len(strange) < len(levels) else np.arange(len(levels))
+    top = levels[sound].max()
+    best = straight[np.isin(parts, sound[levels[sound] > top - LEAST_STEP[which]])]
+    error = max(_scatter(best), _LEAST_SCATTER) / np.sqrt(len(best) / HALF_HOUR)
+    below = np.maximum(top - levels, 0.0)
+    return _Levels(np.median(best), error, np.where(below > LEAST_STEP[which], below, 0.0)[parts])
+
+
+def _median_of_three(values):
+    """Values without those that stand out alone."""
+    padded = np.pad(values, 1, mode="edge")
+    return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+
+
+def _scatter(values):
+    """Standard deviation of most values."""
+    return 1.4826 * np.median(np.abs(values - np.median(values)))
+
+
+def _design(bends, weight, edges, which, scatter):
+    """What a level is made of, row by row: bends, steps, and below them what holds the bends."""
+    steps = np.arange(len(bends))[:, None] >= np.array([0, *edges])
+    rows = np.column_stack([bends, steps]) * weight[:, None]
+    held = np.zeros((bends.shape[1], rows.shape[1]))
+    held[:, : bends.shape[1]] = np.diag(scatter / _BEND[which])
+    return np.concatenate([rows, held])
+
+
+def _fit(level, bends, weight, edges, which):
+    """Coefficients of the bends beside some steps, and what scatters about both."""
+    scatter = max(_scatter(np.diff(level)), _LEAST_SCATTER)
+    right = np.concatenate([level * weight, np.zeros(bends.shape[1])])
+    design = _design(bends, weight, edges, which, scatter)
+    coefficients = np.linalg.lstsq(design, right, rcond=None)[0]
+    return coefficients[: bends.shape[1]], max(_scatter((right - design @ coefficients)[: len(level)]), _LEAST_SCATTER)
+
+
+def _next_edge(level, bends, weight, edges, which, scatter):
+    """The first span behind the step that explains most, beside those known; None if there is none."""
+    n = len(level)
+    orthogonal = np.linalg.qr(_design(bends, weight, edges, which, scatter))[0]
+    right = np.concatenate([level * weight, np.zeros(bends.shape[1])])
+    rest = (right - orthogonal @ (orthogonal.T @ right))[:n]
+    # A step is 1 from its edge on: sums from there on are products with it.
+    along = _from_there_on(rest * weight)
+    free = _from_there_on(weight**2) - (_from_there_on(orthogonal[:n] * weight[:, None]) ** 2).sum(axis=1)
+    size = np.divide(along, free, out=np.zeros(n), where=free > 1e-6)
+    possible = [
+        edge
+        for edge in range(HALF_HOUR, n - HALF_HOUR + 1)
+        if min(abs(edge - other) for other in [0, n, *edges]) >= HALF_HOUR
+        and abs(size[edge]) >= LEAST_STEP[which]
+        and _jump(level, edge) / size[edge] >= ABRUPT
+    ]
+    if not possible:
+        return None
+    edge = max(possible, key=lambda edge: along[edge] * size[edge])
+    _, left = _fit(level, bends, weight, sorted([*edges, edge]), which)
+    return edge if abs(size[edge]) * np.sqrt(free[edge]) >= LEAST_SIGNIFICANCE * left else None
+
+
+def _from_there_on(values):
+    return np.cumsum(values[::-1], axis=0)[::-1]
+
+
+def _jump(values, edge):
+    """Median of the half hour behind an edge less that of the one before it."""
+    return np.median(values[edge : edge + HALF_HOUR]) - np.median(values[edge - HALF_HOUR : edge])
+
+
+def _is_raised(part, levels, edges, spans, is_strange):
+    """Whether a part lies above the one beside it, and the edge between them is not the array's."""
+    beside = [(part - 1, part - 1), (part + 1, part)]  # the part and the edge
+    return any(
+        levels[part] > levels[other] and is_strange(spans, edges[edge], levels[edge + 1] - levels[edge])
+        for other, edge in beside
+        if 0 <= other < len(levels)
+    )
+
+
+def _never(_spans, _edge, _size):
+    return False
+
+
+def _is_of_the_sensor(spans, edge, size):
+    """Whether a step of current over light is one of the light, in an hour in which it is steady otherwise."""
+    middle, light = (spans.hour[edge - 1] + spans.hour[edge]) / 2, np.log(spans.irradiance)
+    # The step may be within either of the spans beside the edge.
+    sides = [slice(max(edge - 1 - HALF_HOUR, 0), edge - 1), slice(edge + 1, edge + 1 + HALF_HOUR)]
+    ends, scatter = [], 0.0
+    for side in sides:
+        away = spans.hour[side] - middle
+        if len(away) < 2:
+            return False
+        slope, end = np.polyfit(away, light[side], 1)
+        ends.append(end)
+        scatter = max(scatter, np.abs(light[side] - end - slope * away).max())
+    of_light = ends[0] - ends[1]  # less light is more current over it
+    return scatter < abs(size) / 3 and OF_THE_SENSOR < of_light / size < 2 - OF_THE_SENSOR
+
+
+def _is_limited(voltage, of_current):
+    """Spans with less current and more voltage than the best: the inverter keeps them off the array's maximum."""
+    is_best = of_current.below == 0
+    return ~is_best & (voltage > np.median(voltage[is_best]) + LIMITED)
+
+
+def _by_hour(below, hour):
+    """Shares by which the hours lie below the best, where most of their spans do; shape (24,)."""
+    found = np.zeros(WINDOWS_PER_DAY)
+    for each in np.unique(hour.astype(int)):
+        found[each] = 1 - np.exp(-np.median(below[hour.astype(int) == each]))
+    return found
