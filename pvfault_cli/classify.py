@@ -117,7 +117,7 @@ def _refuse(findings, names):
     """End where readings are certainly not what they are taken for."""
     certain = [each for each in findings if each.certain]
     if certain:
-        told = [f"{_of(each, names)}: {each.sentence} To mend it: {each.remedy}" for each in certain[:FINDINGS_SHOWN]]
+        told = [f"{_of(each, names)}: {each.sentence}. To mend it: {each.remedy}" for each in certain[:FINDINGS_SHOWN]]
         more = [f"… and {len(certain) - FINDINGS_SHOWN:,} more."] if len(certain) > FINDINGS_SHOWN else []
         raise PvfaultError("these readings cannot be what they are taken for.\n" + "\n".join([*told, *more]))
 
@@ -140,19 +140,23 @@ def _print_all(about, judged, days, findings):
     for remark in about["remarks"]:
         typer.echo(f"  {remark}")
     for finding in findings:
-        typer.secho(f"Doubtful: {_of(finding, names)}: {finding.sentence} To mend it: {finding.remedy}", fg="yellow")
+        typer.secho(f"Doubtful: {_of(finding, names)}: {finding.sentence}. To mend it: {finding.remedy}", fg="yellow")
     of_state = {state: [day for day in days if day.state == state] for state in STATES}
     typer.echo(
         f"{count(len(days), 'device-day')}: "
         + ", ".join(f"{len(own):,} {state}" for state, own in of_state.items() if own)
     )
     _print_faults(of_state[FAULTY])
-    for day in of_state[FAULTY][:HOURS_OF]:
+    for day in days if len(days) == 1 else of_state[FAULTY][:HOURS_OF]:
         _print_hours(judged, day)
     for state in (UNSURE, UNJUDGED):
         for day in of_state[state][:DAYS_SHOWN]:
             typer.echo(f"{day.name} {day.date}: {state}, {day.reason}")
-        _print_rest(of_state[state], f"{state} device-day")
+        _print_rest(of_state[state], f"{state} device-days")
+    in_part = [day for day in days if day.left_out and day.state != UNJUDGED]
+    for day in in_part[:DAYS_SHOWN]:
+        typer.echo(f"{day.name} {day.date}: hours that could not be judged: {day.left_out}")
+    _print_rest(in_part, "device-days judged in part")
 
 
 def _print_faults(days):
@@ -174,7 +178,7 @@ def _print_faults(days):
         ],
         "device", "date", "fault", "since", "hours", "confidence", "lost kWh",
     )  # fmt: skip
-    _print_rest(days, "faulty device-day")
+    _print_rest(days, "faulty device-days")
 
 
 def _print_hours(judged, day):
@@ -201,4 +205,4 @@ def _print_hours(judged, day):
 def _print_rest(days, what):
     """How many are not shown."""
     if len(days) > DAYS_SHOWN:
-        typer.echo(f"… and {count(len(days) - DAYS_SHOWN, what)} more; --json, --html and -o have them.")
+        typer.echo(f"… and {len(days) - DAYS_SHOWN:,} more {what}; --json, --html and -o have them.")

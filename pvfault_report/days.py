@@ -8,7 +8,7 @@ from datetime import date
 from pvfault.classify import Judged
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID
-from pvfault.tables import WINDOW_START
+from pvfault.tables import DARK, MISSING, OK, WINDOW_START
 from pvfault.windows import WINDOWS_PER_DAY
 from pvfault_report.curves import ReadingsByDay
 from pvfault_report.reasons import why_not_judged
@@ -38,6 +38,9 @@ class DeviceDay:
         Why there is no verdict, or no sure one.
     findings : tuple of pvfault.credibility.Finding
         What is doubtful about its readings.
+    left_out : str
+        How many hours with readings could not be judged, by why, as in ``2 curtailed, 1 sparse``; night does not
+        count.
     """
 
     row: int
@@ -48,6 +51,7 @@ class DeviceDay:
     verdict: Mapping = field(repr=False)
     reason: str | None
     findings: tuple
+    left_out: str = ""
 
 
 def tell_days(judged: Judged, readings: ReadingsByDay, names: Mapping[str, str], findings: Sequence) -> list[DeviceDay]:
@@ -70,15 +74,15 @@ def tell_days(judged: Judged, readings: ReadingsByDay, names: Mapping[str, str],
     days = []
     for row, verdict in enumerate(judged.device_days.to_pylist()):
         device, day = verdict[DEVICE_ID], verdict["date"]
-        hours = hours_of(judged, row)
+        qualities = hours_of(judged, row)["quality"].to_pylist()
         state = _state_of(verdict["fault"])
-        reason = None
-        if state == UNSURE:
-            reason = _why_unsure(verdict, hours["unsure_because"].to_pylist())
-        elif state == UNJUDGED:
-            reason = why_not_judged(hours["quality"].to_pylist(), *readings.of(device, day))
+        reason = verdict["unsure_because"]
+        if state == UNJUDGED:
+            reason = why_not_judged(qualities, *readings.of(device, day))
         own = tuple(each for each in findings if each.device == device and each.dates[0] <= day <= each.dates[-1])
-        days.append(DeviceDay(row, device, names.get(device, device), day, state, verdict, reason, own))
+        days.append(
+            DeviceDay(row, device, names.get(device, device), day, state, verdict, reason, own, _left_out(qualities))
+        )
     return sorted(days, key=_urgency)
 
 
@@ -106,10 +110,10 @@ def _state_of(fault):
     return FAULTY if fault in FAULTS else UNSURE
 
 
-def _why_unsure(verdict, reasons):
-    """The day's own reason, else the most frequent one of its hours."""
-    given = [reason for reason in reasons if reason]
-    return verdict.get("unsure_because") or (Counter(given).most_common(1)[0][0] if given else None)
+def _left_out(qualities):
+    """Hours that could not be judged, by why; those of the night could not be expected to."""
+    counts = Counter(quality for quality in qualities if quality not in (OK, DARK, MISSING))
+    return ", ".join(f"{number} {quality}" for quality, number in counts.most_common())
 
 
 def _urgency(day):

@@ -58,6 +58,7 @@ def write_page(
     page = _environment().get_template("report.html.j2")
     text = page.render(
         about=about,
+        title=_title([Path(file).name for file in about["files"]]),
         counts={state: sum(day.state == state for day in days) for state in STATES},
         findings=[describe_finding(each, about["devices"]) for each in findings],
         listed=[day for day in days if day.state != HEALTHY],
@@ -69,6 +70,11 @@ def write_page(
         uplot_style=files("pvfault_server").joinpath("page/uplot/uPlot.min.css").read_text(encoding="utf-8"),
     )
     path.write_text(text, encoding="utf-8")
+
+
+def _title(names):
+    """The files' names, of many the first ones."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _draw(judged, day, readings):
@@ -116,6 +122,9 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["fault"] = lambda fault: _NAMES.get(fault, fault)
+    environment.filters |= {
+        "fault": lambda fault: _NAMES.get(fault, fault),
+        "ucfirst": lambda text: text[:1].upper() + text[1:],
+    }
     environment.globals |= {"FAULTY": FAULTY, "UNSURE": UNSURE, "UNJUDGED": UNJUDGED, "HEALTHY": HEALTHY}
     return environment

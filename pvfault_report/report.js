@@ -28,7 +28,7 @@ function optionsOf(curve, data, x, width, caption) {
   return {
     width,
     height: 150,
-    padding: [6, 10, 0, 0],
+    padding: [6, 20, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: data.id }, drag: { x: false, y: false }, points: { show: false }, y: false },
     scales: { x: { time: false, range: () => [0, DAY] }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 1, 0.1) * 1.06] } },
