@@ -1,7 +1,8 @@
 """Which readings tell of an array, and which only of a meter or logger that is broken.
 
 What an array of some ratings gives at most, and values that stand still while the light moves. Values that no device
-can have measured are in `readings.py`.
+can have measured are in `readings.py`, zeros and placeholders in `silence.py`, what an inverter limits in
+`curtailment.py`.
 
 The network was trained beside simulated windows that are not sifted by these rules: their readings lie within the
 ratings, and hardly any of them stands still.
@@ -13,6 +14,7 @@ import numpy as np
 
 from pvfault.readings import MEASUREMENTS, PLAUSIBLE, is_plausible
 from pvfault.registry import SMALLEST_ESTIMATE, VOLTAGE_TEMPERATURE_COEFFICIENT
+from pvfault.silence import is_repeated, is_silent
 from pvfault.windows import DARK_BELOW, WINDOW_S
 
 # What an array gives at most, over its rated voltage and current. Of the modules of the CEC library that pvlib ships,
@@ -50,11 +52,14 @@ class Unsound(NamedTuple):
     beyond : ndarray of bool
         Above what the ratings allow.
     still : ndarray of bool
-        Of a stretch that stands still.
+        Of a stretch that stands still, or the same once more, to fill the time until the next one.
+    silent : ndarray of bool
+        Zeros or placeholders, of a device that is not heard at the moment (`silence.py`).
     """
 
     beyond: np.ndarray
     still: np.ndarray
+    silent: np.ndarray
 
 
 class Doubt(NamedTuple):
@@ -92,14 +97,14 @@ def find_unsound(device, second, measurements, ratings) -> Unsound:
     -------
     Unsound
     """
-    still = stands_still(device, second, measurements)
+    still = stands_still(device, second, measurements) | is_repeated(device, second, measurements)
     limits = np.array(ratings, np.float64)
     for unrated in np.flatnonzero(np.isnan(limits).any(axis=1)):
         first, end = np.searchsorted(device, [unrated, unrated + 1])
         limits[unrated] = _usual(measurements[first:end][~still[first:end]])
     limits *= (MOST_VOLTAGE, MOST_CURRENT)
     beyond = is_plausible(measurements) & (measurements[:, :2] > limits[device]).any(axis=1)
-    return Unsound(beyond, still)
+    return Unsound(beyond, still, is_silent(device, second, measurements) & ~beyond & ~still)
 
 
 def doubts_of(devices, device, unsound) -> list[Doubt]:

@@ -4,6 +4,7 @@ Here: where windows start, which gaps are filled, and which windows cannot be ju
 plausible reading is (`readings.py`), images of windows (`scalogram.py`), any I/O.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,12 @@ SLOTS = WINDOW_S // SAMPLE_PERIOD_S
 # A gap up to here is filled by a straight line: clouds move on within minutes. 5 min, and one slot more, because a
 # logger that keeps 5 min is never quite on time, and half of its gaps are a second longer.
 MAX_GAP_S = 300 + SAMPLE_PERIOD_S
+# A logger that keeps an interval of up to 5 min may lose one reading, or be late by a twelfth of it, without losing the
+# hour: between two readings that are twice its interval apart lies a single one that is not there. It keeps an interval
+# if so many of the hour's steps are no more than a sixth off their median.
+LONGEST_INTERVAL_S = 310
+INTERVAL_JITTER = 1 / 6
+REGULAR_SHARE = 0.7
 MAX_UNCOVERED = 0.10  # share of the hour that longer gaps may take
 DARK_BELOW = 50.0  # W/m²: below, most inverters have not started, and faults leave no trace
 
@@ -36,7 +43,7 @@ class Windows:
     ----------
     quality : ndarray of str, shape (n_devices * 24,)
         `missing` without a reading; else `dark` by `mean_irradiance`; else `ok` if the usable readings cover the hour,
-        `invalid` if they would with the unusable ones, `sparse` if not.
+        if not, and they would with the unusable ones, what most of these are set aside as, or `invalid`; else `sparse`.
     readings : ndarray of int32, shape (n_devices * 24,)
         How many readings came, usable or not.
     mean_power, mean_irradiance, mean_temperature : ndarray of float32, shape (n_devices * 24,)
@@ -66,7 +73,10 @@ class Windows:
         return np.stack(means, axis=-1).reshape(-1, WINDOWS_PER_DAY, len(means))
 
 
-def cut_windows(device, second, measurements, n_devices) -> Windows:
+def cut_windows(
+    device, second, measurements, n_devices, *, set_aside: Mapping[str, np.ndarray] | None = None,
+    by_interval: bool = False,
+) -> Windows:  # fmt: skip
     """Cut one date's readings into windows.
 
     A window is made of its own readings alone, so that it is the same whether a day or a stream is cut. Readings that
@@ -86,6 +96,12 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
         In the order of `MEASUREMENTS`; may be NaN or infinite.
     n_devices : int
         Devices without a reading have `missing` windows.
+    set_aside : mapping of str to ndarray of bool, shape (n,), optional
+        Readings that count as gaps for a reason, by the quality of an hour that has too many of them. Where they are
+        plausible, they count in the hour's means all the same: the array gave what they say.
+    by_interval : bool
+        Whether gaps of one reading are filled whatever the interval that the hour's readings keep, up to
+        `LONGEST_INTERVAL_S`. The windows that the network was trained beside are cut without.
 
     Returns
     -------
@@ -100,8 +116,7 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
     n_windows = n_devices * WINDOWS_PER_DAY
     readings = np.bincount(window, minlength=n_windows)
     usable = is_plausible(measurements)
-    usable_key, usable_measurements = key[usable], measurements[usable]
-    voltage, current, temperature, irradiance = usable_measurements.T.astype(np.float64)
+    voltage, current, temperature, irradiance = measurements[usable].T.astype(np.float64)
     mean_power, mean_irradiance, mean_temperature, mean_voltage, mean_current = (
         _mean(values, window[usable], n_windows)
         for values in (voltage * current, irradiance, temperature, voltage, current)
@@ -112,11 +127,16 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
     quality[readings == 0] = MISSING
     candidates = np.flatnonzero(quality == OK)
 
-    neighbours = _neighbours(usable_key, candidates)
-    fits = _fits(neighbours)
+    aside = set_aside or {}
+    judged = usable & ~np.any([np.zeros(len(key), bool), *aside.values()], axis=0)
+    judged_key, judged_measurements = key[judged], measurements[judged]
+    reach = _reach_of_intervals if by_interval else _fixed_reach
+    neighbours = _neighbours(judged_key, candidates)
+    fits = _fits(neighbours, *reach(judged_key, candidates))
     # The readings came, but too many of them cannot be used: a fault of the sensors, not of the communication.
-    came = _fits(_neighbours(key, candidates[~fits]))
-    quality[candidates[~fits]] = np.where(came, INVALID, SPARSE)
+    unfit = candidates[~fits]
+    came = _fits(_neighbours(key, unfit), *reach(key, unfit))
+    quality[unfit] = np.where(came, _reasons(window, judged, aside, n_windows)[unfit], SPARSE)
     return Windows(
         quality,
         readings.astype(np.int32),
@@ -126,7 +146,7 @@ def cut_windows(device, second, measurements, n_devices) -> Windows:
         mean_voltage.astype(np.float32),
         mean_current.astype(np.float32),
         candidates[fits],
-        _interpolate(usable_measurements, Neighbours(*(field[fits] for field in neighbours))),
+        _interpolate(judged_measurements, Neighbours(*(field[fits] for field in neighbours))),
     )
 
 
@@ -187,13 +207,45 @@ def _neighbours(key, windows):
     return Neighbours(np.where(has_before, before, after), np.where(has_after, after, before), since, until)
 
 
-def _fits(neighbours):
+def _reasons(window, judged, aside, n_windows):
+    """The quality of each window for want of readings: what more than half of the unusable ones are set aside as."""
+    unusable = np.bincount(window[~judged], minlength=n_windows)
+    reasons = np.full(n_windows, INVALID, dtype=object)
+    for quality, readings in aside.items():
+        reasons[2 * np.bincount(window[readings], minlength=n_windows) > unusable] = quality
+    return reasons
+
+
+def _fixed_reach(_key, windows):
+    """The longest gap between two readings, and at the ends of the hour, that each window may have; in microseconds."""
+    reach = np.full((len(windows), 1), float(MAX_GAP_S * _MICROSECONDS))
+    return reach, reach
+
+
+def _reach_of_intervals(key, windows):
+    """The same where the interval that a window's readings keep allows more."""
+    between, ends = (reach.copy() for reach in _fixed_reach(key, windows))
+    first, end = np.searchsorted(key, windows * _STRIDE), np.searchsorted(key, (windows + 1) * _STRIDE)
+    # With fewer readings, the longest interval and one of them lost, an hour is not covered.
+    some = np.flatnonzero((end - first >= WINDOW_S // LONGEST_INTERVAL_S - 1) & (end - first < SLOTS / 5))
+    for row in some:
+        steps = np.diff(key[first[row] : end[row]])
+        interval = np.median(steps)
+        regular = np.abs(steps - interval) <= INTERVAL_JITTER * interval
+        if interval <= LONGEST_INTERVAL_S * _MICROSECONDS and regular.mean() >= REGULAR_SHARE:
+            between[row] = max(between[row, 0], (2 + INTERVAL_JITTER) * interval)
+            ends[row] = max(ends[row, 0], (1 + INTERVAL_JITTER) * interval)
+    return between, ends
+
+
+def _fits(neighbours, longest_between, longest_at_ends):
     """Which windows are covered well enough by their readings, shape (n_windows,)."""
     nearest = np.minimum(neighbours.since, neighbours.until)
     gap = neighbours.since + neighbours.until
     # Before the first reading and after the last one.
-    gap = np.where(np.isinf(gap), nearest, gap)
-    covered = (gap <= MAX_GAP_S * _MICROSECONDS) | (nearest <= SAMPLE_PERIOD_S / 2 * _MICROSECONDS)
+    at_ends = np.isinf(gap)
+    short = np.where(at_ends, nearest <= longest_at_ends, gap <= longest_between)
+    covered = short | (nearest <= SAMPLE_PERIOD_S / 2 * _MICROSECONDS)
     return (~covered).sum(axis=1) <= MAX_UNCOVERED * SLOTS
 
 

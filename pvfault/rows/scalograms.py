@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from pvfault import reference, scalogram
+from pvfault.curtailment import is_curtailed
 from pvfault.estimates import Trust, trust_estimates
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry
@@ -17,7 +18,7 @@ from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
 from pvfault.rows.images import as_column
 from pvfault.rows.references import NO_LEVELS
 from pvfault.soundness import Doubt, doubts_of, find_unsound
-from pvfault.tables import SCALOGRAM_SCHEMA, WINDOW_START
+from pvfault.tables import CURTAILED, NOT_REPORTING, SCALOGRAM_SCHEMA, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 
 
@@ -60,15 +61,21 @@ def scalograms_and_doubts(
     measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
     own, before, ratings = _what_is_known(registry, references or {}, devices)
     unsound = find_unsound(device, second, measurements, ratings)
-    measurements[unsound.beyond | unsound.still] = np.nan
-    windows = cut_windows(device, second, measurements, len(devices))
+    measurements[unsound.beyond | unsound.still | unsound.silent] = np.nan
+    curtailed = is_curtailed(device, second, measurements, own, ratings)
+    aside = {NOT_REPORTING: unsound.silent, CURTAILED: curtailed}
+    windows = cut_windows(device, second, measurements, len(devices), set_aside=aside, by_interval=True)
+    measurements[curtailed] = np.nan
     unregistered = np.isnan(registry.ratings(devices)[:, 0])
     trust = trust_estimates(unregistered, device, second, measurements, before, ratings)
     ratings = trust.ratings
     own = reference.or_typical(own, ratings)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
-    background = reference.background_of(owner, hour, windows.hourly_means, before, own, ratings, layouts)
+    means = windows.hourly_means
+    # The level of an hour that the inverter limits is not the array's; to later hours it is as if nothing were known.
+    means[(windows.quality == CURTAILED).reshape(means.shape[:2])] = np.nan
+    background = reference.background_of(owner, hour, means, before, own, ratings, layouts)
     images = scalogram.transform(scalogram.signals_of(windows.values, owner, hour, background))
     return _scalogram_table(devices, day, windows, images, trust), doubts_of(devices, device, unsound)
 
