@@ -10,7 +10,7 @@ import pyarrow.csv as pa_csv
 
 from pvfault.locations import Location, local_file
 from pvfault.readings import DEVICE_ID
-from pvfault.registry import REGISTRY_SCHEMA
+from pvfault.registry import NAME, REGISTRY_SCHEMA, with_device_ids
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,10 @@ def read_timezones(path: Location) -> dict[str, str]:
 
 def _read_columns(path: Location, *names: str) -> Iterator[tuple]:
     """Devices with what these columns say of them; none if one of the columns is not there."""
-    convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
+    types = {field.name: field.type for field in REGISTRY_SCHEMA} | {NAME: pa.string()}
+    convert = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True)
     with local_file(path) as file:
-        table = pa_csv.read_csv(pa.BufferReader(file.read_bytes()), convert_options=convert)
+        table, _ = with_device_ids(pa_csv.read_csv(pa.BufferReader(file.read_bytes()), convert_options=convert))
     if not set(names) <= set(table.column_names):
         return iter(())
     return zip(*(table[name].to_pylist() for name in (DEVICE_ID, *names)), strict=True)

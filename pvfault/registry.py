@@ -4,6 +4,7 @@ Here: reading and checking `devices.csv`, and estimating the ratings of a device
 what the ratings are used for (`reference.py`, `expected_power.py`).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from pvfault.device_names import device_id_of, refuse_shared_ids
 from pvfault.errors import PvfaultError
 from pvfault.locations import Location, is_there, local_file
-from pvfault.readings import DEVICE_ID, DEVICE_ID_PATTERN, MEASUREMENTS, PLAUSIBLE, is_plausible
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, is_plausible
 from pvfault.versions import version_of
 
 REGISTRY_SCHEMA = pa.schema(
@@ -31,6 +33,7 @@ REGISTRY_SCHEMA = pa.schema(
         pa.field("strings_in_parallel", pa.int32()),
     ]
 )
+NAME = "name"  # the user's own, by which files call a device; a column that may be there beside those above
 REQUIRED_COLUMNS = (DEVICE_ID, "rated_voltage", "rated_current")
 LAYOUT_COLUMNS = ("modules_in_series", "strings_in_parallel")
 PLACE_COLUMNS = ("latitude", "longitude")
@@ -69,6 +72,8 @@ class Registry:
         Of the file that it was read from.
     place : ndarray, shape (n_devices, 2), optional
         Latitude and longitude; NaN where they are not known, as for all if not given. [°]
+    names : tuple of str, optional
+        What the user calls each device; its deviceID where there is no other name.
     """
 
     devices: tuple[str, ...]
@@ -77,6 +82,12 @@ class Registry:
     layout: np.ndarray | None = None
     version: str = "none"
     place: np.ndarray | None = None
+    names: tuple[str, ...] | None = None
+
+    @property
+    def device_ids(self) -> dict[str, str]:
+        """DeviceID by the user's name, of all devices."""
+        return dict(zip(self.names or self.devices, self.devices, strict=True))
 
     def ratings(self, devices) -> np.ndarray:
         """Rated voltage and current of some devices.
@@ -147,25 +158,18 @@ def read_registry(path: Location) -> Registry:
     ----------
     path : Path or str
         CSV with a header, also at an s3:// URI; columns as in `REGISTRY_SCHEMA`, of which `REQUIRED_COLUMNS` must be
-        there. Other columns are ignored.
+        there, and `NAME`, which may stand in place of the deviceID. Other columns are ignored. A deviceID that is not ten
+        letters and digits is a name, and gets the alias of it (`device_names.py`).
 
     Raises
     ------
     RegistryError
-        If the file is absent or no CSV, a column is missing or there twice, a deviceID is of the wrong form or stands
-        there twice, a rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
+        If the file is absent or no CSV, a column is missing or there twice, a device has no name or stands there twice, a
+        rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
     """
     content = _read(path)
     table = _parse_csv(path, content)
-    _refuse_rows(path, table, pc.invert(pc.match_substring_regex(table[DEVICE_ID], DEVICE_ID_PATTERN)),
-                 "a deviceID that is not 10 letters and digits")  # fmt: skip
-    counts = pc.value_counts(table[DEVICE_ID])
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1)).to_pylist()
-    if repeated:
-        raise RegistryError(
-            f"registry {path}: {len(repeated)} devices stand there more than once ({', '.join(repeated[:3])}); "
-            "keep one row for each device"
-        )
+    table, names = _name_devices(path, table)
     for rating, (low, high) in RATING_LIMITS.items():
         # NaN compares false, and what is absent compares null.
         good = pc.and_(pc.greater_equal(table[rating], low), pc.less_equal(table[rating], high))
@@ -180,7 +184,43 @@ def read_registry(path: Location) -> Registry:
         np.column_stack([_numbers(table, name) for name in LAYOUT_COLUMNS]),
         version_of(content),
         np.column_stack([_numbers(table, name) for name in PLACE_COLUMNS]),
+        names,
     )
+
+
+def _name_devices(path, table):
+    """The table with deviceIDs of ten letters and digits, and what the user calls each device."""
+    table, names = with_device_ids(table)
+    _refuse_rows(path, table, pc.is_null(table[DEVICE_ID]), "no deviceID and no name")
+    refuse_shared_ids(zip(names, table[DEVICE_ID].to_pylist(), strict=True))
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise RegistryError(
+            f"registry {path}: {len(twice)} devices stand there more than once ({', '.join(twice[:3])}); "
+            "keep one row for each device"
+        )
+    return table, names
+
+
+def with_device_ids(table: pa.Table) -> tuple[pa.Table, tuple[str | None, ...]]:
+    """A registry's rows with deviceIDs of the form of the wire, and what the user calls each device.
+
+    Parameters
+    ----------
+    table : pa.Table
+        With columns of deviceIDs, names, or both; None for a row that has neither.
+    """
+    given, names = (_texts(table, column) for column in (DEVICE_ID, NAME))
+    ids = [device_id_of(device or name) if device or name else None for device, name in zip(given, names, strict=True)]
+    table = table.drop_columns([DEVICE_ID]) if DEVICE_ID in table.column_names else table
+    called = tuple(name or device or None for device, name in zip(given, names, strict=True))
+    return table.append_column(DEVICE_ID, pa.array(ids, pa.string())), called
+
+
+def _texts(table, column):
+    """A column's texts, without spaces around them; empty where there is none."""
+    values = table[column].to_pylist() if column in table.column_names else [None] * len(table)
+    return [(value or "").strip() for value in values]
 
 
 def _numbers(table, name):
@@ -237,13 +277,17 @@ def _read(path):
 
 def _parse_csv(path, content):
     """The registry's rows, columns typed, required ones present."""
-    convert = pa_csv.ConvertOptions(column_types=REGISTRY_SCHEMA, strings_can_be_null=True)
+    types = {field.name: field.type for field in REGISTRY_SCHEMA} | {NAME: pa.string()}
+    convert = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True)
     try:
         table = pa_csv.read_csv(pa.BufferReader(content), convert_options=convert)
         names = table.column_names  # decodes the header
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise RegistryError(f"registry {path}: not a CSV of devices ({error}); expected {_expected()}") from error
-    wrong = [name for name in REQUIRED_COLUMNS if names.count(name) != 1]
+    required = [
+        NAME if name == DEVICE_ID and DEVICE_ID not in names and NAME in names else name for name in REQUIRED_COLUMNS
+    ]
+    wrong = [name for name in required if names.count(name) != 1]
     if wrong:
         raise RegistryError(
             f"registry {path}: {', '.join(wrong)} missing or more than once among the columns {', '.join(names)}; "

@@ -6,24 +6,7 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
-from pvfault_cli.file_options import (
-    DayFirstOption,
-    DecimalOption,
-    DelimiterOption,
-    DeviceOption,
-    EncodingOption,
-    FilesArgument,
-    HeaderLineOption,
-    InputsOption,
-    MapOption,
-    ProfileOption,
-    ScaleOption,
-    SheetOption,
-    TimeFormatOption,
-    TimezoneOption,
-    UnitOption,
-    choices_of,
-)
+from pvfault_cli.file_options import FilesArgument, takes_choices
 from pvfault_cli.messages import count, prepare_output, print_table, read_settings
 
 NOTHING_JUDGED = 3
@@ -33,8 +16,10 @@ HOURS_OF = 2
 FINDINGS_SHOWN = 5
 
 
+@takes_choices
 def classify(
     files: FilesArgument,
+    choices,
     registry: Annotated[
         Path | None, typer.Option(help="CSV of devices with deviceID, rated_voltage, rated_current; else estimated.")
     ] = None,
@@ -46,20 +31,6 @@ def classify(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
     model: Annotated[Path | None, typer.Option(help="Weights of the network; else PVFAULT_MODEL.")] = None,
-    profile: ProfileOption = None,
-    columns: MapOption = None,
-    device: DeviceOption = None,
-    timezone: TimezoneOption = None,
-    unit: UnitOption = None,
-    scale: ScaleOption = None,
-    day_first: DayFirstOption = None,
-    time_format: TimeFormatOption = None,
-    inputs: InputsOption = None,
-    decimal: DecimalOption = None,
-    delimiter: DelimiterOption = None,
-    encoding: EncodingOption = None,
-    header_line: HeaderLineOption = None,
-    sheet: SheetOption = None,
 ):
     """Tell the fault of each device, day by day and hour by hour, from files of readings.
 
@@ -69,6 +40,8 @@ def classify(
 
     Example: `pvfault classify plant.csv --map voltage=V_DC --device INV0000001 --html report.html`
     """
+    from dataclasses import replace
+
     from rich.console import Console
 
     from pvfault.classify import judge_readings
@@ -85,12 +58,8 @@ def classify(
         prepare_output(output, "a Parquet file", "predictions.parquet")
     if html is not None:
         prepare_output(html, "a page", "report.html", option="--html")
-    choices = choices_of(
-        profile, columns, unit, scale, device=device, timezone=timezone, day_first=day_first, time_format=time_format,
-        inputs=inputs, decimal=decimal, delimiter=delimiter, encoding=encoding, header_line=header_line, sheet=sheet,
-    )  # fmt: skip
     devices = read_registry(registry) if registry else EMPTY_REGISTRY
-    found = read_files(files, choices)
+    found = read_files(files, replace(choices, device_ids=devices.device_ids))
     readings = ReadingsByDay(found.table)
     findings = examine_readings(found.table, devices)
     _refuse(findings, found.names)

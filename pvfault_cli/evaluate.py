@@ -8,14 +8,16 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
+from pvfault_cli.file_options import takes_choices
 from pvfault_cli.messages import prepare_output, read_settings
-from pvfault_cli.replay import DeviceOption, MapOption, TimezoneOption, parse_map
 from pvfault_workshop.recipe import Recipe
 
 DEVICES = 4_800
 
 
+@takes_choices
 def evaluate(
+    choices,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="REPORT.html", help="Write the report here.")
     ] = Path("build/evaluation/report.html"),
@@ -33,9 +35,6 @@ def evaluate(
     measured: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV or Parquet file of measured days without known faults.")
     ] = None,
-    columns: MapOption = None,
-    device: DeviceOption = None,
-    timezone: TimezoneOption = "UTC",
 ):
     """Score the network on simulated plants that it was not trained on, and write a report and its model card.
 
@@ -65,7 +64,7 @@ def evaluate(
     classifier = load_classifier(weights)
     steps = Steps(Console(stderr=True))
     # First, so that wrong files are told before minutes have passed.
-    days = _judge_measured(measured, columns or [], device, timezone, classifier, weights) if measured else []
+    days = _judge_measured(measured, choices, classifier, weights) if measured else []
     plan = Plan(devices, training_devices, ceiling, seed, workers)
     kept = read_ceiling(weights.with_name(KEPT_CEILING), plan)
     evaluation = evaluate(plan, classifier, settings.training, Progress(steps.step, steps.tell))
@@ -85,13 +84,13 @@ def evaluate(
     typer.echo(f"Report: {output}\nModel card: {card}")
 
 
-def _judge_measured(file, columns, device, timezone, classifier, weights):
+def _judge_measured(file, choices, classifier, weights):
     """Measured days, and what was written about them."""
     from pvfault.classify import classify_readings
-    from pvfault_files.reader import read_readings
     from pvfault.registry import EMPTY_REGISTRY
+    from pvfault_files.reader import read_files
     from pvfault_workshop.evaluation.measured import JUDGEMENTS, measured_days, read_judgements
 
-    readings = read_readings(file, columns=parse_map(columns), device=device, timezone=timezone)
+    readings = read_files([file], choices)
     predictions = classify_readings(readings.table, EMPTY_REGISTRY, classifier)
     return measured_days(predictions, read_judgements(weights.with_name(JUDGEMENTS)))

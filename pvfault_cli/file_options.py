@@ -1,9 +1,12 @@
 """The options of all commands that read files of readings, and the choices that they become.
 
-A command takes the options that it has use for, under these names, and hands all of them to `choices_of`. What a profile
-decides holds as long as no option says otherwise.
+A command that has a parameter `choices` and is decorated by `takes_choices` has all of them. What a profile decides holds
+as long as no option says otherwise.
 """
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +16,7 @@ from pvfault.errors import PvfaultError
 
 if TYPE_CHECKING:
     from pvfault_files.choices import Choices
+    from pvfault_files.forms import ReadFiles
 
 FilesArgument = Annotated[
     list[Path],
@@ -20,45 +24,53 @@ FilesArgument = Annotated[
         metavar="FILE...", help="Files of readings (CSV, Parquet, xlsx; also zipped), folders of them, or patterns."
     ),
 ]
-ProfileOption = Annotated[
-    Path | None, typer.Option(metavar="PLANT.toml", help="Choices that `pvfault inspect --write-profile` has kept.")
-]
-MapOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        metavar="NAME=COLUMN",
-        help="The file's column for one of the reading's; may be repeated, also for the same (currents of several "
-        "inputs are summed; date and time of day are put together).",
+_PANEL = "How the files are to be read, where that is not found by itself"
+
+
+def _option(kind, *names, **told):
+    """An option of files, of a type that may be None."""
+    return Annotated[kind | None, typer.Option(*names, rich_help_panel=_PANEL, **told)]
+
+
+# By the parameters of `choices_of`.
+_OPTIONS = {
+    "profile": _option(Path, metavar="PLANT.toml", help="Choices that `pvfault inspect --write-profile` has kept."),
+    "columns": _option(
+        list[str], "--map", metavar="NAME=COLUMN",
+        help="The file's column for one of the reading's. May be repeated, also for the same: currents of several inputs "
+        "are summed, date and time of day put together.",
     ),
-]
-DeviceOption = Annotated[str | None, typer.Option(help="Name of the device that all rows are of.")]
-TimezoneOption = Annotated[
-    str | None, typer.Option(help="Zone of times without one: Europe/Berlin, or +01:00.  [default: UTC]")
-]
-UnitOption = Annotated[
-    list[str] | None,
-    typer.Option("--unit", metavar="NAME=UNIT", help="Unit of a measurement, as in irradiance=kW/m²; may be repeated."),
-]
-ScaleOption = Annotated[
-    list[str] | None,
-    typer.Option("--scale", metavar="NAME=FACTOR", help="Factor of a measurement, as in current=0.1; may be repeated."),
-]
-DayFirstOption = Annotated[
-    bool | None, typer.Option("--day-first/--month-first", help="What 01/02/2024 is: 1 February, or January 2.")
-]
-TimeFormatOption = Annotated[
-    str | None, typer.Option(metavar="FORMAT", help="Form of times, as strptime takes it: '%y%m%d %H:%M'.")
-]
-InputsOption = Annotated[
-    str | None,
-    typer.Option(metavar="sum|devices", help="Inputs of a device: taken together, or as devices of their own."),
-]
-DecimalOption = Annotated[str | None, typer.Option(metavar=",|.", help="Decimal sign of a CSV.")]
-DelimiterOption = Annotated[str | None, typer.Option(metavar="CHARACTER", help="Delimiter of a CSV.")]
-EncodingOption = Annotated[str | None, typer.Option(help="Encoding of a CSV, as in utf-8 or cp1252.")]
-HeaderLineOption = Annotated[int | None, typer.Option(metavar="NUMBER", help="Line that names the columns.")]
-SheetOption = Annotated[str | None, typer.Option(help="Sheet of a workbook.")]
+    "device": _option(str, help="Name of the device that all rows are of."),
+    "timezone": _option(str, help="Zone of times without one: Europe/Berlin, or +01:00.  [default: UTC]"),
+    "units": _option(list[str], "--unit", metavar="NAME=UNIT", help="Unit of a measurement: irradiance=kW/m²."),
+    "scale": _option(list[str], "--scale", metavar="NAME=FACTOR", help="Factor of a measurement: current=0.1."),
+    "day_first": _option(bool, "--day-first/--month-first", help="What 01/02/2024 is: 1 February, or January 2."),
+    "time_format": _option(str, metavar="FORMAT", help="Form of times, as strptime takes it: '%y%m%d %H:%M'."),
+    "inputs": _option(str, metavar="sum|devices", help="Inputs of a device: together, or as devices of their own."),
+    "decimal": _option(str, metavar="SIGN", help="Decimal sign of a CSV, comma or point."),
+    "delimiter": _option(str, metavar="CHARACTER", help="Delimiter of a CSV."),
+    "encoding": _option(str, help="Encoding of a CSV, as in utf-8 or cp1252."),
+    "header_line": _option(int, metavar="NUMBER", help="Line of a CSV that names the columns."),
+    "sheet": _option(str, help="Sheet of a workbook."),
+}  # fmt: skip
+
+
+def takes_choices(command: Callable) -> Callable:
+    """A command with the options of files in place of its parameter `choices`."""
+    own = [each for each in inspect.signature(command).parameters.values() if each.name != "choices"]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in _OPTIONS.items()
+    ]
+
+    @functools.wraps(command)
+    def with_choices(*arguments, **given):
+        decided = {name: given.pop(name, None) for name in _OPTIONS}
+        return command(*arguments, choices=choices_of(**decided), **given)
+
+    with_choices.__signature__ = inspect.Signature([*own, *options])
+    with_choices.__annotations__ = {each.name: each.annotation for each in [*own, *options]}
+    return with_choices
 
 
 def choices_of(
@@ -104,6 +116,12 @@ def choices_of(
     return Choices(**(kept | options | {name: kept.get(name, {}) | value for name, value in together.items()}))
 
 
+def print_remarks(files: "ReadFiles") -> None:
+    """Tell on standard error what was found by itself."""
+    for remark in files.remarks:
+        typer.echo(remark, err=True)
+
+
 def _pairs(option, what, values, example):
     """The values of a repeatable NAME=VALUE option, by name."""
     pairs = {}
@@ -130,4 +148,6 @@ def _number(name, text):
     try:
         return float(text)
     except ValueError:
-        raise PvfaultError(f"--scale {name}={text} is no number; expected a factor, as in --scale {name}=0.1.") from None
+        raise PvfaultError(
+            f"--scale {name}={text} is no number; expected a factor, as in --scale {name}=0.1."
+        ) from None

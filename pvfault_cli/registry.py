@@ -6,17 +6,7 @@ from typing import Annotated
 import typer
 
 from pvfault.errors import PvfaultError
-from pvfault_cli.file_options import (
-    DeviceOption,
-    FilesArgument,
-    InputsOption,
-    MapOption,
-    ProfileOption,
-    ScaleOption,
-    TimezoneOption,
-    UnitOption,
-    choices_of,
-)
+from pvfault_cli.file_options import FilesArgument, takes_choices
 from pvfault_cli.messages import count, prepare_output, print_table
 
 app = typer.Typer(help="What is known of devices beforehand: their ratings.", no_args_is_help=True)
@@ -29,21 +19,16 @@ _LOOK_UP = (
 
 
 @app.command()
+@takes_choices
 def guess(
     files: FilesArgument,
+    choices,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DEVICES.csv", help="Write the registry here.")
     ] = None,
     module: Annotated[
         str | None, typer.Option(metavar="NAME", help="Type of the modules, as on their label: CS6P-250M.")
     ] = None,
-    profile: ProfileOption = None,
-    columns: MapOption = None,
-    device: DeviceOption = None,
-    timezone: TimezoneOption = None,
-    unit: UnitOption = None,
-    scale: ScaleOption = None,
-    inputs: InputsOption = None,
 ):
     """Guess a registry from the clear hours of files of readings.
 
@@ -62,7 +47,6 @@ def guess(
                 f"{output} is there already, and a guess does not replace what is known; name another file."
             )
     sheet = _look_up(module) if module else None
-    choices = choices_of(profile, columns, unit, scale, device=device, timezone=timezone, inputs=inputs)
     found = read_files(files, choices)
     for remark in found.remarks:
         typer.echo(f"  {remark}")
@@ -79,7 +63,7 @@ def guess(
     if output is None:
         typer.echo("Add -o devices.csv to write it, then: pvfault classify FILE --registry devices.csv")
         return
-    write_registry(_as_table(rows), output)
+    write_registry(_as_table(rows, found.names), output)
     typer.echo(f"{count(len(rows), 'device')} in {output}; correct it, then: pvfault classify FILE --registry {output}")
 
 
@@ -161,9 +145,12 @@ def _not_whole(guessed, sheet):
             )
 
 
-def _as_table(rows):
+def _as_table(rows, names):
+    """Rows of a registry, with the user's names where they are others than the deviceIDs."""
     import pyarrow as pa
 
-    from pvfault.registry import REGISTRY_SCHEMA
+    from pvfault.registry import NAME, REGISTRY_SCHEMA
 
-    return pa.Table.from_pylist(rows, schema=REGISTRY_SCHEMA)
+    table = pa.Table.from_pylist(rows, schema=REGISTRY_SCHEMA)
+    called = [names[row["deviceID"]] for row in rows]
+    return table if called == table["deviceID"].to_pylist() else table.append_column(NAME, pa.array(called))

@@ -22,7 +22,7 @@ MANIFEST = "release.json"
 MODEL = "lenet5.h5"
 # What the images are made of beside the packages above: another content is another release, so a tag never lies.
 _IN_IMAGES = (
-    "pvfault_assets", "pvfault_api", "pvfault_cli", "pvfault_gateway", "pvfault_workshop",
+    "pvfault_assets", "pvfault_api", "pvfault_cli", "pvfault_files", "pvfault_gateway", "pvfault_workshop",
     "infra/images", "pyproject.toml",
     "requirements.lock",
 )  # fmt: skip

@@ -3,7 +3,7 @@
 Several files become one series in time order, which is sent.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault_files.reader import merge_readings, read_readings
 from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault.settings import Settings
+from pvfault_files.choices import Choices
+from pvfault_files.forms import ReadFiles
+from pvfault_files.reader import read_files
 from pvfault_gateway.acceptance import Gate, nothing_possible, prepare_topic
 from pvfault_gateway.producer import BATCH, Delivery, ReadingProducer
 
@@ -27,14 +29,14 @@ class Series:
     ----------
     readings : pa.Table
         Of `READING_SCHEMA`, sorted by (timestamp, deviceID); their times are possible ones.
-    rows_without_time : int
-        Rows of the files that were no readings.
+    files : ReadFiles
+        What was found of the files.
     kept_out : dict of str to dict of str to int
         Number of readings whose times are impossible, by the reason and deviceID.
     """
 
     readings: pa.Table
-    rows_without_time: int
+    files: ReadFiles
     kept_out: dict[str, dict[str, int]]
 
     @property
@@ -58,14 +60,8 @@ class Series:
         return pc.unique(pc.cast(self.readings[TIMESTAMP], pa.date32(), safe=False)).to_pylist()
 
 
-def read_files(
-    paths: Iterable[Path],
-    *,
-    columns: Mapping[str, str] | None = None,
-    device: str | None = None,
-    timezone: str = "UTC",
-) -> Series:
-    """Read files and merge them by time; the options are those of `read_readings`, for all of them.
+def read_series(paths: Sequence[Path], choices: Choices) -> Series:
+    """Read files as one series in time order.
 
     They are read whole: 43 million readings, a day of 10,000 devices, are 1.5 GB.
 
@@ -74,15 +70,15 @@ def read_files(
     PvfaultError
         If a file cannot be read, or no reading has a possible time.
     """
-    files = [read_readings(path, columns=columns, device=device, timezone=timezone) for path in paths]
-    whole = merge_readings(file.table for file in files) if len(files) > 1 else files[0].table
+    files = read_files(paths, choices)
     gate = Gate()
-    possible = gate.let_through(whole)
+    possible = gate.let_through(files.table)
     if not len(possible):
         # Not as Python's datetime: milliseconds taken for seconds are of the year 50,000, which it does not know.
-        first, last = (np.datetime64(whole[TIMESTAMP][row].value, "us").astype("datetime64[s]") for row in (0, -1))
+        times = files.table[TIMESTAMP]
+        first, last = (np.datetime64(times[row].value, "us").astype("datetime64[s]") for row in (0, -1))
         raise nothing_possible(first, last)
-    return Series(possible, sum(file.rows_without_time for file in files), gate.kept_out)
+    return Series(possible, files, gate.kept_out)
 
 
 def replay(

@@ -23,9 +23,14 @@ ROOMS = {
         "numpy", "pyarrow", "tensorflow", "h5py", "pvlib", "pandas", "scipy", "sklearn", "matplotlib", "jinja2",
         "pvfault",
     },
+    "pvfault_files": {
+        "numpy", "pyarrow", "pandas", "dateutil", "charset_normalizer", "clevercsv", "python_calamine", "tomlkit", "pvfault",
+    },
+    # Beside these it has uPlot's files from the fleet page: text, no import.
+    "pvfault_report": {"jinja2", "numpy", "pyarrow", "pvfault"},
     "pvfault_gateway": {
         "confluent_kafka", "boto3", "botocore", "aws_msk_iam_sasl_signer", "psutil", "numpy", "pyarrow", "pvfault",
-        "pvfault_workshop",
+        "pvfault_files", "pvfault_workshop",
     },
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {
@@ -46,7 +51,7 @@ ROOMS = {
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
         "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_alarms", "pvfault_assets",
-        "pvfault_api", "pvfault_bench", "pvfault_deploy", "pvfault_server", "pvfault_workshop",
+        "pvfault_api", "pvfault_bench", "pvfault_deploy", "pvfault_files", "pvfault_report", "pvfault_server", "pvfault_workshop",
     },
 }  # fmt: skip
 # Which extras of pyproject.toml a room needs, beside what is always installed. `pvfault deploy` does without cfn-lint
@@ -54,6 +59,8 @@ ROOMS = {
 EXTRAS = {
     "pvfault": (),
     "pvfault_workshop": ("workshop",),
+    "pvfault_files": (),
+    "pvfault_report": (),
     "pvfault_gateway": ("gateway", "workshop"),
     "spark_jobs": ("spark",),
     "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
@@ -70,10 +77,13 @@ BELONGS = {
     "boto3": "pvfault_assets/resources/ or pvfault_gateway/msk.py",
     "pyspark": "spark_jobs/",
     "confluent_kafka": "pvfault_gateway/",
+    "charset_normalizer": "pvfault_files/",
+    "python_calamine": "pvfault_files/",
     "fastapi": "pvfault_server/",
     "sqlalchemy": "pvfault_alarms/",
     "alembic": "pvfault_alarms/",
     "pyiceberg": "pvfault_api/",
+    "jinja2": "pvfault_report/ or pvfault_workshop/evaluation/",
     "typer": "pvfault_cli/",
     "rich": "pvfault_cli/",
     "pvlib": "pvfault_workshop/",

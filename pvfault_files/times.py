@@ -1,0 +1,392 @@
+"""Times as files write them: dates of any order, epochs, serials of spreadsheets, with and without a zone.
+
+Each way of writing is brought into the form 2024-06-01 12:00:00, which Arrow reads and checks. Not here: what a time
+without a zone means (`zones.py`).
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pvfault.errors import PvfaultError
+from pvfault_files.choices import Choices
+from pvfault_files.zones import offset_of
+
+LOCAL = pa.timestamp("us")
+_DAY_US = 86_400_000_000
+
+# 2001 to 2100 in each: none of the ranges meet. Serials count days from 1899-12-30, as spreadsheets do.
+_EPOCHS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_FIRST_S, _LAST_S = 978_307_200, 4_102_444_800
+_FIRST_SERIAL, _LAST_SERIAL = 36_892, 73_051
+_SERIAL_ZERO = np.datetime64("1899-12-30", "us")
+
+_CLOCK = (
+    r"(?:T|\s*,?\s+|_|-)(?P<h>\d{1,2})(?:[:.h](?P<m>\d{2}))?(?:[:.m](?P<s>\d{2}))?s?(?:[.,](?P<f>\d+))?"
+    r"\s*(?P<p>[AaPp]\.?\s?[Mm]\.?)?"
+)
+_DATED = r"^(?P<a>\d{1,4})(?P<x>[-/.])(?P<b>\d{1,2})[-/.](?P<c>\d{1,4})\.?(?:" + _CLOCK + r")?$"
+_COMPACT = r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})(?:[T _-]?(?P<h>\d{2}):?(?P<m>\d{2}):?(?P<s>\d{2})?)?(?:[.,](?P<f>\d+))?$"
+_ZONE = (
+    r"(?P<body>.*?\d(?:\s*[AaPp]\.?\s?[Mm]\.?)?)\s*"
+    r"(?P<zone>\(?(?:[Zz]|(?:UTC|GMT|utc|gmt)?\s*[+\-−]\s*\d{1,2}(?::?\d{2})?(?::?00)?|[A-Z]{2,5})\)?)"
+)
+_HAS_CLOCK = r"\d[T ,_]+\d{1,2}[:.h]?\d{2}"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of a column.
+
+    Attributes
+    ----------
+    values : array of timestamp
+        In UTC where the file tells the zone, else as its clock showed them; null where there is none. [us]
+    form : str
+        How they are written, in words.
+    """
+
+    values: pa.ChunkedArray
+    form: str
+
+    @property
+    def have_zone(self) -> bool:
+        """Whether they are in UTC already."""
+        return self.values.type.tz is not None
+
+
+def parse_times(where: str, values: pa.ChunkedArray, choices: Choices, *, line_of, hint: str = "") -> Times:
+    """Read a column of times, of whatever type.
+
+    Parameters
+    ----------
+    where : str
+        What messages call the column.
+    values : array
+    choices : Choices
+    line_of : function of int to str
+        Where a row stands, in words.
+    hint : str
+        The column's name, which may be a pattern as dd/MM/yyyy.
+
+    Raises
+    ------
+    PvfaultError
+        If a text is no time, or could be read in two ways.
+    """
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        if pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type):
+            return _of_distinct_texts(where, values, choices, line_of, hint)
+        values, kind = pc.cast(values, kind.value_type), kind.value_type
+    if pa.types.is_timestamp(kind):
+        return Times(pc.cast(values, pa.timestamp("us", tz="UTC" if kind.tz else None), safe=False), "timestamps")
+    if pa.types.is_date(kind) or pa.types.is_null(kind):
+        return Times(pc.cast(values, LOCAL), "dates")
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _of_numbers(where, values, line_of)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _of_distinct_texts(where, pc.dictionary_encode(pc.cast(values, pa.string())), choices, line_of, hint)
+    example = pc.drop_null(values)[0].as_py()
+    raise PvfaultError(
+        f"{where} has {example!r} ({kind}); expected times, such as 2024-06-01 12:00:00. "
+        "Name another column with --map timestamp=COLUMN."
+    )
+
+
+def _of_distinct_texts(where, values, choices, line_of, hint):
+    """Each text once: devices of a plant share their times."""
+    encoded = values.unify_dictionaries() if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+    if not encoded.num_chunks:
+        return Times(pa.chunked_array([], LOCAL), "")
+    distinct = encoded.chunk(0).dictionary
+
+    def line_of_text(number):
+        rows = (np.flatnonzero(np.asarray(pc.fill_null(chunk.indices, -1)) == number) for chunk in encoded.chunks)
+        start = 0
+        for chunk, found in zip(encoded.chunks, rows, strict=True):
+            if len(found):
+                return line_of(start + int(found[0]))
+            start += len(chunk)
+        return "a row"
+
+    times = _of_texts(where, distinct, choices, line_of_text, hint)
+    taken = [times.values.take(chunk.indices) for chunk in encoded.chunks]
+    return Times(pa.chunked_array(taken, times.values.type), times.form)
+
+
+def _of_texts(where, texts, choices, line_of, hint):
+    """Distinct texts to times."""
+    from pvfault_files.cells import clean_texts
+
+    texts = clean_texts(pc.utf8_ltrim(texts, "'"))
+    present = pc.drop_null(texts)
+    if not len(present):
+        return Times(pc.cast(pa.nulls(len(texts)), LOCAL), "")
+    numeric = pc.match_substring_regex(present, r"^[+-]?\d+([.,]\d*)?$")
+    compact = pc.match_substring_regex(present, r"^(19|20)\d{6}(\d{4}|\d{6})?([.,]\d+)?$")
+    if choices.time_format is None and pc.all(numeric).as_py() and not pc.all(compact).as_py():
+        return _of_numbers(where, pc.cast(pc.replace_substring(texts, ",", "."), pa.float64()), line_of, texts)
+    bodies, offsets = _split_zones(where, texts, line_of)
+    if choices.time_format is not None:
+        local = pc.strptime(bodies, choices.time_format, "us", error_is_null=True)
+        form = choices.time_format
+    else:
+        local, form = _of_dated(where, bodies, choices, hint, line_of)
+    _refuse_unread(where, texts, local, line_of)
+    if offsets is None:
+        return Times(local, form)
+    moved = pc.subtract(local, offsets)
+    return Times(pc.cast(moved, pa.timestamp("us", tz="UTC")), form)
+
+
+def _refuse_unread(where, texts, times, line_of):
+    unread = pc.and_(pc.is_valid(texts), pc.is_null(times))
+    row = pc.index(unread, True).as_py()
+    if row >= 0:
+        raise PvfaultError(
+            f"{where}, {line_of(row)}: {texts[row].as_py()!r} is no time that could be read as those beside it; expected "
+            "such as 2024-06-01 12:00:00 or 2024-06-01T12:00:00+02:00. Correct it, give the form with --time-format, or "
+            "name another column with --map timestamp=COLUMN."
+        )
+
+
+def _split_zones(where, texts, line_of):
+    """Texts without their zones, and the offsets that these are; None if no text has one."""
+    with_clock = pc.match_substring_regex(texts, _HAS_CLOCK)
+    found = pc.extract_regex(pc.if_else(with_clock, texts, None), f"^{_ZONE}$")
+    zones = pc.struct_field(found, "zone")
+    has_zone = pc.is_valid(zones)
+    # "12:00 PM" ends in letters that are no zone.
+    distinct = pc.unique(pc.drop_null(zones)).to_pylist()
+    if not distinct:
+        return texts, None
+    known = {zone: offset_of(zone) for zone in distinct}
+    unknown = [zone for zone in distinct if known[zone] is None]
+    if unknown:
+        raise PvfaultError(
+            f"{where} has the zone {unknown[0]!r}, which is not known, or means several. Expected an offset, as in "
+            "2024-06-01T12:00:00+02:00. Write it so."
+        )
+    if pc.any(pc.and_(pc.is_valid(texts), pc.invert(has_zone))).as_py():
+        row = pc.index(pc.and_(pc.is_valid(texts), pc.invert(has_zone)), True).as_py()
+        raise PvfaultError(
+            f"{where}, {line_of(row)}: {texts[row].as_py()!r} has no offset, others have one; expected all with an offset "
+            "or all without. Correct the file."
+        )
+    minutes = pa.array([known[zone] for zone in distinct], pa.int64())
+    micros = pc.multiply(minutes.take(pc.index_in(zones, pa.array(distinct))), 60_000_000)
+    return pc.if_else(has_zone, pc.struct_field(found, "body"), texts), pc.cast(micros, pa.duration("us"))
+
+
+def _of_dated(where, bodies, choices, hint, line_of):
+    """Dates with or without a time of day, in digits or with names of months."""
+    parts = pc.extract_regex(bodies, _DATED)
+    parts = pc.if_else(pc.is_valid(parts), parts, _same_fields(pc.extract_regex(bodies, _COMPACT), parts.type))
+    unread = pc.and_(pc.is_valid(bodies), pc.is_null(parts))
+    if pc.any(unread).as_py():
+        return _of_words(where, bodies, unread, choices, hint, line_of)
+    order = _find_order(where, parts, choices, hint)
+    return _assemble(parts, order), _ORDERS[order]
+
+
+def _same_fields(parts, kind):
+    """Parts of compact times, with the fields that others have."""
+    names = [field.name for field in parts.type]
+    columns = [
+        pc.struct_field(parts, field.name) if field.name in names else pa.nulls(len(parts), pa.string())
+        for field in kind
+    ]
+    return pa.StructArray.from_arrays(columns, names=[field.name for field in kind], mask=pc.is_null(parts))
+
+
+_ORDERS = {"ymd": "year-month-day", "dmy": "day/month/year", "mdy": "month/day/year"}
+
+
+def _find_order(where, parts, choices, hint):
+    """Which of a date's numbers is the year, the month and the day."""
+    a, b, c = (pc.struct_field(parts, name) for name in "abc")
+    first = pc.max(pc.utf8_length(a)).as_py()
+    if first > 2:
+        return "ymd"
+    numbers = [np.asarray(pc.drop_null(pc.cast(part, pa.int32()))) for part in (a, b, c)]
+    named = _order_in_name(hint)
+    if choices.day_first is not None:
+        order = "dmy" if choices.day_first else "mdy"
+    elif named:
+        order = named
+    elif pc.all(pc.equal(pc.drop_null(pc.struct_field(parts, "x")), ".")).as_py() and numbers[1].max() <= 12:
+        order = "dmy"  # nobody writes a date with points in another order
+    else:
+        order = _order_by_values(where, numbers, pc.max(pc.utf8_length(c)).as_py())
+    low, high = numbers[order.index("m")].min(), numbers[order.index("m")].max()
+    if not (1 <= low and high <= 12):
+        raise PvfaultError(
+            f"{where}: has a month {high if high > 12 else low} if its dates are {_ORDERS[order]}. "
+            f"{'Leave --day-first or --month-first away, or name' if choices.day_first is not None else 'Name'} the form "
+            "with --time-format."
+        )
+    return order
+
+
+def _order_in_name(hint):
+    """Order that a column's name spells, as dd/MM/yyyy does."""
+    found = re.search(r"(d{1,2}|m{1,2}|y{2,4})[-/. ](d{1,2}|m{1,2,}|m{1,2}|y{2,4})[-/. ](d{1,2}|y{2,4})", hint.lower())
+    order = "".join(part[0] for part in found.groups()) if found else ""
+    return order if order in _ORDERS else None
+
+
+def _order_by_values(where, numbers, year_digits):
+    """The one order in which all dates are dates, or in which they follow each other."""
+    orders = ["dmy", "mdy"] if year_digits > 2 else ["dmy", "mdy", "ymd"]
+    possible = {order: days for order in orders if (days := _days(numbers, order)) is not None}
+    if len(possible) == 1:
+        return next(iter(possible))
+    if not possible:
+        raise PvfaultError(f"{where}: its dates are in no order of day, month and year. Name it with --time-format.")
+    # Of the days of a fortnight, one reading gives days that follow each other, the other months apart.
+    following = [order for order, days in possible.items() if len(days) >= 3 and np.diff(days).max() <= 7]
+    if len(following) == 1 and all(
+        np.diff(days).min() >= 20 for order, days in possible.items() if order != following[0]
+    ):
+        return following[0]
+    shown = "/".join(str(part[0]) for part in numbers)
+    options = {"dmy": "--day-first", "mdy": "--month-first", "ymd": "--time-format '%y/%m/%d %H:%M'"}
+    readings = "; ".join(
+        f"{np.datetime64(int(days[0]), 'D')} and so on, {_ORDERS[order]}: {options[order]}"
+        for order, days in possible.items()
+    )
+    raise PvfaultError(f"{where}: dates such as {shown} can be read in {len(possible)} ways. Say which: {readings}.")
+
+
+def _days(numbers, order):
+    """Distinct days in an order, in the order of time, as days since 1970; None if some are no dates of this century."""
+    year, month, day = (numbers[order.index(part)].astype(np.int64) for part in "ymd")
+    year = np.where(year < 100, year + 2000, year)
+    this_year = np.datetime64("today", "Y").astype(int) + 1970
+    if not (month.min() >= 1 and month.max() <= 12 and day.min() >= 1 and year.min() >= 1990 and year.max() <= this_year + 1):
+        return None
+    months = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
+    last = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(int)
+    if (day > last).any():
+        return None
+    return np.unique((months.astype("datetime64[D]") + (day - 1)).astype(np.int64))
+
+
+def _assemble(parts, order):
+    """Parts of dates and clocks to times; null where they are none."""
+    fields = {name: pc.struct_field(parts, name) for name in (field.name for field in parts.type)}
+    fields = {name: pc.if_else(pc.equal(values, ""), None, values) for name, values in fields.items()}
+    year, month, day = (fields["abc"[order.index(part)]] for part in "ymd")
+    # As `strptime` has it: 69 to 99 are of the last century.
+    century = pc.if_else(pc.less(pc.cast(year, pa.int32()), 69), "20", "19")
+    year = pc.if_else(pc.equal(pc.utf8_length(year), 2), pc.binary_join_element_wise(century, year, ""), year)
+    hour = pc.fill_null(pc.cast(fields["h"], pa.int32()), 0)
+    half = pc.utf8_lower(pc.utf8_slice_codeunits(fields["p"], 0, 1))
+    noon = pc.and_(pc.equal(hour, 12), pc.is_valid(half))
+    hour = pc.if_else(noon, 0, hour)
+    hour = pc.add(hour, pc.if_else(pc.fill_null(pc.equal(half, "p"), False), 12, 0))
+    # 24:00 is the midnight that ends the day.
+    ends_day = pc.equal(hour, 24)
+    hour = pc.if_else(ends_day, 0, hour)
+    hour = pc.if_else(pc.less(hour, 24), hour, None)
+    two = [pc.utf8_lpad(part, 2, "0") for part in (month, day, pc.cast(hour, pa.string()))]
+    minute, second = (pc.fill_null(fields[name], "00") for name in "ms")
+    text = pc.binary_join_element_wise(
+        pc.binary_join_element_wise(year, two[0], two[1], "-"),
+        pc.binary_join_element_wise(two[2], minute, second, ":"),
+        " ",
+    )
+    seconds = pc.strptime(text, "%Y-%m-%d %H:%M:%S", "us", error_is_null=True)
+    # 30 February reads as the first of March.
+    real = pc.equal(pc.strftime(seconds, format="%d"), two[1])
+    fraction = pc.utf8_rpad(pc.utf8_slice_codeunits(pc.fill_null(fields["f"], "0"), 0, 6), 6, "0")
+    added = pc.add(pc.cast(fraction, pa.int64()), pc.if_else(ends_day, _DAY_US, 0))
+    whole = pc.or_(pc.invert(ends_day), pc.equal(pc.binary_join_element_wise(minute, second, fraction, ""), "0000000000"))
+    times = pc.add(seconds, pc.cast(added, pa.duration("us")))
+    return pc.if_else(pc.and_(real, whole), times, None)
+
+
+def _of_words(where, bodies, unread, choices, hint, line_of):
+    """Times with names of months or days, one by one."""
+    from dateutil import parser
+
+    from datetime import datetime
+
+    row = pc.index(unread, True).as_py()
+    if not re.search("[A-Za-z]{3}", bodies[row].as_py()):
+        _refuse_unread(where, bodies, pc.if_else(unread, None, pa.scalar(0, LOCAL)), line_of)
+    # What a text does not tell is taken from the default: of two defaults the results differ.
+    defaults = (datetime(2001, 1, 1), datetime(2004, 12, 28))
+    times = []
+    for body in bodies.to_pylist():
+        try:
+            found = {parser.parse(body, default=default, dayfirst=bool(choices.day_first)) for default in defaults}
+        except (ValueError, OverflowError, TypeError):
+            found = set()
+        time = found.pop() if len(found) == 1 else None
+        times.append(time if time is not None and time.tzinfo is None else None)
+    return pa.array(times, LOCAL), "dates in words"
+
+
+def _of_numbers(where, values, line_of, texts=None):
+    """Epochs and serials, by their size."""
+    numbers = pc.cast(values, pa.float64(), safe=False)
+    numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+    low, high = (pc.min_max(numbers)[bound].as_py() for bound in ("min", "max"))
+    if low is None:
+        return Times(pc.cast(pa.nulls(len(values)), LOCAL), "")
+    for unit, factor in _EPOCHS.items():
+        if _FIRST_S * factor <= low and high < _LAST_S * factor:
+            return Times(_from_epoch(values, texts, factor), f"{unit} since 1970")
+    if _FIRST_SERIAL <= low and high < _LAST_SERIAL:
+        days = np.asarray(pc.fill_null(numbers, 0))
+        # Serials have the precision of a double, about a microsecond; spreadsheets count milliseconds.
+        micros = np.round(days * 86_400_000).astype(np.int64) * 1000
+        times = pa.array(_SERIAL_ZERO + micros.astype("timedelta64[us]"), LOCAL, mask=np.asarray(pc.is_null(numbers)))
+        return Times(times, "serials of a spreadsheet")
+    odd = pc.index(numbers, pa.scalar(low if low < _FIRST_SERIAL else high)).as_py()
+    raise PvfaultError(
+        f"{where}, {line_of(odd)}: {values[odd].as_py():.15g} is no time after 2001 in seconds, milliseconds, microseconds "
+        "or nanoseconds since 1970 as those beside it, and no serial of a spreadsheet. Expected such, or "
+        "2024-06-01 12:00:00. Correct it, or name another column with --map timestamp=COLUMN."
+    )
+
+
+def _from_epoch(values, texts, factor):
+    """Seconds since 1970, in parts of 1/factor, exactly where they are whole."""
+    if texts is not None and pc.all(pc.match_substring_regex(pc.drop_null(texts), r"^\+?\d+$")).as_py():
+        values = pc.cast(pc.utf8_ltrim(texts, "+"), pa.int64())
+    if pa.types.is_integer(values.type):
+        whole = pc.cast(values, pa.int64())
+        micros = pc.multiply(whole, 1_000_000 // factor) if factor <= 1_000_000 else pc.divide(whole, 1000)
+    else:
+        # A double tells seconds of today to a quarter of a microsecond.
+        floats = pc.cast(values, pa.float64())
+        micros = pc.cast(pc.round(pc.multiply(floats, 1_000_000 / factor)), pa.int64(), safe=False)
+    return pc.cast(micros, pa.timestamp("us", tz="UTC"))
+
+
+def join_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Put a column of dates and one of times of day together, into what `parse_times` takes."""
+    dates, clocks = (_plain_values(values) for values in (dates, clocks))
+    if pa.types.is_string(dates.type) or pa.types.is_string(clocks.type):
+        if pa.types.is_timestamp(dates.type) or pa.types.is_date(dates.type):
+            dates = pc.strftime(pc.cast(dates, pa.timestamp("s"), safe=False), format="%Y-%m-%d")
+        clocks = pc.cast(clocks, pa.string())
+        # A spreadsheet's date has a midnight that says nothing.
+        dates = pc.replace_substring_regex(pc.utf8_trim_whitespace(pc.cast(dates, pa.string())), r"[T ]0?0:00(:00)?$", "")
+        return pc.binary_join_element_wise(dates, pc.utf8_trim_whitespace(clocks), " ")
+    if pa.types.is_time(clocks.type):
+        since = pc.cast(pc.cast(clocks, pa.time64("us")), pa.int64())
+        return pc.add(pc.cast(dates, LOCAL), pc.cast(since, pa.duration("us")))
+    return pc.add(pc.cast(dates, pa.float64()), pc.cast(clocks, pa.float64()))
+
+
+def _plain_values(values):
+    if pa.types.is_dictionary(values.type):
+        return pc.cast(values, values.type.value_type)
+    return values
