@@ -6,7 +6,8 @@ are there at once, so that a device that is not registered is held against the d
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_
 from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
 
+_EPOCH = date(1970, 1, 1)
 _HOURS = pa.schema([*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)])
 
 
@@ -80,9 +82,14 @@ def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged
 
 def days_of(readings: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     """Readings date by date (UTC), sorted by device and time, each pair once."""
-    days = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False)
-    for day in sorted(pc.unique(days).to_pylist()):
-        yield day, distinct_readings(readings.filter(pc.equal(days, day)))
+    day = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False).cast(pa.int32()).to_numpy()
+    if (np.diff(day) < 0).any():
+        readings = readings.take(np.argsort(day, kind="stable"))
+        day = np.sort(day)
+    # Slices of readings in time order: looking for each date in all of them would take dates times as long.
+    for first, end in pairwise([0, *(np.flatnonzero(np.diff(day)) + 1), len(day)]):
+        if first < end:
+            yield _EPOCH + timedelta(days=int(day[first])), distinct_readings(readings.slice(first, end - first))
 
 
 def _unregistered_days(readings, registry) -> Iterator[tuple[date, pa.Table]]:

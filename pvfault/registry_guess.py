@@ -98,8 +98,8 @@ def guess_ratings(days: Iterable[tuple[np.ndarray, np.ndarray]]) -> Guess:
     >>> second = np.arange(6 * 3600, 18 * 3600, 300.0)
     >>> light = 1000 * np.sin(np.pi * (second / 3600 - 6) / 12)
     >>> guess = guess_ratings([(second, np.column_stack([580 + 0 * light, light * 0.055, 25 + 0 * light, light]))])
-    >>> round(guess.voltage.middle), round(guess.current.middle, 1)
-    (580, 55.0)
+    >>> f"{guess.voltage.middle:.0f} V, {guess.current.middle:.1f} A"
+    '580 V, 55.0 A'
     """
     shown, warnings, dates = [], [], 0
     for second, measurements in days:

@@ -5,10 +5,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pvfault.readings import MEASUREMENTS
+from pvfault.readings import MEASUREMENTS, TIMESTAMP
 from pvfault.registry import read_registry, write_registry
 from pvfault.registry_guess import Range, count_units, guess_ratings
-from pvfault_files.reader import sort_readings
 from pvfault_report.curves import ReadingsByDay
 from pvfault_workshop.simulation import simulate_fleet
 
@@ -26,7 +25,7 @@ def guesses(fleet, tmp_path_factory):
     path = tmp_path_factory.mktemp("fleet") / "devices.csv"
     write_registry(fleet.registry, path)
     registry = read_registry(path)
-    days = [(day, ReadingsByDay(sort_readings(fleet.readings(day)))) for day in DAYS]
+    days = [(day, ReadingsByDay(fleet.readings(day).sort_by(TIMESTAMP))) for day in DAYS]
     found = {device: guess_ratings(readings.of(device, day) for day, readings in days) for device in registry.devices}
     return [(guess, registry.ratings([device])[0]) for device, guess in found.items() if guess.clear_hours >= 4]
 

@@ -12,8 +12,8 @@ from pvfault.classify import judge_readings
 from pvfault.credibility import Finding
 from pvfault.faults import FAULTS
 from pvfault.lenet import load_classifier_for
-from pvfault.registry import EMPTY_REGISTRY
-from pvfault_files.reader import sort_readings
+from pvfault.readings import TIMESTAMP
+from pvfault.registry import EMPTY_REGISTRY, read_registry, write_registry
 from pvfault_report.curves import PIXELS, ReadingsByDay
 from pvfault_report.days import HEALTHY, UNJUDGED, hours_of, tell_days
 from pvfault_report.document import write_document
@@ -28,13 +28,16 @@ FINDING = {"kind": "irradiance unit", "certain": False, "sentence": f"it is {EVI
 
 
 @pytest.fixture(scope="module")
-def told():
+def told(tmp_path_factory):
     """A simulated fleet with faults, one of its devices with the name of an attack: what a page is written of."""
-    readings = sort_readings(simulate_fleet(12, [DAY], 3).readings(DAY))
+    fleet = simulate_fleet(12, [DAY], 3, faulty=0.7)
+    registry = tmp_path_factory.mktemp("fleet") / "devices.csv"
+    write_registry(fleet.registry, registry)
+    readings = fleet.readings(DAY).sort_by(TIMESTAMP)
     devices = sorted(set(readings["deviceID"].to_pylist()))
     names = {device: f"Dach {number}" for number, device in enumerate(devices)} | {devices[0]: EVIL}
     classifier = load_classifier_for(PROJECT / "models" / "lenet5.h5", 1)
-    judged = judge_readings(readings, EMPTY_REGISTRY, classifier)
+    judged = judge_readings(readings, read_registry(registry), classifier)
     findings = [Finding(devices[0], (DAY, DAY), **FINDING)]
     by_day = ReadingsByDay(readings)
     about = {
