@@ -23,6 +23,7 @@ from pvfault_cli import (
     deploy,
     derive,
     evaluate,
+    inspect,
     labels,
     materialise,
     registry,
@@ -78,6 +79,7 @@ app.command("serve")(serve.serve)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(labels.app, name="labels")
 app.add_typer(registry.app, name="registry")
+app.command("inspect")(inspect.inspect)
 app.command("classify")(classify.classify)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

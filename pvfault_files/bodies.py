@@ -67,7 +67,9 @@ def open_body(source: Source, choices: Choices) -> Body:
     PvfaultError
         If it is no table.
     """
-    with _told(source.name, source.kind if source.member or source.path.exists() else "file"):
+    with _told(source.name, "file"):
+        kind = source.kind
+    with _told(source.name, kind):
         if source.kind == "Parquet":
             return _ParquetBody(source)
         if source.kind == "workbook":
@@ -161,7 +163,9 @@ class _CsvBody(Body):
             read_options=pa_csv.ReadOptions(
                 column_names=names, skip_rows=dialect.data_line - 1, encoding=encoding.replace("_", "-")
             ),
-            parse_options=pa_csv.ParseOptions(delimiter=dialect.delimiter),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=dialect.delimiter, quote_char='"' if dialect.quoted else False
+            ),
             convert_options=pa_csv.ConvertOptions(
                 include_columns=[str(number) for number in types],
                 column_types={str(number): kind for number, kind in types.items()},
@@ -172,15 +176,31 @@ class _CsvBody(Body):
         )
         if place is not self._path:
             place.close()
+        if dialect.quoted and self._count_lines() > table.num_rows + dialect.data_line - 1:
+            self._refuse_open_quotes()
         return table
+
+    def _count_lines(self):
+        """Lines of the file, in whatever encoding."""
+        with self._opener() as file:
+            ends = [(block.count(b"\n"), block.count(b"\r")) for block in iter(lambda: file.read(1 << 20), b"")]
+        return max(map(sum, zip(*ends, strict=True)))
 
     @cached_property
     def _width(self):
         return len(self.dialect.names)
 
+    def _refuse_open_quotes(self):
+        """Raise for a cell that goes on for lines: its quote was not closed, and rows vanish in it."""
+        for line, last, _ in self._walk():
+            if last > line:
+                raise PvfaultError(
+                    f"{self.name}, line {line}: a quote is not closed before line {last}. Mend that line."
+                )
+
     def _refuse_torn_rows(self):
         """Raise for the first row that has not as many cells as there are columns."""
-        for line, cells in self._walk():
+        for line, _, cells in self._walk():
             if len(cells) != self._width:
                 raise PvfaultError(
                     f"{self.name}, line {line}: has {len(cells)} cells, expected {self._width}, one for each of "
@@ -188,17 +208,19 @@ class _CsvBody(Body):
                 )
 
     def _walk(self):
-        """Rows as Arrow counts them, with their lines."""
+        """Rows as Arrow counts them, with their first and last lines."""
         encoding = "utf-8" if self.dialect.encoding == "utf-8-sig" else self.dialect.encoding
         with self._opener() as binary, io.TextIOWrapper(binary, encoding, errors="replace", newline="") as text:
             lines = itertools.islice(text, self.dialect.data_line - 1, None)
-            rows = csv.reader(lines, delimiter=self.dialect.delimiter)
+            quoting = csv.QUOTE_MINIMAL if self.dialect.quoted else csv.QUOTE_NONE
+            rows = csv.reader(lines, delimiter=self.dialect.delimiter, quoting=quoting)
             before = self.dialect.data_line - 1
             try:
                 for cells in rows:
+                    last = self.dialect.data_line - 1 + rows.line_num
                     if cells:
-                        yield before + 1, cells
-                    before = self.dialect.data_line - 1 + rows.line_num
+                        yield before + 1, last, cells
+                    before = last
             except csv.Error as error:
                 raise PvfaultError(
                     f"{self.name}, line {before + 1}: is not a row of a CSV ({error}). Mend that line."

@@ -20,7 +20,7 @@ PLACEHOLDERS = {
 PLACEHOLDERS_OF_ARROW = sorted({form for each in PLACEHOLDERS for form in (each, each.upper(), each.capitalize(), each.title())} | {"NaN", "-NaN"})  # fmt: skip
 
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,'’  \u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?")
-_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\d{1,2}[-. ][A-Za-z]{3,9}[-. ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}")
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d{1,2}[-. ][A-Za-z]{3,9}[-. ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}")
 _CLOCK = re.compile(r"T?\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?")
 _GROUPING = "'’ \u00a0\u202f"
 

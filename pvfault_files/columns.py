@@ -130,7 +130,7 @@ def read_name(text: str, beside: str = "") -> Name:
     if not found or (unit and unit.measurement != found):
         return Name(text, unit=unit)
     measurement, rank = found, _rank_of(plain, found)
-    number, owner = _rest(words, measurement)
+    number, owner = _rest(stem, words, measurement)
     return Name(text, measurement, rank, unit, number, owner)
 
 
@@ -200,7 +200,7 @@ def _rank_of(words, measurement):
     return 2 if at_the_array else 1
 
 
-def _rest(words, measurement):
+def _rest(text, words, measurement):
     """Number of the input, and the words that say whose a column is."""
     own = _MEASURED[measurement] | _AT_THE_ARRAY[measurement] | _FILLERS
     number, owner = "", []
@@ -209,13 +209,13 @@ def _rest(words, measurement):
         if word.isdigit() or (len(word) == 1 and word not in own and word.isalpha() and place == len(words) - 1):
             if before in _INPUT_WORDS or before in _MEASURED[measurement]:
                 number = number or written
-            elif owner and place and before not in own:
-                owner[-1] += written  # INV 1 was written as one word, or in two
             else:
                 owner.append(written)
         elif word not in own:
             owner.append(written)
-    return number, " ".join(owner)
+    # As it is written, INV1 or Inverter_1, if the words stand together.
+    written = re.search(r"[\W_]*".join(map(re.escape, owner)), text) if owner else None
+    return number, written[0] if written else " ".join(owner)
 
 
 def is_time_name(text: str) -> bool:

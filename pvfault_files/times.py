@@ -29,7 +29,10 @@ _CLOCK = (
     r"\s*(?P<p>[AaPp]\.?\s?[Mm]\.?)?"
 )
 _DATED = r"^(?P<a>\d{1,4})(?P<x>[-/.])(?P<b>\d{1,2})[-/.](?P<c>\d{1,4})\.?(?:" + _CLOCK + r")?$"
-_COMPACT = r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})(?:[T _-]?(?P<h>\d{2}):?(?P<m>\d{2}):?(?P<s>\d{2})?)?(?:[.,](?P<f>\d+))?$"
+_COMPACT = (
+    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})(?:[T _-]?(?P<h>\d{2}):?(?P<m>\d{2}):?(?P<s>\d{2})?)?(?:[.,](?P<f>\d+))?"
+    r"\s*(?P<p>[AaPp]\.?\s?[Mm]\.?)?$"
+)
 _ZONE = (
     r"(?P<body>.*?\d(?:\s*[AaPp]\.?\s?[Mm]\.?)?)\s*"
     r"(?P<zone>\(?(?:[Zz]|(?:UTC|GMT|utc|gmt)?\s*[+\-−]\s*\d{1,2}(?::?\d{2})?(?::?00)?|[A-Z]{2,5})\)?)"
@@ -159,8 +162,9 @@ def _split_zones(where, texts, line_of):
     with_clock = pc.match_substring_regex(texts, _HAS_CLOCK)
     found = pc.extract_regex(pc.if_else(with_clock, texts, None), f"^{_ZONE}$")
     zones = pc.struct_field(found, "zone")
+    # 12:00 PM ends in letters that are no zone.
+    zones = pc.if_else(pc.match_substring_regex(zones, "^(?i:[ap]m)$"), None, zones)
     has_zone = pc.is_valid(zones)
-    # "12:00 PM" ends in letters that are no zone.
     distinct = pc.unique(pc.drop_null(zones)).to_pylist()
     if not distinct:
         return texts, None
