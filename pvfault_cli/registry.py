@@ -14,7 +14,8 @@ app = typer.Typer(help="What is known of devices beforehand: their ratings.", no
 _LOOK_UP = (
     "Look up on the data sheet of the modules: V_mp and I_mp at standard test conditions (often Vmpp and Impp; not "
     "V_oc, not I_sc), and on the plant's plan how many modules a string has and how many strings the input. Then "
-    "rated_voltage = modules × V_mp and rated_current = strings × I_mp."
+    "rated_voltage = modules × V_mp and rated_current = strings × I_mp. Fill in modules_in_series and "
+    "strings_in_parallel too: what one module or one string more or less makes is then known."
 )
 
 

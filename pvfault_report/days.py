@@ -18,6 +18,9 @@ STATES = (FAULTY, UNSURE, UNJUDGED, HEALTHY)
 """What a device-day can be, in the order in which somebody should look."""
 
 
+HALF_A_DAY = 12  # hours
+
+
 @dataclass(frozen=True)
 class DeviceDay:
     """One device on one date.
@@ -70,8 +73,9 @@ def tell_days(judged: Judged, readings: ReadingsByDay, names: Mapping[str, str],
     -------
     list of DeviceDay
         Faulty ones by what they cost and how sure they are, then unsure ones, those without a verdict, healthy ones.
+        Dates of which there is only some of the night are left out: a file of local days begins and ends with one.
     """
-    days = []
+    days, nights = [], []
     for row, verdict in enumerate(judged.device_days.to_pylist()):
         device, day = verdict[DEVICE_ID], verdict["date"]
         qualities = hours_of(judged, row)["quality"].to_pylist()
@@ -80,10 +84,11 @@ def tell_days(judged: Judged, readings: ReadingsByDay, names: Mapping[str, str],
         if state == UNJUDGED:
             reason = why_not_judged(qualities, *readings.of(device, day))
         own = tuple(each for each in findings if each.device == device and each.dates[0] <= day <= each.dates[-1])
-        days.append(
+        told = nights if _is_some_of_the_night(qualities) else days
+        told.append(
             DeviceDay(row, device, names.get(device, device), day, state, verdict, reason, own, _left_out(qualities))
         )
-    return sorted(days, key=_urgency)
+    return sorted(days or nights, key=_urgency)
 
 
 def hours_of(judged: Judged, row: int):
@@ -108,6 +113,11 @@ def _state_of(fault):
     if fault == NONE:
         return HEALTHY
     return FAULTY if fault in FAULTS else UNSURE
+
+
+def _is_some_of_the_night(qualities):
+    dark, missing = (qualities.count(each) for each in (DARK, MISSING))
+    return dark + missing == len(qualities) and missing >= HALF_A_DAY
 
 
 def _left_out(qualities):
