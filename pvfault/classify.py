@@ -19,9 +19,9 @@ from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
 from pvfault.rows.estimates import Neighbourhood
 from pvfault.rows.predictions import prediction_rows
-from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_by_device
+from pvfault.rows.references import HOUR_COLUMNS, reference_rows, references_by_device
 from pvfault.rows.scalograms import scalogram_rows
-from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA, WINDOW_START
+from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA
 
 _EPOCH = date(1970, 1, 1)
 _HOURS = pa.schema([*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)])
@@ -68,7 +68,7 @@ def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged
     """
     others = Neighbourhood.of(_unregistered_days(readings, registry))
     hours, device_days = [_HOURS.empty_table()], [DEVICE_DAY_SCHEMA.empty_table()]
-    before = [SCALOGRAM_SCHEMA.empty_table().select([DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS])]
+    before = [SCALOGRAM_SCHEMA.empty_table().select(HOUR_COLUMNS)]
     for day, of_day in days_of(readings):
         known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
         windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})

@@ -12,14 +12,16 @@ from pvfault.windows import DARK_BELOW
 AWAKE = 150.0
 # Zeros between readings with power are none of sleep in less light either, but for a start that is tried twice. [s]
 SILENT_S = 600.0
+# Power, as shares of what the day's best readings have: more than the noise of a dead input.
+_USUALLY, _GIVES = 0.95, (0.3, 0.01)
 # Full registers of 16 bits, with and without a sign, and what programs put for "no value"; at any number of decimals.
 _FULL = (65535, 65534, 32767, -32768, 9999, 99999, -1, -99, -999, -9999)
-_DECIMALS = (1, 10, 100, 1000)
+_NUMBERS = np.unique(np.float32([full / decimals for full in _FULL for decimals in (1, 10, 100, 1000)]))
 # Such a number may be measured by chance, once; not again and again to the last digit, beside what is usual.
 _TIMES = 3
 _USUAL_VOLTAGE, _USUAL_CURRENT = 1.3, 1.5
 # What a sensor of temperature says that has just been switched on (DS18B20: 85 °C), or has nothing to say. [°C]
-_NO_TEMPERATURE = (85.0, 0.0, -1.0, 99.9, 100.0)
+_NO_TEMPERATURE = np.float32([-1.0, 0.0, 85.0, 99.9, 100.0])
 _OFF_TEMPERATURE = 20.0
 
 # A day with fewer changes tells no rhythm.
@@ -94,29 +96,25 @@ def _zeros(device, second, measurements):
     """Zeros of both voltage and current in the light, before power comes back."""
     voltage, current, _, irradiance = np.asarray(measurements, np.float32).T
     zero = (voltage == 0) & (current == 0)
-    gives = (voltage > 0) & (current > 0) & (irradiance > 0)
-    if not (zero & (irradiance > DARK_BELOW)).any():
-        return np.zeros(len(second), bool)
-    begins = np.ones(len(second), bool)
-    begins[1:] = (device[1:] != device[:-1]) | (zero[1:] != zero[:-1])
-    first = np.flatnonzero(begins)
-    run = np.cumsum(begins) - 1
-    brightest = np.maximum.reduceat(np.where(np.isfinite(irradiance), irradiance, -np.inf), first)
-    last = np.append(first[1:], len(second)) - 1
-    lasts = second[last] - second[first]
-    before = _any_before(device, gives)[first]
-    after = _any_before(device[::-1] * -1, gives[::-1])[::-1][last]
-    silent = after & ((brightest >= AWAKE) | (before & (lasts >= SILENT_S)))
-    return zero & silent[run] & (irradiance > DARK_BELOW)
+    found = zero & (irradiance > DARK_BELOW)
+    for one in np.unique(device[found]):
+        own = slice(*np.searchsorted(device, [one, one + 1]))
+        found[own] &= _is_pause(second[own], zero[own], voltage[own], current[own], irradiance[own])
+    return found
 
 
-def _any_before(device, marked):
-    """Whether a reading of the same device is marked before each."""
-    count = np.cumsum(marked) - marked
-    begins = np.ones(len(device), bool)
-    begins[1:] = device[1:] != device[:-1]
-    first = np.flatnonzero(begins)
-    return count - count[first][np.cumsum(begins) - 1] > 0
+def _is_pause(second, zero, voltage, current, irradiance):
+    """Which readings of one device belong to zeros between readings with power, or in the morning before them."""
+    usual = np.nanquantile([voltage, current], _USUALLY, axis=1)
+    gives = np.flatnonzero((voltage > usual[0] * _GIVES[0]) & (current > usual[1] * _GIVES[1]) & ~zero)
+    if not len(gives) or (usual <= 0).any():
+        return np.zeros(len(zero), bool)
+    first = np.flatnonzero(zero & ~np.append(False, zero[:-1]))
+    last = np.flatnonzero(zero & ~np.append(zero[1:], False))
+    brightest = np.maximum.reduceat(np.where(zero, irradiance, -np.inf), first)
+    after, between = last < gives[-1], (last < gives[-1]) & (first > gives[0])
+    pause = (after & (brightest >= AWAKE)) | (between & (second[last] - second[first] >= SILENT_S))
+    return zero & pause[np.cumsum(zero & ~np.append(False, zero[:-1])) - 1]
 
 
 def _placeholders(device, measurements):
@@ -131,12 +129,13 @@ def _placeholders(device, measurements):
 
 
 def _listed(values):
-    """Which values are placeholders by their looks, shape (n, 4)."""
-    numbers = np.unique(np.float32([full / decimals for full in _FULL for decimals in _DECIMALS]))
-    listed = np.isin(values, numbers)
-    listed[:, MEASUREMENTS.index("temperature")] = np.isin(values[:, 2], np.float32(_NO_TEMPERATURE))
-    # Some tenths below zero are an offset, and so is what is just below it in a coarse digit at night.
-    listed[:, [0, 1, 3]] &= np.abs(values[:, [0, 1, 3]]) >= 1
+    """Which values may be placeholders by their looks and by the light, shape (n, 4)."""
+    light = values[:, MEASUREMENTS.index("irradiance")]
+    listed = np.column_stack([np.isin(column, _NUMBERS) for column in values.T])
+    # Some tenths below zero are an offset; and without light, so is a whole digit.
+    listed &= (np.abs(values) >= 1) & ((values > 0) | (light > DARK_BELOW)[:, None])
+    listed[:, MEASUREMENTS.index("temperature")] = np.isin(values[:, 2], _NO_TEMPERATURE) & (light > AWAKE)
+    listed[:, MEASUREMENTS.index("irradiance")] = np.isin(light, _NUMBERS) & (light < 0) & (values[:, 1] >= 0.1)
     return listed
 
 
@@ -153,12 +152,10 @@ def _placeholders_of_one(values, listed):
         [
             (voltage < 0) | (voltage > _USUAL_VOLTAGE * usual_voltage),
             (current < 0) | (current > _USUAL_CURRENT * most_current),
-            (np.abs(temperature - usual_temperature) > _OFF_TEMPERATURE) & (irradiance > AWAKE),
-            (irradiance < 0) & works & (current > 0.05 * most_current),
+            np.abs(temperature - usual_temperature) > _OFF_TEMPERATURE,
+            works & (current > 0.05 * most_current),
         ]
     )
-    # Without light, what is below zero is an offset.
-    beside[:, :2] &= (irradiance > DARK_BELOW)[:, None] | (values[:, :2] > 0)
     found = np.zeros(len(values), bool)
     for column in range(values.shape[1]):
         own = listed[:, column] & beside[:, column]

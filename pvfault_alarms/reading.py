@@ -3,9 +3,10 @@
 - A *fault* is a verdict of `device_days` other than `none` and `unsure`.
 - *communication_outage*: nothing came of a registered device all day (completeness 0).
 - *sensor_suspect*: readings came, and hours in the light cannot be judged because of them. These are hours that
-  `scalograms` calls `invalid`: values that no array of these ratings gives, or that stand still while the light
-  moves, took more of the hour than may be missing. So are hours that are dark by the irradiance sensor while the
-  array gives more power than that light could. At least three such hours, and half of those in the light.
+  `scalograms` calls `invalid` or `not reporting`: values that no array of these ratings gives, that stand still while
+  the light moves, or zeros and placeholders, took more of the hour than may be missing. So are hours that are dark by
+  the irradiance sensor while the array gives more power than that light could. At least three such hours, and half of
+  those in the light.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from pvfault.faults import NONE
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
 from pvfault.settings import Settings
-from pvfault.tables import DARK, DEVICE_DAYS, INVALID, OK, SCALOGRAMS, SPARSE, UNSURE
+from pvfault.tables import CURTAILED, DARK, DEVICE_DAYS, INVALID, NOT_REPORTING, OK, SCALOGRAMS, SPARSE, UNSURE
 from pvfault.windows import DARK_BELOW
 from pvfault_alarms.subjects import NO_VERDICT, OUTAGE, SENSOR, subject_of
 from pvfault_api.files_of_now import read_registered
@@ -148,7 +149,7 @@ def suspect_hours(hours: pa.Table, registry: Registry) -> dict[str, int]:
     hours : pa.Table
         `deviceID`, `quality` and `mean_power` [W] of a date's scalograms.
     registry : Registry
-        Of devices that it does not have, only `invalid` hours tell.
+        Of devices that it does not have, only hours that are `invalid` or `not reporting` tell.
     """
     hours = hours.combine_chunks()
     rated = pa.array(registry.ratings(registry.devices).prod(axis=1), pa.float64())
@@ -157,8 +158,8 @@ def suspect_hours(hours: pa.Table, registry: Registry) -> dict[str, int]:
     is_lit_all_the_same = pc.and_(
         pc.equal(hours["quality"], DARK), pc.fill_null(pc.greater(hours["mean_power"], most), False)
     )
-    suspect = pc.or_(pc.equal(hours["quality"], INVALID), is_lit_all_the_same)
-    lit = pc.or_(suspect, pc.is_in(hours["quality"], pa.array([OK, SPARSE])))
+    suspect = pc.or_(pc.is_in(hours["quality"], pa.array([INVALID, NOT_REPORTING])), is_lit_all_the_same)
+    lit = pc.or_(suspect, pc.is_in(hours["quality"], pa.array([OK, SPARSE, CURTAILED])))
     counted = pa.table({DEVICE_ID: hours[DEVICE_ID], "suspect": suspect.cast(pa.int32()), "lit": lit.cast(pa.int32())})
     found = counted.group_by(DEVICE_ID).aggregate([("suspect", "sum"), ("lit", "sum")]).to_pylist()
     return {

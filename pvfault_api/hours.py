@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 
 from pvfault import reference
 from pvfault.expected_power import expected_power
-from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
-from pvfault.rows.references import HISTORY_COLUMNS, history_dates, reference_rows
+from pvfault.rows.references import HOUR_COLUMNS as COLUMNS_BEFORE
+from pvfault.rows.references import history_dates, reference_rows
 from pvfault.settings import Settings
 from pvfault.tables import SCALOGRAMS, WINDOW_START
 
@@ -124,7 +124,7 @@ def learn_expectation(
     device : str
     day : date
     """
-    before = read(history_dates(day), (DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS))
+    before = read(history_dates(day), COLUMNS_BEFORE)
     learned = reference_rows(before, day, registry)
     if len(learned):
         lit = before.filter(pc.greater(before["mean_irradiance"], reference.LEAST_LIGHT))

@@ -27,7 +27,7 @@ from pvfault.reference import HISTORY
 from pvfault.registry import REGISTRY_SCHEMA, read_registry, write_registry
 from pvfault.rows.references import HISTORY_COLUMNS
 from pvfault.settings import Settings
-from pvfault.tables import CATALOG, DEVICE_DAYS, NAMESPACE, WINDOW_START
+from pvfault.tables import CATALOG, DEVICE_DAYS, NAMESPACE, OK, WINDOW_START
 from pvfault_bench.filling import device_names
 from pvfault_bench.machine import describe_machine, peak_memory
 
@@ -139,6 +139,7 @@ def _histories(devices) -> Iterator[pa.RecordBatch]:
         columns = {
             DEVICE_ID: pa.array(np.repeat(some, len(starts)), pa.string()),
             WINDOW_START: pa.array(np.tile(starts, len(some))).cast(TIMESTAMP_TYPE),
+            "quality": pa.array([OK] * (len(starts) * len(some)), pa.string()),
         }
         columns |= {name: pa.array(np.tile(mean, len(some)).astype(np.float32)) for name, mean in means.items()}
         yield pa.RecordBatch.from_pydict(columns)

@@ -10,11 +10,13 @@ from pvfault.date_ranges import days_between
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
 from pvfault.settings import Settings
 from pvfault.tables import (
+    CURTAILED,
     DARK,
     DEVICE_DAYS,
     INVALID,
     LEDGER,
     MISSING,
+    NOT_REPORTING,
     PREDICTIONS,
     READINGS,
     SCALOGRAMS,
@@ -188,6 +190,8 @@ _WHY = {
     DARK: "too little light",
     SPARSE: "too few readings",
     INVALID: "mostly readings that do not tell of the array",
+    NOT_REPORTING: "zeros or placeholders where readings should be",
+    CURTAILED: "the inverter takes less than the array has to give",
     MISSING: "no reading",
 }
 

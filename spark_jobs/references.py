@@ -23,15 +23,14 @@ from pvfault.readings import DEVICE_ID
 from pvfault.reference import LEAST_LIGHT
 from pvfault.registry import Registry
 from pvfault.rows.columns import whole_devices
-from pvfault.rows.references import HISTORY_COLUMNS, history_dates, reference_rows, references_by_device
-from pvfault.tables import READINGS, SCALOGRAMS, WINDOW_START
+from pvfault.rows.references import HOUR_COLUMNS, history_dates, reference_rows, references_by_device
+from pvfault.tables import READINGS, SCALOGRAMS
 from pvfault.windows import WINDOWS_PER_DAY
 from spark_jobs import catalog, scans
 from spark_jobs.tasks import run_in_tasks
 
 _log = logging.getLogger(__name__)
 
-_COLUMNS = (DEVICE_ID, WINDOW_START, *HISTORY_COLUMNS)
 # Hours that a task holds at once, and makes one file of: of about 1,000 devices with a whole history, 11 MB.
 HOURS_AT_ONCE = 220_000
 # Fewer are not worth a task of their own.
@@ -106,7 +105,7 @@ def learn_history(spark: SparkSession, registry: Registry, day: date, folder: st
         learned = _learn(spark, found, registry, day, folder)
     except scans.SPARK_ERRORS:
         with suppress(*scans.SPARK_ERRORS):
-            damaged = scans.find_damage(spark, SCALOGRAMS, found, _COLUMNS)
+            damaged = scans.find_damage(spark, SCALOGRAMS, found, HOUR_COLUMNS)
         if not damaged:
             raise
         learned = _learn(spark, [file for file in found if file.day not in damaged], registry, day, folder)
@@ -125,7 +124,7 @@ def _learn(
     """What the rows of some data files tell."""
     if not found:
         return []
-    hours = scans.read_together(spark, SCALOGRAMS, found, _COLUMNS).where(f.col("mean_irradiance") > LEAST_LIGHT)
+    hours = scans.read_together(spark, SCALOGRAMS, found, HOUR_COLUMNS).where(f.col("mean_irradiance") > LEAST_LIGHT)
     n_devices = sum(file.rows for file in found) // (WINDOWS_PER_DAY * len({file.day for file in found}))
     n_tasks = min(spark.sparkContext.defaultParallelism, 1 + n_devices // DEVICES_PER_TASK)
     by_device = hours.repartition(n_tasks, DEVICE_ID).sortWithinPartitions(DEVICE_ID)

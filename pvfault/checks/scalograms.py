@@ -13,7 +13,7 @@ from pvfault.places import Place
 from pvfault.readings import DEVICE_ID
 from pvfault.reference import HISTORY
 from pvfault.soundness import Doubt
-from pvfault.tables import INVALID, OK, SPARSE, WINDOW_START
+from pvfault.tables import CURTAILED, INVALID, NOT_REPORTING, OK, SPARSE, WINDOW_START
 from pvfault.windows import DARK_BELOW, WINDOW_S, WINDOWS_PER_DAY
 
 JUDGED_SHARE = 0.8
@@ -33,7 +33,8 @@ FINITE = Check(
 )
 JUDGED = Check(
     "lit_windows_can_be_judged",
-    f"At least {JUDGED_SHARE:.0%} of the windows in the light are neither `sparse` nor `invalid`.",
+    f"At least {JUDGED_SHARE:.0%} of the windows in the light are neither `{SPARSE}`, `{INVALID}` nor "
+    f"`{NOT_REPORTING}`. Those that are `{CURTAILED}` tell of the inverter, and nothing is wrong with them.",
     "look at the communication and the sensors of the devices",
 )
 BELIEVED = Check(
@@ -105,14 +106,16 @@ def judge_images(*, rows: int, judged: int, images: int, blank: int = 0) -> Chec
 
 def judge_qualities(counts: Mapping[str, int]) -> CheckResult:
     """Whether windows in the light can be judged; `counts` has the windows of each quality."""
-    n_ok, n_sparse, n_invalid = (counts.get(quality, 0) for quality in (OK, SPARSE, INVALID))
-    unjudged = n_sparse + n_invalid
-    lit = n_ok + unjudged
+    lost = {quality: counts.get(quality, 0) for quality in (SPARSE, INVALID, NOT_REPORTING)}
+    n_curtailed, unjudged = counts.get(CURTAILED, 0), sum(lost.values())
+    lit = counts.get(OK, 0) + n_curtailed + unjudged
+    each = ", ".join(f"{count} {quality}" for quality, count in lost.items())
     return JUDGED.judge(
-        n_ok >= JUDGED_SHARE * lit,
-        f"{unjudged} of {lit} lit windows cannot be judged ({n_sparse} sparse, {n_invalid} invalid)",
-        sparse=n_sparse,
-        invalid=n_invalid,
+        unjudged <= (1 - JUDGED_SHARE) * lit,
+        f"{unjudged} of {lit} lit windows cannot be judged ({each})"
+        + (f"; {n_curtailed} are {CURTAILED}, {n_curtailed / lit:.0%}" if n_curtailed else ""),
+        **{quality.replace(" ", "_"): count for quality, count in lost.items()},
+        curtailed=n_curtailed,
         lit=lit,
     )
 

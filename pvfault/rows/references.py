@@ -16,11 +16,13 @@ from pvfault import reference
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP_TYPE
 from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, midnight_us
-from pvfault.tables import WINDOW_START
+from pvfault.tables import CURTAILED, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 
 # Hourly means of a device's dates before, of which `reference_rows` makes what it should give.
 HISTORY_COLUMNS = tuple(f"mean_{name}" for name in MEASUREMENTS)
+# What `reference_rows` reads of each hour.
+HOUR_COLUMNS = (DEVICE_ID, WINDOW_START, "quality", *HISTORY_COLUMNS)
 _NUMBERS = pa.list_(pa.float64())
 REFERENCE_SCHEMA = pa.schema(
     [
@@ -72,8 +74,8 @@ def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     Parameters
     ----------
     hours : pa.Table
-        `deviceID`, `window_start` and `HISTORY_COLUMNS` of whole devices, in any order; hours outside `history_dates`
-        are not looked at.
+        `HOUR_COLUMNS` of whole devices, in any order. Hours outside `history_dates` are not looked at, nor are those
+        that are curtailed: what the array gave then is the inverter's doing.
     day : date
     registry : Registry
 
@@ -87,7 +89,7 @@ def reference_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
     place = np.full(reference.HISTORY[-1] + 1, -1)
     place[list(reference.HISTORY)] = np.arange(len(reference.HISTORY))
     date_number = np.where((back < 0) & (back >= -reference.HISTORY[-1]), place[np.clip(-back, 0, len(place) - 1)], -1)
-    known = date_number >= 0
+    known = (date_number >= 0) & np.asarray(pc.not_equal(hours["quality"], CURTAILED))
     hours, hour, date_number = hours.filter(pa.array(known)), hour[known], date_number[known]
     devices, device = device_codes(hours[DEVICE_ID])
     means = np.column_stack([pc.fill_null(hours[n].cast(pa.float64()), np.nan).to_numpy() for n in HISTORY_COLUMNS])

@@ -8,12 +8,13 @@ from pvfault.suspicions.suspicion import CLOCK, IRRADIANCE_TIME, Suspicion
 STEP_H = 1 / 12
 MOST_LAG_H = 14.0
 # Less than this is an orientation's doing: light and power of different planes are half an hour apart and more.
-LEAST_LAG_H = 0.75
+LEAST_LAG_H, LEAST_CERTAIN_H = 0.75, 0.9
 # How well power follows light once it is moved, and by how much better than before.
-FOLLOWS, BETTER = 0.96, 0.1
+# Of the same light at another time, better still.
+FOLLOWS, BETTER, FITS = 0.96, 0.08, 0.99
 # W/m², and the share of the day's highest current: no array gives this where a sensor of any plane sees no more.
-NO_LIGHT, MUCH_CURRENT = 10.0, 0.08
-LEAST_DARK_H = 0.6
+NO_LIGHT, MUCH_CURRENT = 10.0, 0.05
+LEAST_DARK_H = 0.4
 # The sun's elevation below which no sensor sees more than dusk, with room for refraction and its hill. [°]
 DOWN, DUSK = -3.0, 50.0
 LEAST_NIGHT_H = 0.5
@@ -31,10 +32,11 @@ def current_without_light(day: DeviceDay) -> Suspicion | None:
     alike = np.correlate(power, light, mode="full")[len(grid) - 1 + lags] / scale
     best = int(alike.argmax())
     lag, before = float(lags[best] * STEP_H), float(alike[len(lags) // 2])
-    if abs(lag) < LEAST_LAG_H or alike[best] < FOLLOWS or alike[best] - before < BETTER:
-        return None
     dark = (day.irradiance < NO_LIGHT) & (day.current > MUCH_CURRENT * day.top_current)
     dark_h = float(dark.sum() * day.interval_s / 3600)
+    is_clock = dark_h >= LEAST_DARK_H and alike[best] > FITS
+    if abs(lag) < LEAST_LAG_H or alike[best] < FOLLOWS or not (is_clock or alike[best] - before > BETTER):
+        return None
     words = "after" if lag > 0 else "before"
     told = (
         f"power comes {abs(lag):.1f} h {words} the light; moved by that it follows it (correlation "
@@ -43,7 +45,7 @@ def current_without_light(day: DeviceDay) -> Suspicion | None:
     flows = f", and current flows in {dark_h:.1f} h without light" if dark_h else ""
     return Suspicion(
         IRRADIANCE_TIME,
-        dark_h >= LEAST_DARK_H and abs(lag) >= 1,
+        is_clock and abs(lag) >= LEAST_CERTAIN_H,
         told + flows,
         "irradiance and power have other time zones or clocks: bring them to one before they are put together, with "
         "--timezone for both",

@@ -14,10 +14,10 @@ LIGHT_RANGE = 2.5
 LIKE_CURRENT, LIKE_VOLTAGE = (0.75, 1.3), 0.25
 # Nominal voltages of grids, between phases and to neutral, as far as inverters feed into them. [V]
 GRIDS = np.array([115, 120, 127, 208, 220, 230, 240, 277, 380, 400, 415, 480, 690, 800])
-NEAR_GRID = 0.07
-AC_SCATTER = 0.03
+NEAR_GRID = 0.06
+AC_SCATTER = 0.01
 # An array's voltage falls by some per cent from a cool morning to a hot noon; a grid's does not know of it.
-LEAST_WARMING = 15.0  # K
+LEAST_WARMING = 18.0  # K
 FALLS_BY = -0.001  # 1/K: less than a third of what any module's does
 DARK_SHARE = 0.01  # of the day's light
 # A current that is a power goes with the voltage too.
@@ -133,4 +133,4 @@ def _goes_with_voltage(day: DeviceDay) -> bool:
         return False
     per_light = np.log(day.current[used] / day.irradiance[used])
     falls, fits = slope(per_light, day.temperature[used])
-    return falls < -0.0025 and fits < -0.6
+    return -0.006 < falls < -0.0028 and fits < -0.8

@@ -28,8 +28,9 @@ CURRENT_ALLOWED = 1.4
 MOST_WARMING = 0.1
 MEANS_S = 1500.0
 # Clear light over which current per light may not drift, and by how much it may: sensors stand some degrees beside.
-BRIGHT, MOST_DRIFT = 200.0, 1.7
-SMOOTH = 0.06
+BRIGHT, MOST_DRIFT = 200.0, 2.0
+# How far from a smooth course half of the readings may lie, in logarithms: of weather, and of the course itself.
+SMOOTH, SMOOTH_OF_DRIFT = 0.03, 0.05
 
 
 def other_unit(day: DeviceDay) -> Suspicion | None:
@@ -114,9 +115,9 @@ def other_plane(day: DeviceDay) -> Suspicion | None:
     if not day.light_is_w_per_m2 or used.sum() < 20 or np.ptp(day.hour[used]) < 5:
         return None
     ratio, hour = np.log(day.current[used] / day.irradiance[used]), day.hour[used]
-    fitted = np.polyval(np.polyfit(hour - hour.mean(), ratio, 2), hour - hour.mean())
+    fitted = np.polyval(np.polyfit(hour - hour.mean(), ratio, 3), hour - hour.mean())
     drift = float(np.exp(np.ptp(fitted)))
-    if drift < MOST_DRIFT or np.median(np.abs(ratio - fitted)) > SMOOTH:
+    if drift < MOST_DRIFT or np.median(np.abs(ratio - fitted)) > SMOOTH + SMOOTH_OF_DRIFT * np.log(drift):
         return None
     first, last = (float(1000 * np.exp(fitted[end])) for end in (0, -1))
     lowest, highest = (float(1000 * np.exp(end)) for end in (fitted.min(), fitted.max()))

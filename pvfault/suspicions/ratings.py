@@ -9,13 +9,13 @@ from pvfault.suspicions.suspicion import CURRENT_RATING, VOLTAGE_RATING, Suspici
 MOST_CURRENT = 1.5
 # V_oc at -25 °C is 1.53 times V_mp at 25 °C; an array that works, and so stands below V_oc, is below that.
 MOST_VOLTAGE = 1.45
-# V_mp over V_oc of the modules of the CEC library, the middle nine tenths, and what sensors add.
-MP_OVER_OC = (0.765, 0.86)
+# V_mp over V_oc of the crystalline modules of the CEC library, the middle nine tenths, and what sensors add.
+MP_OVER_OC = (0.775, 0.85)
 # Of the day's better hours: more than the rating says that it is irradiance or current that is wrong.
 MOST_SHARE = 1.06
 STEADY_VOLTAGE = 0.05
-# No inverter works at less of the voltage that its array is rated at.
-LEAST_VOLTAGE = 0.2
+# No inverter works at less of the voltage that its array is rated at, and no short leaves it running there.
+LEAST_VOLTAGE = 0.125
 NEAR_STRINGS = 0.15
 NEAR_POWER_OF_TEN = 0.25
 
@@ -25,34 +25,29 @@ def rated_current(day: DeviceDay) -> Suspicion | None:
     if np.isnan(day.rated_current) or not day.top_current > MOST_CURRENT * day.rated_current:
         return None
     times = _times(day)
-    scale = _power_of_ten(times, (10, 100, 1000))
-    if scale:
-        return Suspicion(
-            CURRENT_RATING,
-            True,
-            f"current is {number(day.top_current)} A at most, {number(times)} times what rated_current = "
-            f"{number(day.rated_current)} A allows in this light",
-            f"--scale current={1 / scale:g}, or --unit current=mA"
-            if scale == 1000
-            else f"--scale current={1 / scale:g}",
-        )
-    strings = day.strings if day.strings > 1 else np.nan
-    # Open strings make it smaller, nothing makes it larger.
-    of_string = strings >= 2 and 1.5 < times < strings * (1 + NEAR_STRINGS)
-    whole = max(round(times), 2) if not of_string else int(strings)
     told = (
         f"current is {number(day.top_current)} A at most, {number(times)} times what rated_current = "
         f"{number(day.rated_current)} A allows in this light"
     )
-    if of_string:
-        told += f"; the registry has {whole} strings in parallel, and the rating looks like that of one"
-    remedy = (
-        f"rated_current = {number(whole * day.rated_current)} in the registry: of the whole array, the sum of its "
-        "strings"
-        if of_string or abs(times / whole - 1) < NEAR_STRINGS
-        else f"rated_current of the whole array in the registry, about {number(times * day.rated_current)}"
+    # Open strings make it smaller, nothing makes it larger.
+    if day.strings > 1 and 1.5 < times < day.strings * (1 + NEAR_STRINGS):
+        return Suspicion(
+            CURRENT_RATING,
+            True,
+            f"{told}; the registry has {day.strings:.0f} strings in parallel, and the rating looks like that of one",
+            f"rated_current = {number(day.strings * day.rated_current)} in the registry: of the whole array, the sum "
+            "of its strings",
+        )
+    scale = _power_of_ten(times, (10, 100, 1000))
+    if scale:
+        unit = ", or --unit current=mA" if scale == 1000 else ""
+        return Suspicion(CURRENT_RATING, True, told, f"--scale current={1 / scale:g}{unit}")
+    return Suspicion(
+        CURRENT_RATING,
+        True,
+        told,
+        f"rated_current of the whole array in the registry, about {number(times * day.rated_current)}",
     )
-    return Suspicion(CURRENT_RATING, True, told, remedy)
 
 
 def rated_voltage(day: DeviceDay) -> Suspicion | None:

@@ -35,6 +35,9 @@ def hours_of(device, *qualities, power=0.0):
         (["ok"] * 6 + ["invalid"] * 6, 3000.0, 6),
         (["invalid"] * 12, None, 12),
         (["invalid"] * 2, None, None),  # all, but too few to say so
+        (["ok"] * 6 + ["not reporting"] * 4 + ["invalid"] * 2, 3000.0, 6),
+        (["ok"] * 2 + ["curtailed"] * 10, 3000.0, None),  # the inverter's doing
+        (["curtailed"] * 4 + ["invalid"] * 3, 3000.0, None),  # and light all the same
         (["sparse"] * 12, 3000.0, None),  # that is the communication's
         (["missing"] * 12, None, None),
         (["dark"] * 8, 200.0, None),  # a dull day

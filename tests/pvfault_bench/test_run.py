@@ -24,7 +24,7 @@ def timings():
         },
         bytes_written=dict.fromkeys(STAGES, 1_000_000),
         peak_memory_gib={BARE_READ: 9.0, INGEST: 3.0, SCALOGRAMS: 4.0, CLASSIFY: 5.0, SUMMARISE: 2.0},
-        windows={"ok": 1200, "dark": 1200, "sparse": 0, "invalid": 0, "missing": 0},
+        windows={"ok": 1200, "dark": 1200, "sparse": 0, "invalid": 0, "missing": 0, "curtailed": 0, "not reporting": 0},
     )
 
 

@@ -10,7 +10,7 @@ from pyspark import cloudpickle
 
 from pvfault.reference import HISTORY
 from pvfault.registry import EMPTY_REGISTRY
-from pvfault.rows.references import HISTORY_COLUMNS, reference_rows, references_by_device
+from pvfault.rows.references import HOUR_COLUMNS, reference_rows, references_by_device
 from pvfault.tables import SCALOGRAMS
 from spark_jobs import references
 from spark_jobs.compute_scalograms import to_scalograms
@@ -29,8 +29,8 @@ def history_of(devices: list[str]) -> pa.Table:
             for hour, irradiance in enumerate(light * random.uniform(0.3, 1, len(light)), 7):
                 start = midnight(DAY - timedelta(days=back)) + timedelta(hours=hour)
                 voltage, current = random.normal(500, 5), irradiance / 100 * random.normal(1, 0.02)
-                rows.append((device, start, voltage, current, 25.0, irradiance))
-    names = ("deviceID", "window_start", *HISTORY_COLUMNS)
+                rows.append((device, start, "ok", voltage, current, 25.0, irradiance))
+    names = HOUR_COLUMNS
     schema = pa.schema([SCALOGRAMS.schema.field(name) for name in names])
     return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema)
 

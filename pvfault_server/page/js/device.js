@@ -13,7 +13,7 @@ import { UNKNOWN, count, day, dayAfter, energy, hourOf, isKnown, moment, money, 
 
 const CLASSES = STATES.filter(({ key }) => isFault(key) || key === "none");
 const HISTORY_DAYS = 30;
-const QUALITY = { ok: "judged", dark: "too dark", sparse: "too few readings", invalid: "readings not of the array", missing: "no readings" };
+const QUALITY = { ok: "judged", dark: "too dark", sparse: "too few readings", invalid: "readings not of the array", missing: "no readings", curtailed: "inverter takes less than there is", "not reporting": "zeros or placeholders" };
 
 export async function deviceView(about, signal, viewName) {
   const device = state.device;
@@ -133,7 +133,7 @@ function hoursTable({ found, zone }) {
 
 function scalogramPanel({ device, found, zone }) {
   const hours = found.hours.filter((hour) => hour.quality === "ok");
-  if (!hours.length) return panel("Scalogram", h("p", { class: "empty" }, "No hour of this day has a scalogram: it was too dark, or too few readings came."));
+  if (!hours.length) return panel("Scalogram", h("p", { class: "empty" }, "No hour of this day has a scalogram: it was too dark, the inverter was limiting, or too few readings came."));
   const telling = [...hours].sort((a, b) => b.in_fault - a.in_fault || (b.mean_irradiance ?? 0) - (a.mean_irradiance ?? 0))[0];
   const place = h("div", { class: "picture" });
   const select = h("select", { id: "hour", onchange: () => { note({ hour: select.value }); show(); } }, hours.map((hour) => h("option", {

@@ -24,8 +24,18 @@ def hours_before(days, devices=DEVICES, gain=1.0, backs=None):
             for hour in range(6, 18):
                 light = 900 * np.sin(np.pi * (hour - 5.5) / 12) * (0.6 + 0.05 * (day % 9))
                 start = MIDNIGHT + timedelta(hours=hour) - timedelta(days=day)
-                rows.append([device, start, rated_voltage * gain, rated_current * light / 1000 * gain, 25.0, light])
-    names = ["deviceID", "window_start", "mean_voltage", "mean_current", "mean_temperature", "mean_irradiance"]
+                rows.append(
+                    [device, start, "ok", rated_voltage * gain, rated_current * light / 1000 * gain, 25.0, light]
+                )
+    names = [
+        "deviceID",
+        "window_start",
+        "quality",
+        "mean_voltage",
+        "mean_current",
+        "mean_temperature",
+        "mean_irradiance",
+    ]
     schema = pa.schema([SCALOGRAMS.schema.field(name) for name in names])
     columns = zip(*rows, strict=True) if rows else [[]] * len(names)
     return pa.table(
@@ -59,6 +69,20 @@ def test_levels_stand_at_their_dates():
     levels = reference_rows(pa.concat_tables([long_ago, since]), DAY, REGISTRY)["levels"][0].as_py()
     expected = np.repeat(np.where(np.array(reference.HISTORY) <= 7, 0.9, 1.0), 2)
     np.testing.assert_allclose(levels, expected, atol=0.01)
+
+
+def test_nothing_is_learned_from_hours_that_the_inverter_limits():
+    """A device that may give half of its power at noon, for weeks, is not one that has lost half of its current."""
+    hours = hours_before(14, DEVICES[:1])
+    noon = np.array([start.hour in (11, 12) for start in hours["window_start"].to_pylist()])
+    halved = pa.array(np.where(noon, hours["mean_current"].to_numpy() / 2, hours["mean_current"]), pa.float32())
+    limited = hours.set_column(4, "mean_current", halved)
+    limited = limited.set_column(2, "quality", pa.array(np.where(noon, "curtailed", "ok")))
+    kept = hours.filter(pa.array(~noon))
+    found, expected = (
+        references_by_device(reference_rows(each, DAY, REGISTRY))[DEVICES[0]] for each in (limited, kept)
+    )
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_reference_does_not_depend_on_the_devices_beside_it_nor_on_the_order_of_hours():
