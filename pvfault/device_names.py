@@ -1,7 +1,7 @@
 """DeviceIDs for devices whose names are of another form.
 
-A reading on the wire has ten letters and digits for its device (`readings.py`). A name of that form is its own deviceID; any
-other one gets an alias that is the same everywhere and always, because it is made from the name alone.
+A reading on the wire has ten letters and digits for its device (`readings.py`). A name of that form is its own
+deviceID; any other one gets an alias that is the same everywhere and always, because it is made from the name alone.
 """
 
 import hashlib
@@ -46,6 +46,7 @@ def refuse_shared_ids(device_ids: Iterable[tuple[str, str]]) -> None:
     for name, device_id in device_ids:
         if names.setdefault(device_id, name) != name:
             raise PvfaultError(
-                f"The devices {names[device_id]!r} and {name!r} have one deviceID, {device_id}. Give one of them another, "
+                f"The devices {names[device_id]!r} and {name!r} have one deviceID, {device_id}. Give one of them "
+                f"another, "
                 "in the columns name and deviceID of the registry."
             )

@@ -158,13 +158,15 @@ def read_registry(path: Location) -> Registry:
     ----------
     path : Path or str
         CSV with a header, also at an s3:// URI; columns as in `REGISTRY_SCHEMA`, of which `REQUIRED_COLUMNS` must be
-        there, and `NAME`, which may stand in place of the deviceID. Other columns are ignored. A deviceID that is not ten
+        there, and `NAME`, which may stand in place of the deviceID. Other columns are ignored. A deviceID that is not
+        ten
         letters and digits is a name, and gets the alias of it (`device_names.py`).
 
     Raises
     ------
     RegistryError
-        If the file is absent or no CSV, a column is missing or there twice, a device has no name or stands there twice, a
+        If the file is absent or no CSV, a column is missing or there twice, a device has no name or stands there
+        twice, a
         rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
     """
     content = _read(path)

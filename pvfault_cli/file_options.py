@@ -1,7 +1,7 @@
 """The options of all commands that read files of readings, and the choices that they become.
 
-A command that has a parameter `choices` and is decorated by `takes_choices` has all of them. What a profile decides holds
-as long as no option says otherwise.
+A command that has a parameter `choices` and is decorated by `takes_choices` has all of them. What a profile decides
+holds as long as no option says otherwise.
 """
 
 import functools
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pvfault.errors import PvfaultError
+from pvfault.locations import Location, is_there
 
 if TYPE_CHECKING:
     from pvfault_files.choices import Choices
@@ -114,6 +115,15 @@ def choices_of(
         },
     }
     return Choices(**(kept | options | {name: kept.get(name, {}) | value for name, value in together.items()}))
+
+
+def with_registered_names(choices: "Choices", registry: Location) -> "Choices":
+    """Choices that know the deviceIDs of a registry's names, if there is one."""
+    from dataclasses import replace
+
+    from pvfault.registry import read_registry
+
+    return replace(choices, device_ids=read_registry(registry).device_ids) if is_there(registry) else choices
 
 
 def print_remarks(files: "ReadFiles") -> None:

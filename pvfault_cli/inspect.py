@@ -84,7 +84,9 @@ def _print_readings(files):
     if sampling:
         steps = f"{sampling[0]:g} s" if len(sampling) == 1 else f"{sampling[0]:g} to {sampling[-1]:g} s"
         gaps = sum(form.gaps for form in forms)
-        typer.echo(f"a reading every {steps}" + (f", {count(gaps, 'gap')} of the first device" if gaps else ", no gaps"))
+        typer.echo(
+            f"a reading every {steps}" + (f", {count(gaps, 'gap')} of the first device" if gaps else ", no gaps")
+        )
     for number, what in ((files.rows_without_time, "had no time"), (files.duplicates, "repeated another one")):
         if number:
             typer.echo(f"{count(number, 'row')} {what} and {'was' if number == 1 else 'were'} left out")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pvfault_cli.file_options import FilesArgument, print_remarks, takes_choices
+from pvfault_cli.file_options import FilesArgument, print_remarks, takes_choices, with_registered_names
 from pvfault_cli.messages import count, describe_dates, print_kept_out, read_settings, readings_progress
 
 TopicOption = Annotated[str | None, typer.Option(help="Topic of readings; else PVFAULT_TOPIC, or pv-readings.")]
@@ -38,8 +38,7 @@ def replay(
     from pvfault_gateway.replay import replay as send
 
     settings = find_brokers(read_settings(topic=topic, broker=broker))
-    series = read_series(files, choices)
-    print_remarks(series.files)
+    series = read_series(files, with_registered_names(choices, settings.registry))
     with readings_progress("Sending", len(series.readings)) as advance:
         delivery = send(settings, series.readings, again=again, on_progress=advance)
     what = f"{count(delivery.readings, 'reading')} of {count(series.devices, 'device')}"
@@ -50,5 +49,6 @@ def replay(
         typer.echo(f"Not sent, because they repeat another row: {count(series.files.duplicates, 'row')}.")
     print_kept_out(series.kept_out)
     print_kept_out(delivery.kept_out)
+    print_remarks(series.files)
     typer.echo(f"From {series.first:%Y-%m-%d %H:%M:%S} to {series.last:%Y-%m-%d %H:%M:%S} UTC.")
     typer.echo(f"Dates to materialise ({len(series.dates)}): {describe_dates(series.dates)}")

@@ -1,7 +1,7 @@
 """The rows of a file as an Arrow table: only the columns that are wanted, in types that cost little.
 
-Here: one fast reading with the types that the first rows promise, and one of plain text where they do not keep it; what is
-said about torn rows. Not here: what a column is (`columns.py`), what a text means (`cells.py`, `times.py`).
+Here: one fast reading with the types that the first rows promise, and one of plain text where they do not keep it;
+what is said about torn rows. Not here: what a column is (`columns.py`), what a text means (`cells.py`, `times.py`).
 """
 
 import csv
@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -111,8 +112,8 @@ class _ParquetBody(Body):
             self.types = [file.schema_arrow.field(number).type for number in range(len(self._names))]
             self.rows = file.metadata.num_rows
             batch = next(file.iter_batches(batch_size=20), None)
-        shown = batch.to_pylist() if batch is not None and len(set(self._names)) == len(self._names) else []
-        sample = tuple(tuple("" if value is None else str(value) for value in row.values()) for row in shown)
+        columns = [_as_texts(column) for column in batch.columns] if batch is not None else []
+        sample = tuple(zip(*columns, strict=True))
         nothing = Dialect("", "", Marks("."), 0, 1, tuple(self._names), ("",) * len(self._names), sample)
         super().__init__(source.name, "Parquet", nothing)
 
@@ -127,6 +128,15 @@ class _ParquetBody(Body):
 
     def line_of(self, row):
         return f"row {row + 1:,}"
+
+
+def _as_texts(column):
+    """Values as a CSV would have them."""
+    try:
+        texts = pc.cast(column, pa.string()).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        texts = [str(value) for value in column]  # lists, and what else is no value
+    return ["" if text is None else text for text in texts]
 
 
 class _CsvBody(Body):
@@ -163,9 +173,7 @@ class _CsvBody(Body):
             read_options=pa_csv.ReadOptions(
                 column_names=names, skip_rows=dialect.data_line - 1, encoding=encoding.replace("_", "-")
             ),
-            parse_options=pa_csv.ParseOptions(
-                delimiter=dialect.delimiter, quote_char='"' if dialect.quoted else False
-            ),
+            parse_options=pa_csv.ParseOptions(delimiter=dialect.delimiter, quote_char='"' if dialect.quoted else False),
             convert_options=pa_csv.ConvertOptions(
                 include_columns=[str(number) for number in types],
                 column_types={str(number): kind for number, kind in types.items()},

@@ -12,15 +12,19 @@ import pyarrow.compute as pc
 
 # What stands where no measurement is, in small letters.
 PLACEHOLDERS = {
-    "", "-", "--", "---", "----", "nan", "null", "none", "nil", "na", "n/a", "n.a.", "#n/a", "#na", "#n/a n/a", "<na>", "-nan",
+    "", "-", "--", "---", "----", "nan", "null", "none", "nil", "na", "n/a", "n.a.", "#n/a", "#na", "#n/a n/a",
+    "<na>", "-nan",
     "1.#qnan", "-1.#ind", "#value!", "#ref!", "#div/0!", "#num!", "unavailable", "unknown", "no data", "nodata",
     "missing", "bad", "bad input", "i/o timeout", "error", "offline", "?", ".", "*", "k.a.", "keine daten", "s/d",
 }  # fmt: skip
 # The same for Arrow, which compares letter by letter.
-PLACEHOLDERS_OF_ARROW = sorted({form for each in PLACEHOLDERS for form in (each, each.upper(), each.capitalize(), each.title())} | {"NaN", "-NaN"})  # fmt: skip
+_WAYS = (str.lower, str.upper, str.capitalize, str.title)
+PLACEHOLDERS_OF_ARROW = sorted({way(each) for each in PLACEHOLDERS for way in _WAYS} | {"NaN", "-NaN"})
 
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,'’  \u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?")
-_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d{1,2}[-. ][A-Za-z]{3,9}[-. ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}")
+_DATE = re.compile(
+    r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d{1,2}[-. ][A-Za-z]{3,9}[-. ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}"
+)
 _CLOCK = re.compile(r"T?\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?")
 _GROUPING = "'’ \u00a0\u202f"
 

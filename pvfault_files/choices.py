@@ -1,7 +1,7 @@
 """What a user decides about files of readings, and the profile (TOML) that keeps it.
 
-Here: the decisions, their checks, and their form in a profile. Not here: how a file is read with them (`reader.py`), and
-the options of the command line that become decisions (`pvfault_cli/file_options.py`).
+Here: the decisions, their checks, and their form in a profile. Not here: how a file is read with them (`reader.py`),
+and the options of the command line that become decisions (`pvfault_cli/file_options.py`).
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,9 @@ def types_of(body: Body, plan: Plan, columns: list[int]) -> dict[int, pa.DataTyp
         computed = n in plan.units and not plan.units[n].is_the_readings_own
         types[n] = TEXT if body.dialect.marks.open else pa.float64() if computed else pa.float32()
     if len(plan.times) == 1:
-        types[plan.times[0]] = _type_of_times([row[plan.times[0]] for row in body.dialect.sample if plan.times[0] < len(row)])
+        types[plan.times[0]] = _type_of_times(
+            [row[plan.times[0]] for row in body.dialect.sample if plan.times[0] < len(row)]
+        )
     return types
 
 

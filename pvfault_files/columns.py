@@ -1,8 +1,8 @@
 """Which column of a file is what, by its name and its unit.
 
-Names are taken apart into words, and words are looked up; a column is taken unasked only if no other one fits as well. A
-unit that is none of the measurement's, or a word for alternating current, power or energy, keeps a column out. Not here:
-what is done with several columns of one measurement (`layouts.py`).
+Names are taken apart into words, and words are looked up; a column is taken unasked only if no other one fits as
+well. A unit that is none of the measurement's, or a word for alternating current, power or energy, keeps a column
+out. Not here: what is done with several columns of one measurement (`layouts.py`).
 """
 
 import itertools
@@ -10,68 +10,86 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
+from pvfault.readings import DEVICE_ID, MEASUREMENTS
 from pvfault_files.units import Unit, find_unit, is_unit
 
 DATE = "date"
 CLOCK = "time of day"
 PORT = "input"
 
+
+def _split(text):
+    return frozenset(text.split())
+
+
 # Words and what they say. Small letters, without accents.
-_VOLTAGE = {"voltage", "volt", "volts", "spannung", "tension", "tensione", "tensao", "voltaje", "spanning",
-            "udc", "vdc", "dcv", "upv", "vpv", "pvv", "vmp", "vmpp", "umpp", "u", "v", "dcvoltage", "dcspannung",
-            "inputvoltage"}  # fmt: skip
-_CURRENT = {"current", "strom", "stromstarke", "courant", "corrente", "corriente", "intensidad", "stroom", "amp", "amps", "ampere",
-            "idc", "dci", "ipv", "pvi", "imp", "impp", "i", "a", "dccurrent", "dcstrom", "inputcurrent"}  # fmt: skip
-_TEMPERATURE = {"temperature", "temp", "temperatur", "tmp", "temperatura", "temperatuur", "tmod", "tmodule", "tmodul", "tcell",
-                "tzell", "tbom", "tpv", "t", "modtemp", "moduletemp", "modultemp", "celltemp", "tempmod", "tempmodule",
-                "moduletemperature", "modultemperatur", "tempcell", "tm", "panneautemp"}  # fmt: skip
-_IRRADIANCE = {"irradiance", "irradiation", "irradiacion", "irradiancia", "radiation", "radiacion", "einstrahlung", "strahlung",
-               "bestrahlungsstarke", "ensoleillement", "irraggiamento", "irradiamento", "instraling", "insolation", "irr",
-               "irrad", "poa", "gpoa", "gti", "gii", "poai", "g", "solarirradiance", "poairradiance", "sunlight",
-               "solarradiation", "gtilt", "ginc", "insol"}  # fmt: skip
+_VOLTAGE = _split(
+    "voltage volt volts spannung tension tensione tensao voltaje spanning udc vdc dcv upv vpv pvv vmp vmpp umpp u v "
+    "dcvoltage dcspannung inputvoltage"
+)
+_CURRENT = _split(
+    "current strom stromstarke courant corrente corriente intensidad stroom amp amps ampere idc dci ipv pvi imp "
+    "impp i a dccurrent dcstrom inputcurrent"
+)
+_TEMPERATURE = _split(
+    "temperature temp temperatur tmp temperatura temperatuur tmod tmodule tmodul tcell tzell tbom tpv t modtemp "
+    "moduletemp modultemp celltemp tempmod tempmodule moduletemperature modultemperatur tempcell tm panneautemp"
+)
+_IRRADIANCE = _split(
+    "irradiance irradiation irradiacion irradiancia radiation radiacion einstrahlung strahlung bestrahlungsstarke "
+    "ensoleillement irraggiamento irradiamento instraling insolation irr irrad poa gpoa gti gii poai g "
+    "solarirradiance poairradiance sunlight solarradiation gtilt ginc insol"
+)
 _MEASURED = {"voltage": _VOLTAGE, "current": _CURRENT, "temperature": _TEMPERATURE, "irradiance": _IRRADIANCE}
-_TIME = {"timestamp", "timestamps", "ts", "time", "datetime", "zeit", "zeitstempel", "zeitpunkt", "horodatage", "heure", "hora",
-         "ora", "tijd", "datumzeit", "measuredon", "recorded", "t", "epoch", "utctime", "localtime", "timeutc", "timestamputc",
-         "dateandtime", "fechahora", "dataora", "lastchanged", "unixtime"}  # fmt: skip
-_DATE = {"date", "datum", "fecha", "data", "day", "tag", "jour", "giorno", "dia"}
-_CLOCK = {"time", "uhrzeit", "zeit", "clock", "hora", "heure", "ora", "hour", "tijd", "timeofday"}
-_DEVICE = {"device", "deviceid", "devicename", "inverter", "inverterid", "invertername", "inv", "wechselrichter", "wr", "onduleur",
-           "inversor", "id", "serial", "serialnumber", "sn", "sourcekey", "unit", "asset", "equipment", "gerat", "apparaat",
-           "string combiner", "combiner", "entity", "entityid", "loggerid", "omvormer", "seriennummer", "source"}  # fmt: skip
-_PORT = {"input", "mppt", "mpp", "tracker", "port", "string", "stringid", "channel", "dcinput", "eingang", "entree", "ingresso",
-         "pvinput"}  # fmt: skip
-_NO_MEASUREMENT = {
-    "ac", "grid", "netz", "reseau", "rete", "red", "phase", "l1", "l2", "l3", "uac", "iac", "vac", "pac", "rms", "r", "rs", "st",
-    "tr", "n", "power", "leistung", "puissance", "potencia", "potenza", "vermogen", "energy", "energie", "energia", "yield", "ertrag",
-    "kwh", "wh", "kw", "watt", "pdc", "p", "e", "pf", "frequency", "freq", "frequenz", "hz", "cos", "status", "state", "error", "fault",
-    "alarm", "code", "rated", "nominal", "max", "min", "std", "stddev", "limit", "setpoint", "soc", "battery", "batt", "load", "export",
-    "import", "leakage", "residual", "ground", "insulation", "iso", "resistance", "voc", "isc", "uoc", "bus", "set", "count",
-    "reactive", "apparent", "diffuse", "dhi", "dni", "direct", "albedo", "rear", "reflected", "uv", "wind", "humidity",
-    "pressure", "rain", "expected", "predicted", "forecast", "quality", "flag",
-}  # fmt: skip
+_TIME = _split(
+    "timestamp timestamps ts time datetime zeit zeitstempel zeitpunkt horodatage heure hora ora tijd datumzeit "
+    "measuredon recorded t epoch utctime localtime timeutc timestamputc dateandtime fechahora dataora lastchanged "
+    "unixtime"
+)
+_DATE = _split("date datum fecha data day tag jour giorno dia")
+_CLOCK = _split("time uhrzeit zeit clock hora heure ora hour tijd timeofday")
+_DEVICE = _split(
+    "device deviceid devicename inverter inverterid invertername inv wechselrichter wr onduleur inversor id serial "
+    "serialnumber sn sourcekey unit asset equipment gerat apparaat stringcombiner combiner entity entityid loggerid "
+    "omvormer seriennummer source"
+)
+_PORT = _split("input mppt mpp tracker port string stringid channel dcinput eingang entree ingresso pvinput")
+_NO_MEASUREMENT = _split(
+    "ac grid netz reseau rete red phase l1 l2 l3 uac iac vac pac rms r rs st tr n power leistung puissance potencia "
+    "potenza vermogen energy energie energia yield ertrag kwh wh kw watt pdc p e pf frequency freq frequenz hz cos "
+    "status state error fault alarm code rated nominal max min std stddev limit setpoint soc battery batt load "
+    "export import leakage residual ground insulation iso resistance voc isc uoc bus set count reactive apparent "
+    "diffuse dhi dni direct albedo rear reflected uv wind humidity pressure rain expected predicted forecast "
+    "quality flag"
+)
 # A second choice: a column of the kind, but of another place than the array's. It is told about and not taken unasked.
 _ELSEWHERE = {
-    "temperature": {"ambient", "amb", "air", "outdoor", "outside", "umgebung", "aussen", "ambiente", "ext", "internal", "intern",
-                    "cabinet", "heatsink", "sink", "igbt", "inverter", "case", "board", "ambienttemperature", "tamb",
-                    "tambient", "dew", "inside", "cpu", "wr", "inv", "wechselrichter", "device", "logger", "chassis"},
-    "irradiance": {"ghi", "horizontal", "global", "glob", "hor", "horiz"},
-}  # fmt: skip
+    "temperature": _split(
+        "ambient amb air outdoor outside umgebung aussen ambiente ext internal intern cabinet heatsink sink igbt "
+        "inverter case board ambienttemperature tamb tambient dew inside cpu wr inv wechselrichter device logger "
+        "chassis"
+    ),
+    "irradiance": _split("ghi horizontal global glob hor horiz"),
+}
 _AT_THE_ARRAY = {
-    "voltage": {"dc", "pv", "mpp", "mppt", "string", "input", "array"},
-    "current": {"dc", "pv", "mpp", "mppt", "string", "input", "array"},
-    "temperature": {"module", "modul", "mod", "cell", "zelle", "zell", "panel", "back", "bom", "modulo", "panneau", "modules"},
-    "irradiance": {"poa", "tilted", "tilt", "plane", "inclined", "array", "gti", "geneigt", "module", "inc", "incl", "modul"},
-}  # fmt: skip
-_ARRAYS_OWN = {"udc", "vdc", "idc", "upv", "vpv", "ipv", "pvv", "pvi", "vmp", "vmpp", "umpp", "imp", "impp", "tmod", "tmodule", "tmodul",
-               "tcell", "tzell", "tbom", "tpv", "modtemp", "moduletemp", "modultemp", "celltemp", "tempmod", "tempmodule",
-               "moduletemperature", "modultemperatur", "tempcell", "gpoa", "poa", "gti", "gii", "poai", "poairradiance", "gtilt",
-               "ginc"}  # fmt: skip
-_FILLERS = {"dc", "pv", "mpp", "mppt", "string", "strings", "input", "in", "the", "of", "avg", "average", "mean", "mittel", "mittelwert", "value",
-            "wert", "measured", "total", "sensor", "array", "solar", "actual", "instantaneous", "side", "sum", "tracker", "strg",
-            "eingang", "generator", "utc", "local", "plant", "and", "und", "name", "no", "nr", "nummer", "number"}  # fmt: skip
-_INPUT_WORDS = {"dc", "pv", "mpp", "mppt", "string", "strings", "input", "in", "tracker", "strg", "eingang", "str", "ch",
-                "channel", "port"}  # fmt: skip
+    "voltage": _split("dc pv mpp mppt string input array"),
+    "current": _split("dc pv mpp mppt string input array"),
+    "temperature": _split("module modul mod cell zelle zell panel back bom modulo panneau modules"),
+    "irradiance": _split("poa tilted tilt plane inclined array gti geneigt module inc incl modul"),
+}
+_ARRAYS_OWN = _split(
+    "udc vdc idc upv vpv ipv pvv pvi vmp vmpp umpp imp impp tmod tmodule tmodul tcell tzell tbom tpv modtemp "
+    "moduletemp modultemp celltemp tempmod tempmodule moduletemperature modultemperatur tempcell gpoa poa gti gii "
+    "poai poairradiance gtilt ginc"
+)
+_FILLERS = _split(
+    "dc pv mpp mppt string strings input in the of avg average mean mittel mittelwert value wert measured total "
+    "sensor array solar actual instantaneous side sum tracker strg eingang generator utc local plant and und name "
+    "no nr nummer number"
+)
+# What stands beside the name of a time or a device.
+_BESIDE = _split("utc local lokal gmt name no nr number id the of und and dc pv start end")
+_INPUT_WORDS = _split("dc pv mpp mppt string strings input in tracker strg eingang str ch channel port")
 
 
 @dataclass(frozen=True)
@@ -246,8 +264,5 @@ def is_port_name(text: str) -> bool:
 def _matches(text, known):
     stem = re.sub(r"\s*[\[({].*?[\])}]", "", text)
     words = [word for word, _ in _words(stem)]
-    kept = [word for word in words if word not in {"utc", "local", "gmt", "name", "no", "nr", "number", "id", "the", "of", "und", "and",
-                                                   "dc", "pv", "lokal", "start", "end"}] or words  # fmt: skip
-    return "".join(words) in known or "".join(kept) in known or (len(kept) == 2 and all(word in known for word in kept))
-
-
+    kept = [word for word in words if word not in _BESIDE] or words
+    return "".join(words) in known or "".join(kept) in known or (len(kept) == 2 and known.issuperset(kept))

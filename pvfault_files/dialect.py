@@ -17,6 +17,7 @@ from pvfault_files.units import is_unit
 
 DELIMITERS = ",;\t|"
 _SAMPLED = 200  # rows that are looked at
+_LINES_OF_A_CELL = 5  # names of columns are broken into lines, rows never
 _MARKS_OF_ORDER = [
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
@@ -113,7 +114,7 @@ def find_encoding(name: str, head: bytes) -> str:
         if head.startswith(mark):
             return encoding
     zeros = (head[::2].count(0), head[1::2].count(0))
-    if max(zeros) > len(head) / 6 and min(zeros) < max(zeros) / 10:
+    if max(zeros) > len(head) / 6 and min(zeros) < max(zeros) / 10 and not re.search(rb"[\x01-\x08\x0e-\x1a]", head):
         return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
     if re.search(rb"[\x00-\x08\x0e-\x1a]", head):
         raise PvfaultError(
@@ -158,6 +159,10 @@ def _rows_of(name, text, delimiter):
     try:
         for cells in reader:
             yield _Row(cells, before + 1, reader.line_num)
+            if reader.line_num - before > _LINES_OF_A_CELL:
+                raise PvfaultError(
+                    f"{name}, line {before + 1}: a quote is not closed before line {reader.line_num}. Mend that line."
+                )
             before = reader.line_num
             if before > 10 * _SAMPLED:
                 return
@@ -175,7 +180,9 @@ def _find_delimiter(text):
     import clevercsv
 
     try:
-        found = clevercsv.Sniffer().sniff("".join(text.splitlines(keepends=True)[:_SAMPLED]), delimiters=list(DELIMITERS))
+        found = clevercsv.Sniffer().sniff(
+            "".join(text.splitlines(keepends=True)[:_SAMPLED]), delimiters=list(DELIMITERS)
+        )
     except clevercsv.Error:
         found = None
     return found.delimiter if found and found.delimiter else max(DELIMITERS, key=text.count)
@@ -282,7 +289,7 @@ def _names_of(header, width):
     if not header:
         return [f"column {number}" for number in range(1, width + 1)]
     if len(header) == 1:
-        names = [cell.strip() for cell in header[0].cells]
+        names = [" ".join(cell.split()) for cell in header[0].cells]
     else:
         filled = [_filled_forward(row.cells) if row is not header[-1] else row.cells for row in header]
         length = max(map(len, filled))

@@ -1,7 +1,7 @@
 """A look at files before they are judged: what each column was taken for, and what to type next.
 
-Everything is found by `reader.read_files`; where that asks or refuses, what is known of the first file until then is shown
-beside the question.
+Everything is found by `reader.read_files`; where that asks or refuses, what is known of the first file until then is
+shown beside the question.
 """
 
 import shlex

@@ -78,14 +78,16 @@ def _meanings(body, plan, what, choices):
             lacking = [text for text in wanted if text not in texts]
             if lacking:
                 raise PvfaultError(
-                    f"{body.name} has no {lacking[0]!r} in column {body.dialect.names[plan.long.what]!r}. It has {', '.join(texts)}."
+                    f"{body.name} has no {lacking[0]!r} in column {body.dialect.names[plan.long.what]!r}. It has "
+                    f"{', '.join(texts)}."
                 )
             meant.update({text: _as(read_name(text), measurement) for text in wanted})
             continue
         names = [name for name in found.get(measurement, []) if name.rank > 0]
         if not names:
             raise PvfaultError(
-                f"{body.name} has no {measurement} in column {body.dialect.names[plan.long.what]!r}. It has {', '.join(texts)}. "
+                f"{body.name} has no {measurement} in column {body.dialect.names[plan.long.what]!r}. It has "
+                f"{', '.join(texts)}. "
                 f"Say which is meant: --map {measurement}=TEXT"
             )
         if len({(name.owner, name.input) for name in names}) < len(names) or (

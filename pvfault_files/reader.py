@@ -1,7 +1,7 @@
 """Files of readings become one table of readings: the way in.
 
-What is not plain is found by itself where there is one reading of it, and said in `remarks`; where there are two it is asked
-about. A missing or absurd measurement is a reading like any other and stays: `pvfault/windows.py` judges it.
+What is not plain is found by itself where there is one reading of it, and said in `remarks`; where there are two it
+is asked about. A missing or absurd measurement is a reading like any other and stays: `pvfault/windows.py` judges it.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, TIMESTAMP_
 from pvfault_files.bodies import open_body
 from pvfault_files.cells import is_placeholder
 from pvfault_files.choices import Choices
+from pvfault_files.column_types import types_of
 from pvfault_files.forms import FileForm, ReadFiles
 from pvfault_files.layouts import make_plan
 from pvfault_files.long_rows import read_long
@@ -26,7 +27,6 @@ from pvfault_files.shapes import describe
 from pvfault_files.sources import Source, find_sources
 from pvfault_files.telling import advise
 from pvfault_files.times import join_clock, parse_times
-from pvfault_files.column_types import types_of
 from pvfault_files.values import read_numbers, take_together, to_float32, to_measurement
 from pvfault_files.zones import to_utc
 
@@ -116,7 +116,11 @@ def read_part(source: Source, choices: Choices) -> Part:
     plan = make_plan(body.name, body.dialect, choices)
     remarks = list(plan.remarks)
     if body.dialect.titles:
-        lines = "1 line above the header was" if body.dialect.titles == 1 else f"{body.dialect.titles} lines above the header were"
+        lines = (
+            "1 line above the header was"
+            if body.dialect.titles == 1
+            else f"{body.dialect.titles} lines above the header were"
+        )
         remarks.insert(0, f"{body.name}: {lines} skipped.")
     columns = [*plan.times, *(n for n in (plan.device, plan.port) if n is not None), *_number_columns(plan)]
     table = body.read(types_of(body, plan, list(dict.fromkeys(columns))))
@@ -192,7 +196,8 @@ def _devices_of(body, plan, table, choices):
         named = choices.device if choices.device is not None else WEATHER
         if choices.device is None and electrical and len(plan.groups) == 1:
             raise PvfaultError(
-                f"{body.name} has no column {DEVICE_ID}. It has {', '.join(body.dialect.names)}. If all rows are of one "
+                f"{body.name} has no column {DEVICE_ID}. It has {', '.join(body.dialect.names)}. If all rows are of "
+                f"one "
                 f"device, name it with --device ID, else the column with --map {DEVICE_ID}=COLUMN. {plan.asked}".strip()
             )
         return np.zeros(table.num_rows, np.int32), [named.strip()]
@@ -208,7 +213,8 @@ def _devices_of(body, plan, table, choices):
         row = int(np.flatnonzero(lacking)[0])
         raise PvfaultError(
             f"{body.name}: {int(lacking.sum()):,} of {len(codes):,} rows have no device in column "
-            f"{body.dialect.names[plan.device]!r}, the first is {body.line_of(row)}. Name it there, or remove these rows."
+            f"{body.dialect.names[plan.device]!r}, the first is {body.line_of(row)}. Name it there, or remove these "
+            f"rows."
         )
     names = list(dict.fromkeys(text.strip() for text in texts))
     place = {name: number for number, name in enumerate(names)}
@@ -322,4 +328,3 @@ def _tell_aliases(rows, device_ids):
     if aliases:
         shown = ", ".join(aliases[:3]) + (" …" if len(aliases) > 3 else "")
         yield f"On the wire and in tables, devices have ten letters and digits: {shown}."
-

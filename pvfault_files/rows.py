@@ -1,7 +1,7 @@
 """Rows of one or several files become readings: each device and time once.
 
-Here: rows that repeat, complete or contradict each other, inputs that have rows of their own, and weather that stands in
-rows of its own. Arrays only; not here: where they come from (`reader.py`).
+Here: rows that repeat, complete or contradict each other, inputs that have rows of their own, and weather that stands
+in rows of its own. Arrays only; not here: where they come from (`reader.py`).
 """
 
 from dataclasses import dataclass, field
@@ -82,9 +82,7 @@ def join(parts: list[Rows]) -> Rows:
     inputs = None
     if any(part.inputs is not None for part in parts):
         inputs = np.concatenate([np.full(len(p), -1, np.int32) if p.inputs is None else p.inputs for p in parts])
-    values = []
-    for _ in MEASUREMENTS:
-        values.append(np.concatenate([part.values.pop(0) for part in parts]))
+    values = [np.concatenate([part.values.pop(0) for part in parts]) for _ in MEASUREMENTS]
     return Rows(names, np.concatenate(devices), np.concatenate([part.times for part in parts]), values, inputs)
 
 
@@ -185,12 +183,15 @@ def _refuse(rows, starts, conflicts):
     while stop < len(rows) and rows.times[stop] == rows.times[start] and rows.devices[stop] == rows.devices[start]:
         stop += 1
     place = next(
-        p for p in range(len(MEASUREMENTS)) if len({float(v) for v in rows.values[p][start:stop] if not np.isnan(v)}) > 1
+        p
+        for p in range(len(MEASUREMENTS))
+        if len({float(v) for v in rows.values[p][start:stop] if not np.isnan(v)}) > 1
     )
     found = list(dict.fromkeys(f"{value:g}" for value in rows.values[place][start:stop] if not np.isnan(value)))[:3]
     when = np.datetime_as_string(rows.times[start].astype("datetime64[us]"), "s").replace("T", " ")
     error = ContradictionError(
-        f"{len(conflicts):,} times of one device have rows with other values, for example {name or 'the weather'} at {when} UTC "
+        f"{len(conflicts):,} times of one device have rows with other values, for example {name or 'the weather'} at "
+        f"{when} UTC "
         f"with {MEASUREMENTS[place]} {' and '.join(found)}"
     )
     error.times = rows.times[starts[conflicts]]
@@ -233,7 +234,8 @@ def _sum_inputs(rows, settled):
     rows.take(starts)
     rows.values, rows.inputs = values, None
     settled.remarks.append(
-        f"Up to {int(count.max())} inputs have rows of their own: current is their sum, voltage their mean weighted by current; "
+        f"Up to {int(count.max())} inputs have rows of their own: current is their sum, voltage their mean weighted "
+        f"by current; "
         "--inputs devices takes each for a device of its own."
     )
 
@@ -257,7 +259,8 @@ def _join_weather(rows, settled):
     if without.any() and stations.sum() > 1:
         named = ", ".join(repr(rows.names[d]) for d in np.flatnonzero(stations)[:4])
         raise PvfaultError(
-            f"{int(stations.sum())} sources have weather alone ({named}), and {int(without.sum())} devices have none. Expected one "
+            f"{int(stations.sum())} sources have weather alone ({named}), and {int(without.sum())} devices have "
+            f"none. Expected one "
             "source of weather; leave away the files or rows of the others."
         )
     if not apart.any() and not (without.any() and stations.any()):
@@ -272,7 +275,8 @@ def _join_weather(rows, settled):
     kept = electrical | ~(apart | stations)[rows.devices]
     rows.take(np.flatnonzero(kept))
     settled.remarks.append(
-        f"Weather stands in rows of its own{f' ({rows.names[station]})' if station is not None and rows.names[station] else ''}: "
+        f"Weather stands in rows of its "
+        f"own{f' ({rows.names[station]})' if station is not None and rows.names[station] else ''}: "
         f"each electrical row has the nearest, at most {furthest / 1e6:g} s apart."
     )
 
@@ -293,5 +297,5 @@ def _bring(rows, target, source):
 
 
 def _step(times):
-    """Median step between times. [µs]"""
+    """Median step between times, in microseconds."""
     return float(np.median(np.diff(times))) if len(times) > 1 else _FURTHEST_US

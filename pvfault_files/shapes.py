@@ -25,7 +25,7 @@ def describe(body: Body, plan: Plan, rows: Rows, ranges: dict, zone: str, why: s
     """
     sampling, gaps = _sampling(rows)
     times = np.array([rows.times.min(), rows.times.max()]).astype("datetime64[us]") if len(rows) else []
-    first, last = (np.datetime_as_string(times, "s") if len(times) else ("", ""))
+    first, last = np.datetime_as_string(times, "s") if len(times) else ("", "")
     dialect = body.dialect
     return FileForm(
         name=body.name,
@@ -49,7 +49,7 @@ def describe(body: Body, plan: Plan, rows: Rows, ranges: dict, zone: str, why: s
 
 def columns_of(body: Body, plan: Plan, ranges: dict) -> tuple[ColumnForm, ...]:
     """Each column and what it was taken for."""
-    taken = {n: TIMESTAMP for n in plan.times}
+    taken = dict.fromkeys(plan.times, TIMESTAMP)
     if plan.device is not None:
         taken[plan.device] = DEVICE_ID
     if plan.port is not None:

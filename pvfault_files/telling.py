@@ -40,7 +40,8 @@ def advise(error: ContradictionError, sources: list[Source], choices: Choices) -
             "Name the zone of the times, as in --timezone Europe/Berlin."
         )
     return PvfaultError(
-        f"{error}. Expected one row for each device and time. Leave one of the files or rows away, or name the column that "
+        f"{error}. Expected one row for each device and time. Leave one of the files or rows away, or name the "
+        f"column that "
         f"tells devices apart with --map {DEVICE_ID}=COLUMN."
     )
 

@@ -6,23 +6,20 @@ without a zone means (`zones.py`).
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.errors import PvfaultError
+from pvfault_files.cells import clean_texts
 from pvfault_files.choices import Choices
+from pvfault_files.epochs import times_of_numbers
 from pvfault_files.zones import offset_of
 
 LOCAL = pa.timestamp("us")
 _DAY_US = 86_400_000_000
-
-# 2001 to 2100 in each: none of the ranges meet. Serials count days from 1899-12-30, as spreadsheets do.
-_EPOCHS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-_FIRST_S, _LAST_S = 978_307_200, 4_102_444_800
-_FIRST_SERIAL, _LAST_SERIAL = 36_892, 73_051
-_SERIAL_ZERO = np.datetime64("1899-12-30", "us")
 
 _CLOCK = (
     r"(?:T|\s*,?\s+|_|-)(?P<h>\d{1,2})(?:[:.h](?P<m>\d{2}))?(?:[:.m](?P<s>\d{2}))?s?(?:[.,](?P<f>\d+))?"
@@ -90,7 +87,7 @@ def parse_times(where: str, values: pa.ChunkedArray, choices: Choices, *, line_o
     if pa.types.is_date(kind) or pa.types.is_null(kind):
         return Times(pc.cast(values, LOCAL), "dates")
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _of_numbers(where, values, line_of)
+        return Times(*times_of_numbers(where, values, line_of))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _of_distinct_texts(where, pc.dictionary_encode(pc.cast(values, pa.string())), choices, line_of, hint)
     example = pc.drop_null(values)[0].as_py()
@@ -123,8 +120,6 @@ def _of_distinct_texts(where, values, choices, line_of, hint):
 
 def _of_texts(where, texts, choices, line_of, hint):
     """Distinct texts to times."""
-    from pvfault_files.cells import clean_texts
-
     texts = clean_texts(pc.utf8_ltrim(texts, "'"))
     present = pc.drop_null(texts)
     if not len(present):
@@ -132,7 +127,8 @@ def _of_texts(where, texts, choices, line_of, hint):
     numeric = pc.match_substring_regex(present, r"^[+-]?\d+([.,]\d*)?$")
     compact = pc.match_substring_regex(present, r"^(19|20)\d{6}(\d{4}|\d{6})?([.,]\d+)?$")
     if choices.time_format is None and pc.all(numeric).as_py() and not pc.all(compact).as_py():
-        return _of_numbers(where, pc.cast(pc.replace_substring(texts, ",", "."), pa.float64()), line_of, texts)
+        numbers = pc.cast(pc.replace_substring(texts, ",", "."), pa.float64())
+        return Times(*times_of_numbers(where, numbers, line_of, texts))
     bodies, offsets = _split_zones(where, texts, line_of)
     if choices.time_format is not None:
         local = pc.strptime(bodies, choices.time_format, "us", error_is_null=True)
@@ -151,8 +147,10 @@ def _refuse_unread(where, texts, times, line_of):
     row = pc.index(unread, True).as_py()
     if row >= 0:
         raise PvfaultError(
-            f"{where}, {line_of(row)}: {texts[row].as_py()!r} is no time that could be read as those beside it; expected "
-            "such as 2024-06-01 12:00:00 or 2024-06-01T12:00:00+02:00. Correct it, give the form with --time-format, or "
+            f"{where}, {line_of(row)}: {texts[row].as_py()!r} is no time that could be read as those beside it; "
+            f"expected "
+            "such as 2024-06-01 12:00:00 or 2024-06-01T12:00:00+02:00. Correct it, give the form with --time-format, "
+            "or "
             "name another column with --map timestamp=COLUMN."
         )
 
@@ -178,7 +176,8 @@ def _split_zones(where, texts, line_of):
     if pc.any(pc.and_(pc.is_valid(texts), pc.invert(has_zone))).as_py():
         row = pc.index(pc.and_(pc.is_valid(texts), pc.invert(has_zone)), True).as_py()
         raise PvfaultError(
-            f"{where}, {line_of(row)}: {texts[row].as_py()!r} has no offset, others have one; expected all with an offset "
+            f"{where}, {line_of(row)}: {texts[row].as_py()!r} has no offset, others have one; expected all with an "
+            f"offset "
             "or all without. Correct the file."
         )
     minutes = pa.array([known[zone] for zone in distinct], pa.int64())
@@ -192,7 +191,7 @@ def _of_dated(where, bodies, choices, hint, line_of):
     parts = pc.if_else(pc.is_valid(parts), parts, _same_fields(pc.extract_regex(bodies, _COMPACT), parts.type))
     unread = pc.and_(pc.is_valid(bodies), pc.is_null(parts))
     if pc.any(unread).as_py():
-        return _of_words(where, bodies, unread, choices, hint, line_of)
+        return _of_words(where, bodies, unread, choices, line_of)
     order = _find_order(where, parts, choices, hint)
     return _assemble(parts, order), _ORDERS[order]
 
@@ -227,10 +226,11 @@ def _find_order(where, parts, choices, hint):
     else:
         order = _order_by_values(where, numbers, pc.max(pc.utf8_length(c)).as_py())
     low, high = numbers[order.index("m")].min(), numbers[order.index("m")].max()
-    if not (1 <= low and high <= 12):
+    if not (low >= 1 and high <= 12):
         raise PvfaultError(
             f"{where}: has a month {high if high > 12 else low} if its dates are {_ORDERS[order]}. "
-            f"{'Leave --day-first or --month-first away, or name' if choices.day_first is not None else 'Name'} the form "
+            f"{'Leave --day-first or --month-first away, or name' if choices.day_first is not None else 'Name'} the "
+            f"form "
             "with --time-format."
         )
     return order
@@ -267,11 +267,13 @@ def _order_by_values(where, numbers, year_digits):
 
 
 def _days(numbers, order):
-    """Distinct days in an order, in the order of time, as days since 1970; None if some are no dates of this century."""
+    """Distinct days in an order, sorted, as days since 1970; None if some are no dates of these decades."""
     year, month, day = (numbers[order.index(part)].astype(np.int64) for part in "ymd")
     year = np.where(year < 100, year + 2000, year)
     this_year = np.datetime64("today", "Y").astype(int) + 1970
-    if not (month.min() >= 1 and month.max() <= 12 and day.min() >= 1 and year.min() >= 1990 and year.max() <= this_year + 1):
+    if not (
+        month.min() >= 1 and month.max() <= 12 and day.min() >= 1 and year.min() >= 1990 and year.max() <= this_year + 1
+    ):
         return None
     months = (year - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month - 1)
     last = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(int)
@@ -309,16 +311,16 @@ def _assemble(parts, order):
     real = pc.equal(pc.strftime(seconds, format="%d"), two[1])
     fraction = pc.utf8_rpad(pc.utf8_slice_codeunits(pc.fill_null(fields["f"], "0"), 0, 6), 6, "0")
     added = pc.add(pc.cast(fraction, pa.int64()), pc.if_else(ends_day, _DAY_US, 0))
-    whole = pc.or_(pc.invert(ends_day), pc.equal(pc.binary_join_element_wise(minute, second, fraction, ""), "0000000000"))
+    whole = pc.or_(
+        pc.invert(ends_day), pc.equal(pc.binary_join_element_wise(minute, second, fraction, ""), "0000000000")
+    )
     times = pc.add(seconds, pc.cast(added, pa.duration("us")))
     return pc.if_else(pc.and_(real, whole), times, None)
 
 
-def _of_words(where, bodies, unread, choices, hint, line_of):
+def _of_words(where, bodies, unread, choices, line_of):
     """Times with names of months or days, one by one."""
     from dateutil import parser
-
-    from datetime import datetime
 
     row = pc.index(unread, True).as_py()
     if not re.search("[A-Za-z]{3}", bodies[row].as_py()):
@@ -336,44 +338,6 @@ def _of_words(where, bodies, unread, choices, hint, line_of):
     return pa.array(times, LOCAL), "dates in words"
 
 
-def _of_numbers(where, values, line_of, texts=None):
-    """Epochs and serials, by their size."""
-    numbers = pc.cast(values, pa.float64(), safe=False)
-    numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
-    low, high = (pc.min_max(numbers)[bound].as_py() for bound in ("min", "max"))
-    if low is None:
-        return Times(pc.cast(pa.nulls(len(values)), LOCAL), "")
-    for unit, factor in _EPOCHS.items():
-        if _FIRST_S * factor <= low and high < _LAST_S * factor:
-            return Times(_from_epoch(values, texts, factor), f"{unit} since 1970")
-    if _FIRST_SERIAL <= low and high < _LAST_SERIAL:
-        days = np.asarray(pc.fill_null(numbers, 0))
-        # Serials have the precision of a double, about a microsecond; spreadsheets count milliseconds.
-        micros = np.round(days * 86_400_000).astype(np.int64) * 1000
-        times = pa.array(_SERIAL_ZERO + micros.astype("timedelta64[us]"), LOCAL, mask=np.asarray(pc.is_null(numbers)))
-        return Times(times, "serials of a spreadsheet")
-    odd = pc.index(numbers, pa.scalar(low if low < _FIRST_SERIAL else high)).as_py()
-    raise PvfaultError(
-        f"{where}, {line_of(odd)}: {values[odd].as_py():.15g} is no time after 2001 in seconds, milliseconds, microseconds "
-        "or nanoseconds since 1970 as those beside it, and no serial of a spreadsheet. Expected such, or "
-        "2024-06-01 12:00:00. Correct it, or name another column with --map timestamp=COLUMN."
-    )
-
-
-def _from_epoch(values, texts, factor):
-    """Seconds since 1970, in parts of 1/factor, exactly where they are whole."""
-    if texts is not None and pc.all(pc.match_substring_regex(pc.drop_null(texts), r"^\+?\d+$")).as_py():
-        values = pc.cast(pc.utf8_ltrim(texts, "+"), pa.int64())
-    if pa.types.is_integer(values.type):
-        whole = pc.cast(values, pa.int64())
-        micros = pc.multiply(whole, 1_000_000 // factor) if factor <= 1_000_000 else pc.divide(whole, 1000)
-    else:
-        # A double tells seconds of today to a quarter of a microsecond.
-        floats = pc.cast(values, pa.float64())
-        micros = pc.cast(pc.round(pc.multiply(floats, 1_000_000 / factor)), pa.int64(), safe=False)
-    return pc.cast(micros, pa.timestamp("us", tz="UTC"))
-
-
 def join_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
     """Put a column of dates and one of times of day together, into what `parse_times` takes."""
     dates, clocks = (_plain_values(values) for values in (dates, clocks))
@@ -382,7 +346,9 @@ def join_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArr
             dates = pc.strftime(pc.cast(dates, pa.timestamp("s"), safe=False), format="%Y-%m-%d")
         clocks = pc.cast(clocks, pa.string())
         # A spreadsheet's date has a midnight that says nothing.
-        dates = pc.replace_substring_regex(pc.utf8_trim_whitespace(pc.cast(dates, pa.string())), r"[T ]0?0:00(:00)?$", "")
+        dates = pc.replace_substring_regex(
+            pc.utf8_trim_whitespace(pc.cast(dates, pa.string())), r"[T ]0?0:00(:00)?$", ""
+        )
         return pc.binary_join_element_wise(dates, pc.utf8_trim_whitespace(clocks), " ")
     if pa.types.is_time(clocks.type):
         since = pc.cast(pc.cast(clocks, pa.time64("us")), pa.int64())

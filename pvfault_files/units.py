@@ -1,7 +1,7 @@
 """Units of measurements as loggers write them, and their conversion into those of a reading (V, A, °C, W/m²).
 
-Here: which texts are units, and factor and offset of each. Not here: where in a file a unit stands (`columns.py`), and
-whether values are credible in it (`pvfault/credibility.py`).
+Here: which texts are units, and factor and offset of each. Not here: where in a file a unit stands (`columns.py`),
+and whether values are credible in it (`pvfault/credibility.py`).
 """
 
 import re
@@ -49,7 +49,8 @@ _SPELLINGS = {
     "A": ("a", "amp", "amps", "ampere", "amperes", "adc", "a dc", "a(dc)"),
     "mA": ("ma", "milliamp", "milliamps", "milliampere", "milliamperes"),
     "kA": ("ka", "kiloampere", "kiloamps"),
-    "°C": ("°c", "c", "degc", "deg c", "deg. c", "grad c", "gradc", "celsius", "degree celsius", "degrees celsius", "ºc"),
+    "°C": ("°c", "c", "degc", "deg c", "deg. c", "grad c", "gradc", "celsius", "degree celsius", "degrees celsius",
+    "ºc"),
     "°F": ("°f", "f", "degf", "deg f", "deg. f", "fahrenheit", "degrees fahrenheit", "ºf"),
     "K": ("k", "kelvin", "°k", "degk"),
     "W/m²": ("w/m2", "wm-2", "w m-2", "w/qm", "watt/m2", "watts/m2", "w/sqm", "w/m^2", "w*m-2", "w.m-2", "w_m2", "wm2",
@@ -62,7 +63,8 @@ _BY_SPELLING = {spelling: text for text, spellings in _SPELLINGS.items() for spe
 _BY_TEXT = {unit.text: unit for unit in _UNITS}
 # Units of what no reading has: a column in one of them is none of the four measurements, whatever its name.
 _OTHERS = {
-    "w", "kw", "mw", "watt", "watts", "kilowatt", "va", "kva", "var", "kvar", "wh", "kwh", "mwh", "wh/m2", "kwh/m2", "j",
+    "w", "kw", "mw", "watt", "watts", "kilowatt", "va", "kva", "var", "kvar", "wh", "kwh", "mwh", "wh/m2", "kwh/m2",
+    "j",
     "mj", "j/m2", "mj/m2", "j/cm2", "wh/m^2", "kwh/m^2", "wh/qm", "hz", "%", "ohm", "kohm", "mohm", "ω", "kω", "mω",
     "m/s", "km/h", "mph", "mm", "hpa", "mbar", "bar", "pa", "s", "min", "h", "ms", "eur", "€", "kg", "°", "deg", "°/o",
     "ah", "lux", "-", "cos phi",

@@ -1,7 +1,7 @@
 """Columns of measurements as numbers in the reading's units.
 
-Here: texts to numbers, with the signs that all columns of a file share; units and factors; several columns to one. Not
-here: which columns these are (`layouts.py`).
+Here: texts to numbers, with the signs that all columns of a file share; units and factors; several columns to one.
+Not here: which columns these are (`layouts.py`).
 """
 
 import numpy as np
@@ -99,8 +99,10 @@ def _refuse_text(body, column, encoded, wrong):
         start += len(chunk)
     text = encoded.chunk(0).dictionary[wrong].as_py()
     raise PvfaultError(
-        f"{body.name}: column {body.dialect.names[column]!r}, {body.line_of(start + max(found, 0))} has {text!r}; expected "
-        "numbers as those beside it, or nothing where there is no measurement. Correct the file, or name another column "
+        f"{body.name}: column {body.dialect.names[column]!r}, {body.line_of(start + max(found, 0))} has {text!r}; "
+        f"expected "
+        "numbers as those beside it, or nothing where there is no measurement. Correct the file, or name another "
+        "column "
         "with --map."
     )
 

@@ -1,7 +1,7 @@
 """Times without a zone become times in UTC.
 
-Here: zones by name, by offset and as headers and times write them, and the hour that a clock shows twice. Not here: how a
-time is written (`times.py`).
+Here: zones by name, by offset and as headers and times write them, and the hour that a clock shows twice. Not here:
+how a time is written (`times.py`).
 """
 
 import re
@@ -24,7 +24,7 @@ _OFFSET = re.compile(r"(?:utc|gmt)?\s*([+-−])\s*(\d{1,2})(?::?(\d{2}))?(?::?00
 
 
 def offset_of(text: str) -> int | None:
-    """Offset from UTC that a text such as Z, +02:00, UTC+2 or CEST names. [min]
+    """Offset from UTC, in minutes, that a text such as Z, +02:00, UTC+2 or CEST names.
 
     Examples
     --------

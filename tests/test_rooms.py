@@ -24,7 +24,8 @@ ROOMS = {
         "pvfault",
     },
     "pvfault_files": {
-        "numpy", "pyarrow", "pandas", "dateutil", "charset_normalizer", "clevercsv", "python_calamine", "tomlkit", "pvfault",
+        "numpy", "pyarrow", "pandas", "dateutil", "charset_normalizer", "clevercsv", "python_calamine", "tomlkit",
+        "pvfault",
     },
     # Beside these it has uPlot's files from the fleet page: text, no import.
     "pvfault_report": {"jinja2", "numpy", "pyarrow", "pvfault"},

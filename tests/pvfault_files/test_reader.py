@@ -160,7 +160,9 @@ def test_several_files_become_one_table_in_time_order(write):
 
 def test_what_could_be_meant_is_taken_if_it_is_one_column_and_asked_about_if_it_is_two(write):
     path = write("Inverter,ts,V_DC,I_DC,temp,IRR,irr", "INV0000001,2024-06-01 12:00:00,1,2,3,4,5")
-    with pytest.raises(PvfaultError, match="2 columns that could be irradiance: 'IRR', 'irr'.*--map irradiance=IRR or"):
+    with pytest.raises(
+        PvfaultError, match=r"2 columns that could be irradiance: 'IRR', 'irr'.*--map irradiance=IRR or"
+    ):
         read(path)
     result = read(path, columns={"irradiance": "irr"})
     row = result.table.to_pylist()[0]

@@ -51,7 +51,9 @@ ways = st.builds(
     thousands=st.sampled_from(["", "", " ", "'", "\u00a0"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"]),
     newline=st.sampled_from(["\n", "\r\n", "\r"]),
-    titles=st.sampled_from([(), ("sep={}",), ("Plant Süd", ""), ("Export 1.2|a b", "Serial: 12,5", ""), ("# made by x",)]),
+    titles=st.sampled_from(
+        [(), ("sep={}",), ("Plant Süd", ""), ("Export 1.2|a b", "Serial: 12,5", ""), ("# made by x",)]
+    ),
     units=st.sampled_from(["", "above", "below", "names"]),
     placeholder=st.sampled_from(["", "-", "n/a", "N/A", "NaN", "null", "#N/A", "---", "unavailable", "NULL"]),
     quoted=st.booleans(),
@@ -62,7 +64,11 @@ ways = st.builds(
 @settings(max_examples=120, deadline=None)
 def test_a_dialect_changes_no_reading(way):
     way = Way(**{**vars(way), "titles": tuple(title.format(way.delimiter) for title in way.titles)})
-    header = ["Device", "Zeit", *(f"{n} [{unit}]" if way.units == "names" else n for n, unit in zip(SHORT, UNITS.values(), strict=True))]
+    header = [
+        "Device",
+        "Zeit",
+        *(f"{n} [{unit}]" if way.units == "names" else n for n, unit in zip(SHORT, UNITS.values(), strict=True)),
+    ]
     units = ["", "", *UNITS.values()]
     content = write_rows(header, rows_of(PLANT, way), way, units)
     assert same_readings(read(content).table, PLANT)
@@ -164,10 +170,14 @@ def test_dates_that_two_orders_allow_are_asked_about_and_those_that_one_allows_a
 
 @pytest.mark.parametrize("content", ["1,234;5,678", "1.234;998"])
 def test_numbers_that_two_signs_allow_are_asked_about(content):
-    text = f"deviceID;timestamp;voltage;current;temperature;irradiance\nINV0000001;2024-06-01 12:00:00;{content};40;500\n"
+    text = (
+        f"deviceID;timestamp;voltage;current;temperature;irradiance\nINV0000001;2024-06-01 12:00:00;{content};40;500\n"
+    )
     with pytest.raises(PvfaultError, match=r"two ways.*--decimal"):
         read(text.encode())
-    assert read(text.encode(), decimal=",").table["voltage"][0].as_py() == pytest.approx(1.234 if "," in content else 1234)
+    assert read(text.encode(), decimal=",").table["voltage"][0].as_py() == pytest.approx(
+        1.234 if "," in content else 1234
+    )
 
 
 @pytest.mark.parametrize(("names", "factors"), [
@@ -198,7 +208,19 @@ def test_units_and_factors_of_the_user_go_first():
 
 def test_power_energy_and_alternating_current_are_never_taken():
     lines = [[*row, "3500", "6.1", "230", "12.5", "50"] for row in rows_of(ONE, Way())]
-    header = ["deviceID", "timestamp", "V_DC", "Current (W)", "Temp_Module", "POA", "P_AC", "I_AC", "Voltage L1", "Energy (kWh)", "Hz"]
+    header = [
+        "deviceID",
+        "timestamp",
+        "V_DC",
+        "Current (W)",
+        "Temp_Module",
+        "POA",
+        "P_AC",
+        "I_AC",
+        "Voltage L1",
+        "Energy (kWh)",
+        "Hz",
+    ]
     with pytest.raises(PvfaultError, match=r"has no column current\."):
         read(write_rows(header, lines, Way()))
     header[3] = "I_DC"
@@ -207,7 +229,9 @@ def test_power_energy_and_alternating_current_are_never_taken():
 
 @pytest.mark.parametrize("name", ["Tamb", "Ambient temperature", "Inverter temperature"])
 def test_a_temperature_of_another_place_is_not_taken_unasked(name):
-    content = write_rows(["deviceID", "timestamp", "voltage", "current", name, "irradiance"], rows_of(ONE, Way()), Way())
+    content = write_rows(
+        ["deviceID", "timestamp", "voltage", "current", name, "irradiance"], rows_of(ONE, Way()), Way()
+    )
     with pytest.raises(PvfaultError, match=rf"another place than the array.*--map '?temperature={name}"):
         read(content)
     assert same_readings(read(content, columns={"temperature": (name,)}).table, ONE)
@@ -223,7 +247,15 @@ def inputs(table, count=2):
         yield row, [(row["voltage"], row["current"] * share) for share in shares]
 
 
-@pytest.mark.parametrize("names", [("Udc{}", "Idc{}"), ("PV{} Voltage (V)", "PV{} Current (A)"), ("mppt{}_voltage", "mppt{}_current"), ("U_DC_{}", "I_DC_{}")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Udc{}", "Idc{}"),
+        ("PV{} Voltage (V)", "PV{} Current (A)"),
+        ("mppt{}_voltage", "mppt{}_current"),
+        ("U_DC_{}", "I_DC_{}"),
+    ],
+)
 def test_inputs_side_by_side_are_summed_or_devices_of_their_own(names):
     header = ["deviceID", "timestamp", *(name.format(n) for n in (1, 2) for name in names), "temperature", "irradiance"]
     lines = [
@@ -360,7 +392,7 @@ def test_workbooks_are_read_with_their_titles_and_dates(tmp_path):
     for row in sheet.values:
         book["copy"].append(row)
     book.save(tmp_path / "plant.xlsx")
-    with pytest.raises(PvfaultError, match="one of several sheets: Sheet, copy.*--sheet"):
+    with pytest.raises(PvfaultError, match=r"one of several sheets: Sheet, copy.*--sheet"):
         read_files([tmp_path / "plant.xlsx"], Choices())
     assert same_readings(read_files([tmp_path / "plant.xlsx"], Choices(sheet="copy")).table, PLANT)
 

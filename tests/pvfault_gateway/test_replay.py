@@ -10,9 +10,10 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from pvfault.errors import PvfaultError
+from pvfault_files.choices import Choices
 from pvfault_gateway.acceptance import AHEAD_OF_CLOCK, SENT_BEFORE, TOO_EARLY
 from pvfault_gateway.producer import Delivery
-from pvfault_gateway.replay import read_files, replay
+from pvfault_gateway.replay import read_series, replay
 from pvfault_gateway.topics import PARTITIONS, connect, count_records
 from tests.pvfault_gateway.helpers import NOON, make_readings, read_topic
 
@@ -32,10 +33,10 @@ def files(tmp_path):
 
 
 def test_several_files_are_one_series_in_time_order(files):
-    series = read_files(files)
+    series = read_series(files, Choices())
     rows = [(row["timestamp"], row["deviceID"]) for row in series.readings.to_pylist()]
     assert rows == sorted(rows)
-    assert (len(rows), series.devices, series.rows_without_time, series.kept_out) == (144, 2, 0, {})
+    assert (len(rows), series.devices, series.files.rows_without_time, series.kept_out) == (144, 2, 0, {})
     assert (series.first, series.last) == (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 6, 3, 23, tzinfo=UTC))
     assert series.dates == [date(2024, 6, 1), date(2024, 6, 2), date(2024, 6, 3)]
 
@@ -43,12 +44,12 @@ def test_several_files_are_one_series_in_time_order(files):
 def test_rows_of_clocks_that_are_wrong_are_no_part_of_a_series(tmp_path):
     """A row of January 1970 in a file of last year would make a date of 1970, and be far behind any topic."""
     times = [datetime(1970, 1, 20, tzinfo=UTC), NOON, NOON + timedelta(hours=1), NOON + timedelta(days=9999)]
-    series = read_files([write_device_file(tmp_path, "INV0000001", times)])
+    series = read_series([write_device_file(tmp_path, "INV0000001", times)], Choices())
     assert (series.first, series.last) == (NOON, NOON + timedelta(hours=1))
     assert series.dates == [date(2024, 6, 1)]
     assert series.kept_out == {TOO_EARLY: {"INV0000001": 1}, AHEAD_OF_CLOCK: {"INV0000001": 1}}
     with pytest.raises(PvfaultError, match=r"of 1970-01-20T00:00:00 to .* none of them can be sent"):
-        read_files([write_device_file(tmp_path, "INV0000002", times[::3])])
+        read_series([write_device_file(tmp_path, "INV0000002", times[::3])], Choices())
 
 
 def test_milliseconds_that_were_taken_for_seconds_are_told_as_the_times_that_they_are(tmp_path):
@@ -58,14 +59,14 @@ def test_milliseconds_that_were_taken_for_seconds_are_told_as_the_times_that_the
     path = tmp_path / "plant.parquet"
     pq.write_table(readings.set_column(1, "timestamp", in_seconds.cast(pa.timestamp("us", tz="UTC"))), path)
     with pytest.raises(PvfaultError, match=r"of 56387-04-10.* none of them can be sent"):
-        read_files([path])
+        read_series([path], Choices())
 
 
 @pytest.mark.broker
 def test_a_replay_is_in_time_order_in_each_partition_and_its_dates_are_found(broker, topic, files):
     settings = replace(broker, topic=topic)
     progress = []
-    delivery = replay(settings, read_files(files).readings, on_progress=progress.append)
+    delivery = replay(settings, read_series(files, Choices()).readings, on_progress=progress.append)
     assert delivery == Delivery(144, {})
     assert sum(progress) == 144
     times = {}
