@@ -20,6 +20,7 @@ _NUMBERS = np.unique(np.float32([full / decimals for full in _FULL for decimals 
 # Such a number may be measured by chance, once; not again and again to the last digit, beside what is usual.
 _TIMES = 3
 _USUAL_VOLTAGE, _USUAL_CURRENT = 1.3, 1.5
+_HIGH_VOLTAGE, _ALL_CURRENT = 1.08, 0.85
 # What a sensor of temperature says that has just been switched on (DS18B20: 85 °C), or has nothing to say. [°C]
 _NO_TEMPERATURE = np.float32([-1.0, 0.0, 85.0, 99.9, 100.0])
 _OFF_TEMPERATURE = 20.0
@@ -148,9 +149,12 @@ def _placeholders_of_one(values, listed):
     usual_voltage, usual_temperature = np.median(voltage[lit]), np.median(temperature[lit])
     most_current = np.quantile(current[lit], 0.95)
     works = (current > 0) & (voltage > usual_voltage / 2)
+    per_light = current / np.maximum(irradiance, DARK_BELOW)
+    # An array that is pushed up its curve gives less.
+    all_current = per_light > _ALL_CURRENT * np.median(per_light[lit])
     beside = np.column_stack(
         [
-            (voltage < 0) | (voltage > _USUAL_VOLTAGE * usual_voltage),
+            (voltage < 0) | (voltage > np.where(all_current, _HIGH_VOLTAGE, _USUAL_VOLTAGE) * usual_voltage),
             (current < 0) | (current > _USUAL_CURRENT * most_current),
             np.abs(temperature - usual_temperature) > _OFF_TEMPERATURE,
             works & (current > 0.05 * most_current),

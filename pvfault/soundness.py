@@ -40,7 +40,7 @@ VOLTAGE_BY_LIGHT = 0.04
 DIGITS = 2
 # Where all four values stand still, the light cannot tell; but in an hour the sun itself moves by more than a digit.
 ALL_STILL_S = 3000
-# Last digits that loggers keep, V or A: a value that is held is a multiple of its own.
+# Last digits that loggers keep, V or A: all values of a logger are multiples of its own.
 _LAST_DIGITS = (0.01, 0.1, 1.0)
 
 
@@ -52,14 +52,17 @@ class Unsound(NamedTuple):
     beyond : ndarray of bool
         Above what the ratings allow.
     still : ndarray of bool
-        Of a stretch that stands still, or the same once more, to fill the time until the next one.
+        Of a stretch that stands still.
     silent : ndarray of bool
         Zeros or placeholders, of a device that is not heard at the moment (`silence.py`).
+    repeated : ndarray of bool
+        The same once more, by a logger that fills the time between two readings.
     """
 
     beyond: np.ndarray
     still: np.ndarray
     silent: np.ndarray
+    repeated: np.ndarray
 
 
 class Doubt(NamedTuple):
@@ -97,14 +100,16 @@ def find_unsound(device, second, measurements, ratings) -> Unsound:
     -------
     Unsound
     """
-    still = stands_still(device, second, measurements) | is_repeated(device, second, measurements)
+    repeated = is_repeated(device, second, measurements)
+    still = stands_still(device, second, measurements) & ~repeated
     limits = np.array(ratings, np.float64)
     for unrated in np.flatnonzero(np.isnan(limits).any(axis=1)):
         first, end = np.searchsorted(device, [unrated, unrated + 1])
         limits[unrated] = _usual(measurements[first:end][~still[first:end]])
     limits *= (MOST_VOLTAGE, MOST_CURRENT)
     beyond = is_plausible(measurements) & (measurements[:, :2] > limits[device]).any(axis=1)
-    return Unsound(beyond, still, is_silent(device, second, measurements) & ~beyond & ~still)
+    silent = is_silent(device, second, measurements) & ~beyond & ~still
+    return Unsound(beyond, still, silent, repeated & ~beyond)
 
 
 def doubts_of(devices, device, unsound) -> list[Doubt]:
@@ -126,7 +131,7 @@ def doubts_of(devices, device, unsound) -> list[Doubt]:
 
 
 def may_be_unsound(counts, voltage, current, ratings):
-    """Which devices `find_unsound` has to be asked about: it finds nothing at any other. Takes a fraction of its time.
+    """Which devices may have a `Doubt`: no other has readings beyond or still. A fraction of `find_unsound`'s time.
 
     Parameters
     ----------
@@ -196,9 +201,8 @@ def stands_still(device, second, measurements):
     darkest, brightest = held.extremes(np.where(flows, irradiance, np.nan))
     risen = np.log(np.maximum(brightest / darkest, 1.0))
     v, i = (np.where(flows, value, 0.0).astype(np.float64) for value in (voltage, current))
-    would_show = (i * -np.expm1(-risen) >= DIGITS * _last_digit(i)) & (
-        v * VOLTAGE_BY_LIGHT * risen >= DIGITS * _last_digit(v)
-    )
+    digit_v, digit_i = (_finest_so_far(device, _last_digit(value)) for value in (v, i))
+    would_show = (i * -np.expm1(-risen) >= DIGITS * digit_i) & (v * VOLTAGE_BY_LIGHT * risen >= DIGITS * digit_v)
     moves = (brightest - darkest >= LIGHT_MOVES) & would_show
     whole = _Stretches(device, second, voltage, current, temperature, irradiance)
     lit = irradiance > DARK_BELOW
@@ -232,6 +236,13 @@ class _Stretches:
         # Stretches one above the other, so that each begins anew.
         floor = 2 * PLAUSIBLE["irradiance"][1] * self._number
         return floor - np.fmax.accumulate(floor - light), np.fmax.accumulate(floor + light) - floor
+
+
+def _finest_so_far(device, digit):
+    """The finest last digit that each reading's device has shown on the day up to it."""
+    # Devices one below the other, so that each begins anew.
+    step = _LAST_DIGITS[-1] + 1
+    return np.minimum.accumulate(digit - step * device) + step * device
 
 
 def _last_digit(values):

@@ -22,9 +22,9 @@ SLOTS = WINDOW_S // SAMPLE_PERIOD_S
 MAX_GAP_S = 300 + SAMPLE_PERIOD_S
 # A logger that keeps an interval of up to 5 min may lose one reading, or be late by a twelfth of it, without losing the
 # hour: between two readings that are twice its interval apart lies a single one that is not there. It keeps an interval
-# if so many of the hour's steps are no more than a sixth off their median.
+# if so many of the hour's steps are no more than a quarter off their median.
 LONGEST_INTERVAL_S = 310
-INTERVAL_JITTER = 1 / 6
+INTERVAL_JITTER = 1 / 4
 REGULAR_SHARE = 0.7
 MAX_UNCOVERED = 0.10  # share of the hour that longer gaps may take
 DARK_BELOW = 50.0  # W/m²: below, most inverters have not started, and faults leave no trace
@@ -230,8 +230,9 @@ def _reach_of_intervals(key, windows):
     some = np.flatnonzero((end - first >= WINDOW_S // LONGEST_INTERVAL_S - 1) & (end - first < SLOTS / 5))
     for row in some:
         steps = np.diff(key[first[row] : end[row]])
-        interval = np.median(steps)
-        regular = np.abs(steps - interval) <= INTERVAL_JITTER * interval
+        regular = np.abs(steps / np.median(steps) - 1) <= INTERVAL_JITTER
+        # In their mean, what makes one step longer makes the next one shorter.
+        interval = steps[regular].mean()
         if interval <= LONGEST_INTERVAL_S * _MICROSECONDS and regular.mean() >= REGULAR_SHARE:
             between[row] = max(between[row, 0], (2 + INTERVAL_JITTER) * interval)
             ends[row] = max(ends[row, 0], (1 + INTERVAL_JITTER) * interval)

@@ -18,7 +18,7 @@ from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
 from pvfault.rows.images import as_column
 from pvfault.rows.references import NO_LEVELS
 from pvfault.soundness import Doubt, doubts_of, find_unsound
-from pvfault.tables import CURTAILED, NOT_REPORTING, SCALOGRAM_SCHEMA, WINDOW_START
+from pvfault.tables import CURTAILED, NOT_REPORTING, SCALOGRAM_SCHEMA, SPARSE, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 
 
@@ -61,9 +61,9 @@ def scalograms_and_doubts(
     measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
     own, before, ratings = _what_is_known(registry, references or {}, devices)
     unsound = find_unsound(device, second, measurements, ratings)
-    measurements[unsound.beyond | unsound.still | unsound.silent] = np.nan
+    measurements[np.any(unsound, axis=0)] = np.nan
     curtailed = is_curtailed(device, second, measurements, own, ratings)
-    aside = {NOT_REPORTING: unsound.silent, CURTAILED: curtailed}
+    aside = {SPARSE: unsound.repeated, NOT_REPORTING: unsound.silent, CURTAILED: curtailed}
     windows = cut_windows(device, second, measurements, len(devices), set_aside=aside, by_interval=True)
     measurements[curtailed] = np.nan
     unregistered = np.isnan(registry.ratings(devices)[:, 0])

@@ -16,6 +16,8 @@ MOST_SHARE = 1.06
 STEADY_VOLTAGE = 0.05
 # No inverter works at less of the voltage that its array is rated at, and no short leaves it running there.
 LEAST_VOLTAGE = 0.125
+# An array that gives less of its current says nothing of its voltage: it may be open, and this the noise of its meters.
+LEAST_CURRENT = 0.1
 NEAR_STRINGS = 0.15
 NEAR_POWER_OF_TEN = 0.25
 
@@ -53,7 +55,7 @@ def rated_current(day: DeviceDay) -> Suspicion | None:
 def rated_voltage(day: DeviceDay) -> Suspicion | None:
     """A voltage that is not the rated one all day: V_oc, or one module's, or in another unit."""
     shares = day.voltage_share
-    if len(shares) < 10:
+    if len(shares) < 10 or day.top_current < LEAST_CURRENT * day.rated_current:
         return None
     middle = float(np.median(shares))
     found = f"voltage at 25 °C is {number(middle)} times rated_voltage = {number(day.rated_voltage)} V"

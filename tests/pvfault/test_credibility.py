@@ -296,6 +296,11 @@ FAULTS = {
     ),
     "the irradiance sensor is dead": lambda day: replace(day, irradiance=0 * day.irradiance),
     "the thermometer hangs in the air": lambda day: replace(day, temperature=day.temperature - 0.03 * day.irradiance),
+    "the array is open all day, and its meters have noise": lambda day: replace(
+        day,
+        voltage=np.random.default_rng(1).normal(0.2, 0.1, len(day.hour)),
+        current=np.random.default_rng(2).normal(0.02, 0.02, len(day.hour)),
+    ),
     "stands still from ten on": lambda day: replace(
         day,
         **{

@@ -48,7 +48,7 @@ def test_an_inverter_that_sleeps_in_the_morning_is_not_silent():
 
 
 @pytest.mark.parametrize(
-    "values", [(-1, -1), (-999, -999), (655.35, 655.35), (6553.5, 65.535), (-1, 30.0), (520.0, -1)]
+    "values", [(-1, -1), (-999, -999), (655.35, 655.35), (6553.5, 65.535), (-1, 30.0), (520.0, -1), (655.35, 9.1)]
 )
 @pytest.mark.parametrize("cadence", [20, 300])
 def test_placeholders_are_silent_or_cannot_have_been_measured(values, cadence):

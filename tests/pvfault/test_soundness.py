@@ -202,6 +202,7 @@ def test_neighbours_in_the_table_do_not_share_a_stretch():
 def reference_still(second, readings):
     """The rule once more: reading by reading, hour by hour."""
     still = np.zeros(len(second), bool)
+    flows = np.where((readings[:, :2] > 0).all(axis=1, keepdims=True), readings[:, :2], 0).astype(float)
     for k in range(len(second)):
         v, i = readings[k, :2].astype(float)
         if not (v > 0 and i > 0):
@@ -222,8 +223,9 @@ def reference_still(second, readings):
             if columns == 4:
                 still[k] |= low > 50
             else:
-                current_moves = i * (1 - low / high) >= 2 * digit_of(i)
-                voltage_moves = 0.04 * v * np.log(high / low) >= 2 * digit_of(v)
+                digit_v, digit_i = (min(map(digit_of, flows[: k + 1, column])) for column in (0, 1))
+                current_moves = i * (1 - low / high) >= 2 * digit_i
+                voltage_moves = 0.04 * v * np.log(high / low) >= 2 * digit_v
                 still[k] |= high - low >= 20 and current_moves and voltage_moves
     return still
 

@@ -8,18 +8,20 @@ from pvfault.windows import cut_windows
 GOOD = (500.0, 7.0, 40.0, 800.0)
 HOUR = 3600
 DAY = 24 * HOUR
+EVERY_20_S = np.arange(0, HOUR, 20.0)
+EVERY_MINUTE = np.arange(0, HOUR, 60.0)
 
 
-def cut_one(second, measurements=GOOD):
+def cut_one(second, measurements=GOOD, **options):
     """Windows of one device, which reads the same all day if no more is said."""
     second = np.asarray(second, float)
     measurements = np.broadcast_to(np.asarray(measurements, np.float32), (len(second), 4))
-    return cut_windows(np.zeros(len(second), np.int64), second, measurements, 1)
+    return cut_windows(np.zeros(len(second), np.int64), second, measurements, 1, **options)
 
 
-def quality_of_the_hour(second, measurements=GOOD):
+def quality_of_the_hour(second, measurements=GOOD, **options):
     """Quality of the hour from noon."""
-    return cut_one(np.asarray(second) + 12 * HOUR, measurements).quality[12]
+    return cut_one(np.asarray(second) + 12 * HOUR, measurements, **options).quality[12]
 
 
 # --- the rule, once more: one window at a time, one slot at a time ---
@@ -188,10 +190,108 @@ def test_a_silent_device_between_others_is_missing_and_leaves_them_alone():
     assert np.isnan(windows.mean_irradiance.reshape(5, 24)[[0, 2, 4]]).all()
 
 
-# --- quality: each from an hour made for it ---
+# --- the interval that an hour keeps ---
 
-EVERY_20_S = np.arange(0, HOUR, 20.0)
-EVERY_MINUTE = np.arange(0, HOUR, 60.0)
+EVERY_5_MINUTES = np.arange(0, HOUR, 300.0)
+
+
+@pytest.mark.parametrize("lost", range(12))
+def test_eleven_of_twelve_readings_are_enough(lost):
+    kept = np.delete(EVERY_5_MINUTES, lost)
+    assert quality_of_the_hour(kept, by_interval=True) == "ok"
+    readings = np.tile(np.float32(GOOD), (12, 1))
+    readings[lost, 1] = np.nan
+    assert quality_of_the_hour(EVERY_5_MINUTES, readings, by_interval=True) == "ok"
+
+
+@pytest.mark.parametrize("interval", [120, 180, 240, 300])
+def test_a_logger_that_is_late_by_a_twelfth_and_loses_a_reading_keeps_its_hours(interval):
+    """At 5 min and 25 s, 12 of 13 hours in the light were sparse."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        second = np.arange(0, DAY, interval) + random.uniform(-interval / 12, interval / 12, DAY // interval)
+        second = np.unique(second.clip(0, DAY - 1))
+        assert (cut_one(second, by_interval=True).quality == "ok").all()
+        windows = cut_one(second[np.arange(len(second)) % 13 != 5], by_interval=True)
+        # Now and then the hour's first reading comes before it, so that two are not there.
+        assert (windows.quality[windows.readings >= HOUR / interval - 1] == "ok").all()
+        assert (windows.quality == "ok").mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("second", "quality"),
+    [
+        (np.delete(EVERY_5_MINUTES, [4, 5]), "sparse"),  # two in a row
+        (EVERY_5_MINUTES[::2], "sparse"),  # that is ten minutes
+        (np.arange(0, HOUR, 900.0), "sparse"),
+        (np.delete(EVERY_5_MINUTES, [2, 5, 8]), "sparse"),  # an hour that keeps no interval
+        (np.sort(np.random.default_rng(0).uniform(0, HOUR, 11)), "sparse"),
+        (EVERY_5_MINUTES[:9], "sparse"),  # the end of the hour
+    ],
+)
+def test_an_hour_that_keeps_no_interval_or_loses_more_is_sparse(second, quality):
+    assert quality_of_the_hour(second, by_interval=True) == quality
+
+
+@pytest.mark.parametrize("cadence", [7, 20, 60, 120])
+def test_of_loggers_that_are_quick_no_hour_changes(cadence):
+    """Their gaps of one reading are filled in any case; 20 s is what the network was trained beside."""
+    random = np.random.default_rng(cadence)
+    second = np.arange(0, DAY, cadence, dtype=float)
+    lost = np.zeros(len(second), bool)
+    for start in random.uniform(0, DAY, 60):
+        lost |= (second >= start) & (second < start + random.exponential(500))
+    second = second[~lost & (random.random(len(second)) > 0.2)]
+    readings = random.uniform(100, 900, (len(second), 4)).astype(np.float32)
+    readings[:, 2] = 25
+    plain, own = cut_one(second, readings), cut_one(second, readings, by_interval=True)
+    np.testing.assert_array_equal(plain.quality, own.quality)
+    np.testing.assert_array_equal(plain.values, own.values)
+
+
+def test_a_window_has_the_interval_of_its_own_readings():
+    """Whether a stream cuts it, or a batch that knows the rest of the day."""
+    second = np.concatenate([np.arange(0, 12 * HOUR, 20.0), np.delete(EVERY_5_MINUTES, 4) + 12 * HOUR])
+    assert cut_one(second, by_interval=True).quality[12] == "ok"
+
+
+# --- set aside ---
+
+
+def test_an_hour_is_called_by_what_most_of_its_unusable_readings_are_set_aside_as():
+    second = 12 * HOUR + EVERY_MINUTE
+    for share, expected in ((0.05, "ok"), (0.5, "curtailed"), (1.0, "curtailed")):
+        aside = np.arange(60) < share * 60
+        windows = cut_one(second, set_aside={"curtailed": aside, "not reporting": aside & False})
+        assert windows.quality[12] == expected
+        # What the array gave is told all the same.
+        assert windows.mean_power[12] == GOOD[0] * GOOD[1]
+    broken = np.tile(np.float32(GOOD), (60, 1))
+    broken[:40] = np.nan
+    aside = (np.arange(60) >= 40) & (np.arange(60) < 55)
+    assert cut_one(second, broken, set_aside={"curtailed": aside}).quality[12] == "invalid"
+    zeros = np.arange(60) < 40
+    assert (
+        cut_one(second, broken, set_aside={"curtailed": aside, "not reporting": zeros}).quality[12] == "not reporting"
+    )
+
+
+def test_readings_set_aside_are_bridged_as_gaps_are():
+    readings = np.tile(np.float32(GOOD), (60, 1))
+    readings[30, :2] = (600, 0)
+    windows = cut_one(12 * HOUR + EVERY_MINUTE, readings, set_aside={"curtailed": np.arange(60) == 30})
+    np.testing.assert_allclose(windows.values[0], np.tile(GOOD, (180, 1)), rtol=1e-6)
+
+
+def test_hours_that_did_not_come_or_are_dark_are_called_so_whatever_is_set_aside():
+    second = 12 * HOUR + EVERY_MINUTE[:20]
+    everything = {"curtailed": np.ones(20, bool)}
+    assert cut_one(second, set_aside=everything).quality[12] == "sparse"
+    assert cut_one(second, (600, 0, 10, 20), set_aside=everything).quality[12] == "dark"
+    assert cut_one(second, set_aside=everything).quality[11] == "missing"
+
+
+# --- quality: each from an hour made for it ---
 
 
 def test_a_full_hour_in_the_light_is_ok():

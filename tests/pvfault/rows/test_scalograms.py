@@ -1,5 +1,6 @@
 """Rows of scalograms: the same from a whole fleet, one device or one hour; what is missing or broken."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -15,6 +16,7 @@ from pvfault.rows.scalograms import missing_rows, scalogram_rows, scalograms_and
 from pvfault.scalogram import normalise, transform
 from pvfault.tables import SCALOGRAM_SCHEMA
 from tests.pvfault.rows.helpers import DAY, DEVICES, MIDNIGHT, REGISTRY, readings_of
+from tests.pvfault.single_diode import Array, a_day
 
 
 def test_each_device_has_each_hour_once_in_the_form_of_the_table(scalograms):
@@ -140,6 +142,96 @@ def test_two_absurd_hours_leave_the_other_hours_as_they_are(registry, spoilt):
     assert [(doubt.device, doubt.readings, doubt.beyond + doubt.still) for doubt in doubts] == [
         ("A000000000", 1440, 120)
     ]
+
+
+# --- what a day's hours are called, by pvlib's single-diode model ---
+
+
+def quality_of(day, registry):
+    """Quality of each hour."""
+    readings = readings_of("A000000000", np.round(day.hour * 3600, 3), day.measurements)
+    return scalogram_rows(readings, DAY, registry)["quality"].to_pylist()
+
+
+ARRAY = Array()
+RATED = Registry(("A000000000",), *([rating] for rating in np.array(ARRAY.rated)), np.array([[18.0, 6.0]]))
+CADENCES = pytest.mark.parametrize("cadence", [20, 60, 300])
+REGISTRIES = pytest.mark.parametrize("registry", [RATED, EMPTY_REGISTRY], ids=["registered", "not registered"])
+HOURS = pytest.mark.parametrize(("start", "end"), [(7, 8), (11, 13), (15, 16), (17, 18)])
+
+
+def during(day, start, end):
+    return (day.hour >= start) & (day.hour < end)
+
+
+@CADENCES
+@REGISTRIES
+@HOURS
+def test_hours_of_zeros_are_not_reporting_and_the_others_as_they_were(cadence, registry, start, end):
+    """One filled with zeros by its logger was an open circuit, at a probability of 0.99."""
+    day = a_day(ARRAY, cadence=cadence, light_hours=15)
+    gone = during(day, start, end)
+    found = quality_of(replace(day, voltage=day.voltage * ~gone, current=day.current * ~gone), registry)
+    expected = quality_of(day, registry)
+    assert set(expected[start:end]) == {"ok"}
+    expected[start:end] = ["not reporting"] * (end - start)
+    assert found == expected
+
+
+@CADENCES
+@REGISTRIES
+@HOURS
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_hours_in_which_the_inverter_takes_less_are_curtailed(cadence, registry, start, end, share):
+    """At 1.2 times the voltage and without current they were an open circuit, at 0.95; the energy is told."""
+    day = a_day(ARRAY, cadence=cadence, light_hours=15)
+    now = during(day, start, end)
+    # In less light inverters wake and sleep, and ratings promise a voltage that is some per cent off.
+    bright = day.irradiance[now].min() > (160 if share == 0 else 300)
+    voltage, current = day.voltage.copy(), day.current.copy()
+    voltage[now], current[now] = ARRAY.limited(day.irradiance[now], day.temperature[now], share)
+    expected = quality_of(day, registry)
+    if bright:
+        expected[start:end] = ["curtailed"] * (end - start)
+        assert quality_of(replace(day, voltage=voltage, current=current), registry) == expected
+
+
+@CADENCES
+@pytest.mark.parametrize("start", [8, 10, 14])
+def test_hours_that_stand_still_to_the_end_are_invalid(cadence, start):
+    day = a_day(ARRAY, cadence=cadence, light_hours=15)
+    first = np.searchsorted(day.hour, start) - 1
+    still = {
+        name: np.where(day.hour >= start, getattr(day, name)[first], getattr(day, name))
+        for name in ("voltage", "current")
+    }
+    found = quality_of(replace(day, **still), RATED)
+    assert found[start:19] == ["invalid"] * (19 - start)
+    assert found[start - 1] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("cadence", "times", "expected"), [(20, 3, "ok"), (60, 5, "ok"), (60, 15, "sparse"), (300, 3, "sparse")]
+)
+def test_an_hour_whose_time_is_filled_is_judged_by_what_was_measured(cadence, times, expected):
+    day = a_day(ARRAY, cadence=cadence)
+    held = np.arange(len(day.hour)) // times * times
+    found = quality_of(replace(day, voltage=day.voltage[held], current=day.current[held]), RATED)
+    assert set(found[8:16]) == {expected}
+
+
+def test_energy_of_curtailed_hours_is_told_and_that_of_silent_ones_is_not():
+    day = a_day(ARRAY, cadence=60)
+    now = during(day, 11, 12)
+    voltage, current = day.voltage.copy(), day.current.copy()
+    voltage[now], current[now] = ARRAY.limited(day.irradiance[now], day.temperature[now], 0.3)
+    gone = ~during(day, 13, 14)
+    mixed = replace(day, voltage=voltage * gone, current=current * gone)
+    rows = scalogram_rows(readings_of("A000000000", np.round(mixed.hour * 3600, 3), mixed.measurements), DAY, RATED)
+    assert rows["quality"].to_pylist()[11:14] == ["curtailed", "ok", "not reporting"]
+    power = rows["mean_power"].to_pylist()
+    assert power[11] == pytest.approx((voltage * current)[now].mean(), rel=1e-3)
+    assert power[13] is None
 
 
 def test_the_reference_of_a_device_that_is_not_registered_sets_its_limits():
