@@ -38,6 +38,8 @@ LEAST_SIGNIFICANCE = 7.0
 ABRUPT = 0.6
 HALF_HOUR = 3  # spans
 MOST_STEPS = 4
+# Of the day's light, the healthy level takes so much, and a lower one so much, or neither is known.
+LEAST_TOP, LEAST_BELOW = 0.2, 0.1
 # If the light alone makes so much of a step, it is the sensor's: shaded, or wiped.
 OF_THE_SENSOR = 0.6
 # By so much the voltage rises where an inverter limits the current.
@@ -48,11 +50,16 @@ MOST_SPREAD = 0.06
 # over 4 h, and in their square, of voltage and current: an array and its sensor never face quite the same way.
 _BEND = np.array([[0.01, 0.005, 0.005], [0.02, 0.03, 0.02]])
 _LEAST_SCATTER = 0.003
-# Dates of a device whose ratings are so far apart, as a share, are two groups.
+# Dates of a device whose ratings are so far apart, as a share, are two groups; a few dates among many are none, because
+# a sensor in the shade makes such as well.
 APART = 0.04
+LEAST_GROUP = 0.2
+# Of voltage and current, the best hours of a date below what other dates promise: more than dirt and sensors make of
+# one.
+BELOW_OTHERS = (0.03, 0.06)
 
-# How probable it is that what looks healthy hides a fault, by how many other days of the device are known.
-HIDDEN_FAULT = ((0, 0.25), (3, 0.2), (14, 0.12))
+# How probable it is that what looks healthy hides a fault, by how many of the dates of `reference.HISTORY` are known.
+HIDDEN_FAULT = ((0, 0.25), (3, 0.2), (7, 0.12))
 
 
 class Estimate(NamedTuple):
@@ -67,6 +74,9 @@ class Estimate(NamedTuple):
     below : ndarray, shape (24, 2)
         How far voltage and current of an hour lie below those of the day's best hours, as shares, beyond a step; 0
         where they do not, and where nothing is known.
+    raised : ndarray, shape (2,)
+        How far above the ratings voltage and current lie at the beginning or the end of the day, beyond a step, for too
+        short a time to be taken for the healthy ones; 0 where they do not.
     reason : str
         Why the estimate cannot be trusted; empty if it can.
     """
@@ -74,6 +84,7 @@ class Estimate(NamedTuple):
     ratings: np.ndarray
     spread: np.ndarray
     below: np.ndarray
+    raised: np.ndarray
     reason: str
 
 
@@ -95,14 +106,15 @@ class _Spans:
 
 
 class _Levels(NamedTuple):
-    """The level of the best spans, its standard error, and how far below each span's level lies; logarithms."""
+    """The level of the best spans, its standard error, how far each span and an end of the day lie off; logarithms."""
 
     top: float
     spread: float
     below: np.ndarray
+    raised: float
 
 
-def estimate_day(second, measurements) -> Estimate:
+def estimate_day(second, measurements, own=None) -> Estimate:
     """Ratings of a device that is not registered, from its readings of a day.
 
     Parameters
@@ -111,6 +123,8 @@ def estimate_day(second, measurements) -> Estimate:
         Of the date, ascending.
     measurements : ndarray, shape (n, 4)
         In the order of `MEASUREMENTS`; what is not plausible is left out.
+    own : ndarray, shape (11,), optional
+        Its reference, where other dates have told one, instead of what is typical.
 
     Returns
     -------
@@ -135,11 +149,12 @@ def estimate_day(second, measurements) -> Estimate:
             f"nothing is wrong; {_minutes(LEAST_SPANS)} min would"
         )
     noon = np.average(spans.hour, weights=spans.irradiance)
-    of_one = np.append(reference.TYPICAL[:-1], noon)[None]
-    expected = reference.expect(of_one, *(each[None] for each in (spans.temperature, spans.irradiance, spans.hour)))
+    own = np.append(reference.TYPICAL[:-1], noon) if own is None else own
+    (scale,) = reference.ratings_of(own[None])
+    expected = reference.expect(own[None], *(each[None] for each in (spans.temperature, spans.irradiance, spans.hour)))
     shares = [measured / one[0] for measured, one in zip((spans.voltage, spans.current), expected, strict=True)]
     drawn = (shares[0] > 0) & (shares[1] > LEAST_DRAWN * np.quantile(shares[1], 0.75))
-    if drawn.sum() < LEAST_SPANS or np.median(shares[1][drawn]) < SMALLEST_ESTIMATE:
+    if drawn.sum() < LEAST_SPANS or np.median(shares[1][drawn]) * scale[1] < SMALLEST_ESTIMATE:
         return _nothing_told("there is hardly any power in the light: nothing tells what the device gives otherwise")
     spans, (voltage, current) = spans.select(drawn), (np.log(share[drawn]) for share in shares)
     of_current = _find_levels(current, spans, noon, 1, _is_of_the_sensor)
@@ -149,9 +164,11 @@ def estimate_day(second, measurements) -> Estimate:
         _by_hour(of_voltage.below, spans.hour[~limited]),
         _by_hour(np.where(limited, 0.0, of_current.below), spans.hour),
     ]
-    ratings = np.exp([of_voltage.top, of_current.top])
+    ratings = np.exp([of_voltage.top, of_current.top]) * scale
     spread = np.array([of_voltage.spread, of_current.spread])
-    return Estimate(np.maximum(ratings, SMALLEST_ESTIMATE), spread, np.column_stack(below), _why_not(ratings, spread))
+    raised = np.exp([of_voltage.raised, of_current.raised]) - 1
+    ratings = np.maximum(ratings, SMALLEST_ESTIMATE)
+    return Estimate(ratings, spread, np.column_stack(below), raised, _why_not(ratings, spread))
 
 
 class Trust(NamedTuple):
@@ -174,7 +191,7 @@ class Trust(NamedTuple):
     unsure_because: np.ndarray
 
 
-def trust_estimates(unregistered, device, second, measurements, before, ratings) -> Trust:
+def trust_estimates(unregistered, device, second, measurements, references, before, ratings) -> Trust:
     """Ratings of devices that are not registered, and how far these can be trusted.
 
     Parameters
@@ -183,10 +200,12 @@ def trust_estimates(unregistered, device, second, measurements, before, ratings)
     device, second : ndarray, shape (n,)
         As `cut_windows` takes them.
     measurements : ndarray, shape (n, 4)
+    references : ndarray, shape (n_devices, 11)
+        What other dates have told; NaN where there is none.
     before : ndarray, shape (n_devices, len(HISTORY), 2)
         Levels of the dates before; NaN where none is known.
     ratings : ndarray, shape (n_devices, 2)
-        Of the registry, or as the dates before tell them; NaN where neither does.
+        Of the registry, or of the references; NaN where neither is known.
 
     Returns
     -------
@@ -197,22 +216,40 @@ def trust_estimates(unregistered, device, second, measurements, before, ratings)
     because = np.full(hidden.shape, None, object)
     for number in np.flatnonzero(unregistered):
         own = slice(*np.searchsorted(device, [number, number + 1]))
-        found = estimate_day(second[own], measurements[own])
-        if np.isnan(ratings[number]).any():
+        is_known = np.isfinite(references[number]).all()
+        found = estimate_day(second[own], measurements[own], references[number] if is_known else None)
+        if not is_known:
             ratings[number] = found.ratings
             if found.reason:
                 because[number] = f"the device is not registered, and {found.reason}"
                 continue
         hidden[number] = hidden_fault(int(np.isfinite(before[number, :, 1]).sum()))
         for hour in np.flatnonzero(found.below.any(axis=1)):
-            because[number, hour] = _below_sentence(*found.below[hour])
+            because[number, hour] = _below_sentence("after a step", found.below[hour], "the best hours of the day")
+        below = np.where(found.reason, 0.0, 1 - found.ratings / ratings[number])
+        below = np.where(below > BELOW_OTHERS, below, 0.0)
+        others = because[number] == None  # noqa: E711
+        if below.any():
+            because[number, others] = _below_sentence("all day", below, "what other dates promise")
+        elif found.raised.any() and not is_known:
+            because[number, others] = _raised_sentence(found.raised)
     return Trust(ratings, hidden, because)
 
 
-def _below_sentence(voltage, current):
-    shares = (("voltage", voltage), ("current over light", current))
-    lower = " and ".join(f"{name} {share:.0%}" for name, share in shares if share)
-    return f"after a step, {lower} below the best hours of the day, and no known fault is like that"
+def _below_sentence(when, below, what):
+    return f"{when} {_shares(below)} below {what}, and the network knows no fault that is like that"
+
+
+def _shares(below):
+    names = ("voltage", "current over light")
+    return " and ".join(f"{name} {share:.0%}" for name, share in zip(names, below, strict=True) if share)
+
+
+def _raised_sentence(raised):
+    lower = _shares(raised / (1 + raised))
+    return (
+        f"but for a short time at an end of the day, {lower} below it: either a fault took that, or a sensor erred then"
+    )
 
 
 def healthy_hours(days: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
@@ -241,13 +278,14 @@ def healthy_hours(days: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _higher_group(ratings):
-    """The middle of the higher one of two groups, and what is below it; of all where they are one group."""
+    """The middle of the higher one of two groups of dates, and what is below it; of all where they are one group."""
     ordered = np.sort(np.log(ratings))
     gaps = np.diff(ordered)
-    if len(gaps) and gaps.max() > APART and gaps.max() > np.median(np.abs(ordered - np.median(ordered))):
-        ordered = ordered[gaps.argmax() + 1 :]
-    middle = np.median(ordered)
-    return np.exp(middle), np.exp(min(ordered[0], middle) - APART / 2)
+    if len(gaps) and gaps.max() > max(APART, np.median(np.abs(ordered - np.median(ordered)))):
+        higher = ordered[gaps.argmax() + 1 :]
+        if len(higher) >= LEAST_GROUP * len(ordered):
+            ordered = higher
+    return np.exp(np.median(ordered)), np.exp(ordered[0] - APART / 2)
 
 
 def hidden_fault(days: int) -> float:
@@ -266,7 +304,9 @@ def _minutes(spans):
 
 
 def _nothing_told(reason):
-    return Estimate(np.full(2, SMALLEST_ESTIMATE), np.full(2, np.nan), np.zeros((WINDOWS_PER_DAY, 2)), reason)
+    return Estimate(
+        np.full(2, SMALLEST_ESTIMATE), np.full(2, np.nan), np.zeros((WINDOWS_PER_DAY, 2)), np.zeros(2), reason
+    )
 
 
 def _why_not(ratings, spread):
@@ -309,11 +349,35 @@ def _find_levels(level, spans, noon, which, is_strange):
     levels = np.array([np.median(straight[parts == part]) for part in range(len(edges) + 1)])
     strange = [part for part in range(len(levels)) if _is_raised(part, levels, edges, spans, is_strange)]
     sound = np.setdiff1d(np.arange(len(levels)), strange) if len(strange) < len(levels) else np.arange(len(levels))
-    top = levels[sound].max()
-    best = straight[np.isin(parts, sound[levels[sound] > top - LEAST_STEP[which]])]
+    share = np.bincount(parts, spans.irradiance) / spans.irradiance.sum()
+    top = _top(levels, share, sound, LEAST_STEP[which])
+    best = straight[np.isin(parts, sound[np.abs(levels[sound] - top) < LEAST_STEP[which]])]
     error = max(_scatter(best), _LEAST_SCATTER) / np.sqrt(len(best) / HALF_HOUR)
-    below = np.maximum(top - levels, 0.0)
-    return _Levels(np.median(best), error, np.where(below > LEAST_STEP[which], below, 0.0)[parts])
+    lower = np.maximum(top - levels, 0.0)
+    below = np.where(_at_an_end(lower > LEAST_STEP[which], share, LEAST_BELOW), lower, 0.0)
+    higher = np.where(np.isin(np.arange(len(levels)), sound), levels - top, 0.0)
+    raised = higher[_at_an_end(higher > 2 * LEAST_STEP[which], share, 0.0)].max(initial=0.0)
+    return _Levels(np.median(best), error, below[parts], raised)
+
+
+def _top(levels, share, sound, least_step):
+    """The highest level that takes enough of the light; those above it count towards it."""
+    falling = sound[np.argsort(-levels[sound])]
+    enough = [level for level in levels[falling] if share[sound][levels[sound] > level - least_step].sum() >= LEAST_TOP]
+    return enough[0] if enough else levels[sound].max()
+
+
+def _at_an_end(which, share, least):
+    """Those parts that go on to the end of the day, or have been there since it began, and take enough of its light.
+
+    What comes and goes within hours is the inverter's, or clouds'.
+    """
+    from_begin, to_end = np.logical_and.accumulate(which), np.logical_and.accumulate(which[::-1])[::-1]
+    kept = np.zeros(len(which), bool)
+    for run in (from_begin, to_end):
+        if share[run].sum() > least:
+            kept |= run
+    return kept
 
 
 def _median_of_three(values):

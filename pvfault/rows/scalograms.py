@@ -67,7 +67,7 @@ def scalograms_and_doubts(
     windows = cut_windows(device, second, measurements, len(devices), set_aside=aside, by_interval=True)
     measurements[curtailed] = np.nan
     unregistered = np.isnan(registry.ratings(devices)[:, 0])
-    trust = trust_estimates(unregistered, device, second, measurements, before, ratings)
+    trust = trust_estimates(unregistered, device, second, measurements, own, before, ratings)
     ratings = trust.ratings
     own = reference.or_typical(own, ratings)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
