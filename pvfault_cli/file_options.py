@@ -38,8 +38,8 @@ _OPTIONS = {
     "profile": _option(Path, metavar="PLANT.toml", help="Choices that `pvfault inspect --write-profile` has kept."),
     "columns": _option(
         list[str], "--map", metavar="NAME=COLUMN",
-        help="The file's column for one of the reading's. May be repeated, also for the same: currents of several inputs "
-        "are summed, date and time of day put together.",
+        help="The file's column for one of the reading's. May be repeated, also for the same: currents of several "
+        "inputs are summed, date and time of day put together.",
     ),
     "device": _option(str, help="Name of the device that all rows are of."),
     "timezone": _option(str, help="Zone of times without one: Europe/Berlin, or +01:00.  [default: UTC]"),

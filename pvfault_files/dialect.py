@@ -23,7 +23,7 @@ _MARKS_OF_ORDER = [
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 ]  # fmt: skip
 # What headers and names are written with in the west of Europe.
-_USUAL = {chr(code) for code in range(128)} | set("°º²³µ·±äöüÄÖÜßéèêëÉÈàâáãåÀÁÅçÇñÑíìîïóòôõÓúùûÚøØæÆœ€–’")
+_USUAL = {chr(code) for code in range(128)} | set("\u00a0°º²³µ·±äöüÄÖÜßéèêëÉÈàâáãåÀÁÅçÇñÑíìîïóòôõÓúùûÚøØæÆœ€–’")
 # Encodings of loggers and of office programs; among more, a single degree sign would be anything.
 _ENCODINGS = ["cp1252", "cp1250", "cp1251", "cp850", "mac_roman", "gb18030", "shift_jis", "euc_kr", "big5"]
 

@@ -1,5 +1,4 @@
-"""The columns that say when and whose a reading is: times, devices, inputs with rows of their own, and what is
-measured in files with one value in a row.
+"""The columns that say when and whose a reading is, and what is measured where a row has one value.
 
 They are found by name and by what stands in the first rows. Not here: columns of measurements (`layouts.py`).
 """

@@ -19,7 +19,7 @@ from pvfault_files.units import unit_of
 from pvfault_files.values import read_numbers, to_float32, to_measurement
 
 
-def read_long(body: Body, plan: Plan, table: pa.Table, devices, names, instants, choices: Choices):
+def read_long(body: Body, plan: Plan, table: dict, devices, names, instants, choices: Choices):
     """Rows of a file with one value in a row, and no ranges of columns.
 
     Raises
@@ -41,7 +41,7 @@ def read_long(body: Body, plan: Plan, table: pa.Table, devices, names, instants,
             if units is not None:
                 which &= np.asarray(units) == beside
             unit = _unit(name, text, beside or "", choices)
-            converted = to_measurement(numbers.filter(pa.array(which)), unit, choices.scale.get(name.measurement, 1.0))
+            converted = to_measurement(numbers[which], unit, choices.scale.get(name.measurement, 1.0))
             values[MEASUREMENTS.index(name.measurement)][which] = to_float32(converted)
             owner_of[which] = owners.setdefault(name.owner if _has_owners(meant) else "", len(owners))
             if name.input and name.measurement in MEASUREMENTS[:2]:

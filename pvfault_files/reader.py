@@ -93,7 +93,7 @@ def read_files(paths: Sequence[Path], choices: Choices) -> ReadFiles:
         raise advise(error, sources, choices) from error
     remarks = [remark for part in parts for remark in part.remarks]
     remarks += [*_tell_zones(parts, choices), *settled.remarks, *_tell_aliases(rows, device_ids)]
-    present = np.unique(rows.devices)
+    present = np.flatnonzero(np.bincount(rows.devices, minlength=len(device_ids)))
     return ReadFiles(
         table=_as_table(rows, device_ids),
         names={device_ids[place]: rows.names[place] for place in present},
@@ -124,22 +124,33 @@ def read_part(source: Source, choices: Choices) -> Part:
         remarks.insert(0, f"{body.name}: {lines} skipped.")
     columns = [*plan.times, *(n for n in (plan.device, plan.port) if n is not None), *_number_columns(plan)]
     table = body.read(types_of(body, plan, list(dict.fromkeys(columns))))
-    if table.num_rows == 0:
+    row_count = table.num_rows
+    # Columns are taken out of here one after the other, so that they are not held twice.
+    table = {name: table[name] for name in table.column_names}
+    if row_count == 0:
         raise PvfaultError(
             f"{body.name} has a header but no rows. Expected at least one reading; is it the right file?"
         )
     times = _read_times(body, plan, table, choices)
     has_time = pc.is_valid(times.values)
-    without_time = table.num_rows - pc.sum(has_time).as_py()
-    if without_time == table.num_rows:
+    without_time = row_count - pc.sum(has_time).as_py()
+    if without_time == row_count:
         raise PvfaultError(
-            f"{body.name}: all {table.num_rows:,} rows lack a time in column {body.dialect.names[plan.times[0]]!r}. "
+            f"{body.name}: all {row_count:,} rows lack a time in column {body.dialect.names[plan.times[0]]!r}. "
             "Expected times such as 2024-06-01 12:00:00; name another column with --map timestamp=COLUMN."
         )
-    rows, forms = _rows_of(body, plan, table, times, has_time if without_time else None, choices)
     zone, why = _zone_of(plan, times, choices)
-    form = describe(body, plan, rows, forms, zone, why)
-    local_rows = 0 if times.have_zone else table.num_rows - without_time
+    have_zone = times.have_zone
+    devices, names = _devices_of(body, plan, table, row_count, choices)
+    if without_time:
+        devices = devices[np.asarray(has_time)]
+        table = {name: column.filter(has_time) for name, column in table.items()}
+    instants = _instants_of(body, times, devices if len(names) > 1 else None, zone)
+    del times, has_time
+    make_rows = read_long if plan.long is not None else _rows_of_groups
+    rows, ranges = make_rows(body, plan, table, devices, names, instants, choices)
+    local_rows = 0 if have_zone else row_count - without_time
+    form = describe(body, plan, rows, ranges, zone, why)
     return Part(rows, form, without_time, local_rows, remarks, plan.missing, plan.asked)
 
 
@@ -151,9 +162,9 @@ def _number_columns(plan):
 
 def _read_times(body, plan, table, choices):
     """Times of all rows, of one column or two."""
-    first = table[str(plan.times[0])]
+    first = table.pop(str(plan.times[0]))
     if len(plan.times) == 2:
-        first = join_clock(first, table[str(plan.times[1])])
+        first = join_clock(first, table.pop(str(plan.times[1])))
     names = [body.dialect.names[n] for n in plan.times]
     where = f"{body.name}: column {' and '.join(map(repr, names))}"
     return parse_times(where, first, choices, line_of=body.line_of, hint=names[0])
@@ -170,24 +181,18 @@ def _zone_of(plan, times, choices):
     return "UTC", "nothing else is said"
 
 
-def _rows_of(body, plan, table, times, has_time, choices):
-    """Rows of a file, and the range of each of its columns."""
-    devices, names = _devices_of(body, plan, table, choices)
-    # The hour that a clock shows twice is told apart by a device's rows, which stand in their order here.
-    values = times.values
-    if has_time is not None:
-        values, table, devices = values.filter(has_time), table.filter(has_time), devices[np.asarray(has_time)]
+def _instants_of(body, times, devices, zone):
+    """Times that are there, in microseconds since 1970."""
+    values = times.values.drop_null()
     if not times.have_zone:
-        zone = _zone_of(plan, times, choices)[0]
-        values = to_utc(body.name, values, pa.chunked_array([pa.array(devices)]) if len(names) > 1 else None, zone)
+        # The hour that a clock shows twice is told apart by a device's rows, which stand in their order here.
+        values = to_utc(body.name, values, None if devices is None else pa.chunked_array([pa.array(devices)]), zone)
     instants = pc.cast(values, pa.int64()).to_numpy()
-    instants = instants - instants % 1000  # Kafka carries milliseconds
-    if plan.long is not None:
-        return read_long(body, plan, table, devices, names, instants, choices)
-    return _rows_of_groups(body, plan, table, devices, names, instants, choices)
+    beyond = instants % 1000  # Kafka carries milliseconds
+    return instants - beyond if beyond.any() else instants
 
 
-def _devices_of(body, plan, table, choices):
+def _devices_of(body, plan, table, row_count, choices):
     """Places of devices by row, and their names."""
     if plan.device is None:
         electrical = plan.long is not None or any(
@@ -200,8 +205,8 @@ def _devices_of(body, plan, table, choices):
                 f"one "
                 f"device, name it with --device ID, else the column with --map {DEVICE_ID}=COLUMN. {plan.asked}".strip()
             )
-        return np.zeros(table.num_rows, np.int32), [named.strip()]
-    column = table[str(plan.device)]
+        return np.zeros(row_count, np.int32), [named.strip()]
+    column = table.pop(str(plan.device))
     if not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(pc.cast(column, pa.string()))
     column = column.unify_dictionaries()
@@ -226,7 +231,6 @@ def _rows_of_groups(body, plan, table, devices, names, instants, choices):
     columns = plan.columns_of_numbers()
     inputs = _inputs_of(plan, table)
     numbers = read_numbers(body, table, columns, choices)
-    del table
     ranges, parts = {}, []
     for group in plan.groups:
         converted = {}

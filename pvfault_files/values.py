@@ -23,14 +23,14 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def read_numbers(body: Body, table: pa.Table, columns: list[int], choices: Choices) -> dict[int, pa.ChunkedArray]:
-    """Columns as numbers, null where there is none.
+def read_numbers(body: Body, table: dict, columns: list[int], choices: Choices) -> dict[int, np.ndarray]:
+    """Columns as numbers, NaN where there is none.
 
     Parameters
     ----------
     body : Body
-    table : pa.Table
-        With a column for each number of `columns`.
+    table : dict of str to array
+        With a column for each number of `columns`, which are taken out: a year of a plant is not held twice.
     columns : list of int
     choices : Choices
 
@@ -39,17 +39,15 @@ def read_numbers(body: Body, table: pa.Table, columns: list[int], choices: Choic
     PvfaultError
         If a text is no number, or numbers could be read in two ways.
     """
-    texts = {n: _encoded(table[str(n)]) for n in columns if is_text(table[str(n)].type)}
-    clean = {n: clean_texts(encoded.chunk(0).dictionary) for n, encoded in texts.items() if encoded.num_chunks}
+    texts = {n: _encoded(table.pop(str(n))) for n in columns if is_text(table[str(n)].type)}
+    clean = {n: clean_texts(encoded.chunk(0).dictionary) for n, encoded in texts.items()}
     marks = _marks(body, clean, choices) if clean else Marks(".")
     numbers = {}
     for n in columns:
         if n in clean:
-            numbers[n] = _parsed(body, n, texts[n], clean[n], marks)
-        elif n in texts:
-            numbers[n] = pa.chunked_array([], pa.float64())
+            numbers[n] = _as_array(_parsed(body, n, texts.pop(n), clean[n], marks))
         else:
-            numbers[n] = _as_number(body, n, table[str(n)])
+            numbers[n] = _as_array(_as_number(body, n, table.pop(str(n))))
     return numbers
 
 
@@ -124,18 +122,19 @@ def _as_number(body, column, values):
         ) from error
 
 
-def to_measurement(numbers: pa.ChunkedArray, unit: Unit | None, scale: float) -> np.ndarray:
-    """Numbers in the reading's unit; NaN where there is none. Of float32 as long as nothing is computed."""
+def to_measurement(numbers: np.ndarray, unit: Unit | None, scale: float) -> np.ndarray:
+    """Numbers in the reading's unit."""
     plain = unit is None or unit.is_the_readings_own
     if plain and scale == 1:
-        return _as_array(numbers)
-    values = _as_array(numbers).astype(np.float64)
+        return numbers
+    values = numbers.astype(np.float64)
     if not plain:
         values = values * unit.factor + unit.offset
     return values * scale
 
 
 def _as_array(numbers):
+    """Numbers as an array, NaN where there is none; of float32 as long as nothing is computed."""
     if numbers.null_count:
         numbers = pc.fill_null(numbers, pa.scalar(float("nan"), numbers.type))
     return numbers.to_numpy()
