@@ -52,7 +52,8 @@ ROOMS = {
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
         "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_alarms", "pvfault_assets",
-        "pvfault_api", "pvfault_bench", "pvfault_deploy", "pvfault_files", "pvfault_report", "pvfault_server", "pvfault_workshop",
+        "pvfault_api", "pvfault_bench", "pvfault_deploy", "pvfault_files", "pvfault_report", "pvfault_server",
+        "pvfault_workshop",
     },
 }  # fmt: skip
 # Which extras of pyproject.toml a room needs, beside what is always installed. `pvfault deploy` does without cfn-lint
