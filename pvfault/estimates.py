@@ -106,10 +106,14 @@ class _Spans:
 
 
 class _Levels(NamedTuple):
-    """The level of the best spans, its standard error, how far each span and an end of the day lie off; logarithms."""
+    """Of the best spans and of all others; logarithms.
+
+    `below` is `lower` as far as that goes on to an end of the day, `raised` how far an end lies above the best.
+    """
 
     top: float
     spread: float
+    lower: np.ndarray
     below: np.ndarray
     raised: float
 
@@ -353,11 +357,11 @@ def _find_levels(level, spans, noon, which, is_strange):
     top = _top(levels, share, sound, LEAST_STEP[which])
     best = straight[np.isin(parts, sound[np.abs(levels[sound] - top) < LEAST_STEP[which]])]
     error = max(_scatter(best), _LEAST_SCATTER) / np.sqrt(len(best) / HALF_HOUR)
-    lower = np.maximum(top - levels, 0.0)
-    below = np.where(_at_an_end(lower > LEAST_STEP[which], share, LEAST_BELOW), lower, 0.0)
+    lower = np.where(top - levels > LEAST_STEP[which], top - levels, 0.0)
+    below = np.where(_at_an_end(lower > 0, share, LEAST_BELOW), lower, 0.0)
     higher = np.where(np.isin(np.arange(len(levels)), sound), levels - top, 0.0)
     raised = higher[_at_an_end(higher > 2 * LEAST_STEP[which], share, 0.0)].max(initial=0.0)
-    return _Levels(np.median(best), error, below[parts], raised)
+    return _Levels(np.median(best), error, lower[parts], below[parts], raised)
 
 
 def _top(levels, share, sound, least_step):
@@ -475,7 +479,7 @@ def _is_of_the_sensor(spans, edge, size):
 
 def _is_limited(voltage, of_current):
     """Spans with less current and more voltage than the best: the inverter keeps them off the array's maximum."""
-    is_best = of_current.below == 0
+    is_best = of_current.lower == 0
     return ~is_best & (voltage > np.median(voltage[is_best]) + LIMITED)
 
 

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pvfault.faults import FAULTS
 from pvfault.registry import EMPTY_REGISTRY, Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, completeness, device_day_rows
-from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, PROBABILITIES_TYPE
+from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE
 from tests.pvfault.rows.helpers import DAY, MIDNIGHT
 
 
@@ -65,12 +66,53 @@ def test_a_day_is_worth_what_a_pocket_calculator_says():
         "energy_kwh": pytest.approx(4 * 4.608 + 4 * 2.304),
         "lost_kwh": pytest.approx(4 * 2.304),
         "completeness": 1.0,
+        "unsure_because": None,
     }
 
 
 def test_a_healthy_device_has_no_onset_and_loses_nothing_to_a_fault():
     (row,) = device_day_rows(hours_of({"A000000000": half_a_day("none")}), DAY, RATED_6_KW).to_pylist()
     assert (row["fault"], row["onset"], row["faulty_hours"], row["lost_kwh"]) == ("none", None, 0, 0.0)
+
+
+WHY = "the readings do not tell"
+
+
+def unsure_in(hours_unsure, fault="none"):
+    """Predictions of an unregistered device whose other hours in the light are of a fault, or of none."""
+    rows = hours_of({"Z000000000": half_a_day(fault)}).to_pylist()
+    for row in rows:
+        if row["window_start"].hour in hours_unsure:
+            row |= {"fault": UNSURE, "confidence": None, "unsure_because": WHY}
+    return pa.Table.from_pylist(rows, schema=hours_of({}).schema)
+
+
+@pytest.mark.parametrize("hours_unsure", [range(8, 16), range(12, 16)])
+def test_a_day_is_unsure_if_what_is_left_of_it_looks_healthy(hours_unsure):
+    """Four healthy hours beside four that nothing can be said of are no healthy day."""
+    (row,) = device_day_rows(unsure_in(hours_unsure), DAY, RATED_6_KW).to_pylist()
+    assert (row["fault"], row["unsure_because"], row["usable_hours"]) == (UNSURE, WHY, 8)
+    assert row["onset"] is row["confidence"] is row["runner_up"] is row["lost_kwh"] is None
+
+
+def test_a_fault_is_found_beside_hours_of_which_nothing_can_be_said():
+    (row,) = device_day_rows(unsure_in([9], "open_circuit"), DAY, RATED_6_KW).to_pylist()
+    assert (row["fault"], row["unsure_because"]) == ("open_circuit", None)
+
+
+def test_a_healthy_day_without_ratings_is_no_surer_than_its_hours():
+    """What hides in an estimate hides in every hour of it: many hours together do not make up for that."""
+    hours = {name: hours_of({name: half_a_day("none")}) for name in RATED_6_KW.devices + ("Z000000000",)}
+    place = PREDICTION_SCHEMA.get_field_index("confidence")
+    at_most = [
+        each.set_column(
+            place, "confidence", pc.min_element_wise(each["confidence"], 0.75, skip_nulls=False).cast(pa.float32())
+        )
+        for each in hours.values()
+    ]
+    known, estimated = (device_day_rows(each, DAY, RATED_6_KW)["confidence"][0].as_py() for each in at_most)
+    assert known > 0.9
+    assert estimated == 0.75
 
 
 def test_what_an_unregistered_device_loses_is_unknown():

@@ -117,7 +117,10 @@ def test_an_unregistered_device_without_current_is_scored_and_has_no_current_in_
 def test_an_unregistered_device_looks_like_one_registered_with_its_own_ratings():
     second = np.arange(0, 86_400, 60)
     light = np.clip(950 * np.sin(np.pi * (second / 3600 - 4) / 16), 0, None)
-    day = readings_of("A000000000", second, np.column_stack([500 + 0 * light, light / 100, 25 + 0 * light, light]))
+    # A healthy array in the field: what `pvfault derive references` finds in the median.
+    dim = np.log(np.maximum(light, 20) / 800)
+    voltage = 500 * (1 + 0.005 * dim - 0.009 * dim**2)
+    day = readings_of("A000000000", second, np.column_stack([voltage, 0.0096 * light, 25 + 0 * light, light]))
     known = Registry(("A000000000",), np.array([500.0]), np.array([10.0]))
     estimated, registered = (scalogram_rows(day, DAY, registry) for registry in (EMPTY_REGISTRY, known))
     images = [np.frombuffer(rows["scalogram"][12].as_py(), np.uint8).astype(int) for rows in (estimated, registered)]
