@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from pvfault.faults import ARC_FAULT, LINE_GROUND, LINE_LINE, NONE, OPEN_CIRCUIT, PARTIAL_SHADING
 from pvfault.reference import LEAST_LIGHT
-from pvfault.tables import UNSURE
+from pvfault.tables import CURTAILED, NOT_REPORTING, UNSURE
 
 # From where on a share of the expected voltage or current is more than an error. Half of healthy hours are within 0.21
 # and 1.3 % of what the days before promise (`pvfault/reference.py`); by ratings, or by few days, it is some per cent.
@@ -163,7 +163,7 @@ like 1 of 3 strings open. Before that, both were as expected.
     likeness = _likeness(verdict.fault, seen, device, is_over=is_over)
     return Explanation(
         f"{_when(faulty, is_over=is_over)} {seen.sentence(likeness)} {_then(before)}",
-        _observations(verdict, seen, before, device),
+        _observations(verdict, seen, before, device, hours),
         tell_apart(verdict.fault, verdict.runner_up),
     )
 
@@ -307,7 +307,9 @@ def _then(before: _Seen | None) -> str:
     return "Before that, both were as expected."
 
 
-def _observations(verdict: Verdict, seen: _Seen, before: _Seen | None, device: Device) -> tuple[str, ...]:
+def _observations(
+    verdict: Verdict, seen: _Seen, before: _Seen | None, device: Device, hours: Sequence[Compared]
+) -> tuple[str, ...]:
     found = [
         f"Current: {_percent(seen.current)} of what is expected over {_hours(seen.hours)} of the fault, {seen.spread}.",
         f"Voltage: {_percent(seen.voltage)} of what is expected.",
@@ -318,7 +320,17 @@ def _observations(verdict: Verdict, seen: _Seen, before: _Seen | None, device: D
         found.append(
             f"In {_hours(before.hours)} before: current {_percent(before.current)}, voltage {_percent(before.voltage)}."
         )
-    return (*found, _sure(verdict), _by_what(device))
+    return (*found, *_set_aside(hours), _sure(verdict), _by_what(device))
+
+
+def _set_aside(hours: Sequence[Compared]) -> list[str]:
+    """What was not judged although there was light, because it does not tell of the array."""
+    told = {
+        CURTAILED: "the inverter took less than the array had to give",
+        NOT_REPORTING: "zeros or placeholders came instead of readings",
+    }
+    count = {quality: sum(hour.quality == quality for hour in hours) for quality in told}
+    return [f"In {_hours(count[quality])} {what}: not judged." for quality, what in told.items() if count[quality]]
 
 
 def _sure(verdict: Verdict) -> str:
@@ -366,7 +378,7 @@ def _healthy(verdict: Verdict, hours: Sequence[Compared], device: Device) -> Exp
         f"Current: {_percent(seen.current)} of what is expected, {seen.spread}.",
         f"Voltage: {_percent(seen.voltage)} of what is expected.",
     )
-    return Explanation(text, (*found, _sure(verdict), _by_what(device)), apart)
+    return Explanation(text, (*found, *_set_aside(hours), _sure(verdict), _by_what(device)), apart)
 
 
 def _unknown(hours: Sequence[Compared]) -> str:

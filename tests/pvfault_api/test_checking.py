@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pvfault.checks.assets import CHECKS
+from pvfault.checks.scalograms import judge_qualities
 from pvfault.data_files import FileError
 from pvfault.faults import FAULTS, NONE
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, QUARANTINE, READINGS, SCALOGRAMS
@@ -300,3 +301,14 @@ def test_no_registry_and_old_weights_are_told(settings):
     assert "does not exist" in found["registry_is_there"].summary
     good_date(settings)
     assert all(one.result.passed for one in check_sources(settings, ["device_registry"], dict))
+
+
+def test_hours_that_the_inverter_limits_are_told_and_are_nobody_s_fault():
+    """A plant that may not feed in at noon, all summer, has no trouble with its communication."""
+    limited = judge_qualities({"ok": 40, "curtailed": 60, "dark": 140})
+    assert limited.passed
+    assert "60 are curtailed, 60%" in limited.summary
+    silent = judge_qualities({"ok": 70, "sparse": 5, "not reporting": 20, "invalid": 5, "curtailed": 20})
+    assert not silent.passed
+    assert "30 of 120 lit windows cannot be judged (5 sparse, 5 invalid, 20 not reporting)" in silent.summary
+    assert silent.figures["not_reporting"] == 20

@@ -101,6 +101,15 @@ def test_a_day_that_nobody_could_judge_says_why():
     assert (found.text, found.runner_up) == ("No hour could be judged: 2 dark, 1 missing.", None)
 
 
+@pytest.mark.parametrize("fault", ["none", "open_circuit"])
+def test_hours_that_are_the_inverter_s_or_the_logger_s_are_told_beside_any_verdict(fault):
+    hours = day([1, 1, 1, 0.6, 0.6, 0.6] if fault != "none" else [1] * 6)
+    hours[:3] = [replace(hours[k], quality=("curtailed", "curtailed", "not reporting")[k]) for k in range(3)]
+    found = explain(Verdict(fault, 0.98, "line_line", 0.01), hours, DEVICE).observations
+    assert "In 2 hours the inverter took less than the array had to give: not judged." in found
+    assert "In 1 hour zeros or placeholders came instead of readings: not judged." in found
+
+
 def test_strings_are_named_only_where_the_registry_knows_them():
     hours = day([1, 0.67, 0.67, 0.67])
     assert "strings" not in text_of("open_circuit", hours, replace(DEVICE, strings=None))
