@@ -26,6 +26,7 @@ _DATE = re.compile(
     r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?!\d)|\d{1,2}[-. ][A-Za-z]{3,9}[-. ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}"
 )
 _CLOCK = re.compile(r"T?\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?")
+_WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s*([A-Za-z°º%][A-Za-z°º²/0-9%]*)")
 _GROUPING = "'’ \u00a0\u202f"
 
 
@@ -43,6 +44,18 @@ def is_time(cell: str) -> bool:
     """Whether a cell is a date, a time of day or both."""
     cell = cell.strip().lstrip("'")
     return _DATE.match(cell) is not None or _CLOCK.fullmatch(cell) is not None
+
+
+def unit_in_cells(cells: list[str]) -> str:
+    """What stands behind every number of a column, as in 517.2 V; empty if nothing does, or not the same.
+
+    Examples
+    --------
+    >>> unit_in_cells(["517.2 V", "0 V"]), unit_in_cells(["517.2", "0"])
+    ('V', '')
+    """
+    found = {match[1] if (match := _WITH_UNIT.fullmatch(cell)) else "" for cell in cells}
+    return found.pop() if len(found) == 1 else ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import shlex
 from pvfault.errors import PvfaultError
 from pvfault.readings import DEVICE_ID, TIMESTAMP
 from pvfault_files import columns as words
-from pvfault_files.cells import is_placeholder
+from pvfault_files.cells import is_placeholder, unit_in_cells
 from pvfault_files.choices import Choices
 from pvfault_files.columns import read_name
 from pvfault_files.dialect import Dialect
@@ -31,8 +31,8 @@ class FileColumns:
     def __init__(self, name: str, dialect: Dialect, choices: Choices):
         self.name = name
         self.names = dialect.names
-        self.beside = dialect.units
         self.sample = dialect.sample
+        self.beside = tuple(beside or unit_in_cells(self.cells(number)) for number, beside in enumerate(dialect.units))
         self.choices = choices
         self.header_line = dialect.header_line
         self.remarks = []
@@ -72,7 +72,8 @@ class FileColumns:
 
     def all_names(self) -> str:
         """All names, as a message lists them."""
-        return ", ".join(self.names)
+        named = ", ".join(self.names)
+        return named if self.header_line or self.names[:1] != ("column 1",) else f"{named} (no line names them)"
 
     def cells(self, column):
         """What stands in a column of the first rows, without placeholders."""

@@ -149,6 +149,7 @@ def read_part(source: Source, choices: Choices) -> Part:
     del times, has_time
     make_rows = read_long if plan.long is not None else _rows_of_groups
     rows, ranges = make_rows(body, plan, table, devices, names, instants, choices)
+    pa.default_memory_pool().release_unused()  # the file's text, of which Arrow would keep what it has used
     local_rows = 0 if have_zone else row_count - without_time
     form = describe(body, plan, rows, ranges, zone, why)
     return Part(rows, form, without_time, local_rows, remarks, plan.missing, plan.asked)

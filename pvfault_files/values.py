@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pvfault.errors import PvfaultError
 from pvfault_files.bodies import Body
-from pvfault_files.cells import Marks, clean_texts, find_marks, parse_numbers
+from pvfault_files.cells import Marks, clean_texts, find_marks, parse_numbers, unit_in_cells
 from pvfault_files.choices import Choices
 from pvfault_files.sources import first_line
 from pvfault_files.units import Unit
@@ -40,7 +40,7 @@ def read_numbers(body: Body, table: dict, columns: list[int], choices: Choices) 
         If a text is no number, or numbers could be read in two ways.
     """
     texts = {n: _encoded(table.pop(str(n))) for n in columns if is_text(table[str(n)].type)}
-    clean = {n: clean_texts(encoded.chunk(0).dictionary) for n, encoded in texts.items()}
+    clean = {n: _without_unit(clean_texts(encoded.chunk(0).dictionary)) for n, encoded in texts.items()}
     marks = _marks(body, clean, choices) if clean else Marks(".")
     numbers = {}
     for n in columns:
@@ -49,6 +49,12 @@ def read_numbers(body: Body, table: dict, columns: list[int], choices: Choices) 
         else:
             numbers[n] = _as_array(_as_number(body, n, table.pop(str(n))))
     return numbers
+
+
+def _without_unit(texts):
+    """Numbers without the unit that stands behind each of them, which `layouts.py` minds."""
+    unit = unit_in_cells([text for text in texts.to_pylist() if text])
+    return pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(texts, 0, -len(unit))) if unit else texts
 
 
 def _encoded(values):

@@ -20,6 +20,7 @@ _ABBREVIATIONS = {
     "est": -300, "edt": -240, "cdt": -300, "mst": -420, "mdt": -360, "pst": -480, "pdt": -420, "hst": -600,
     "akst": -540, "akdt": -480, "brt": -180, "sast": 120, "hkt": 480, "sgt": 480,
 }  # fmt: skip
+_AREAS = "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific"
 _OFFSET = re.compile(r"(?:utc|gmt)?\s*([+-−])\s*(\d{1,2})(?::?(\d{2}))?(?::?00)?", re.IGNORECASE)
 
 
@@ -44,7 +45,7 @@ def offset_of(text: str) -> int | None:
 
 def zone_in_name(name: str) -> str | None:
     """Zone that a column's name gives, as in `time_utc`, `Zeit [UTC+1]` or `timestamp (Europe/Rome)`."""
-    place = re.search(r"\b([A-Z][A-Za-z]+/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?)\b", name)
+    place = re.search(rf"\b((?:{_AREAS})/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?)\b", name)
     if place:
         return place[1]
     for part in [*re.findall(r"[\[(]([^\])]+)[\])]", name), *re.split(r"[\s_]+", name)[1:]]:

@@ -223,6 +223,14 @@ def test_units_that_a_header_names_are_converted_and_told(names, factors, mapped
     assert sum("was converted from" in remark for remark in result.remarks) == 4
 
 
+def test_units_that_stand_in_each_cell_are_minded():
+    lines = [[*row[:2], f"{row[2]} V", f"{row[3]} A", row[4] and f"{row[4]} °C", f"{float(row[5]) / 1000:.6f} kW/m²"]
+             for row in rows_of(ONE, Way())]  # fmt: skip
+    table = read(write_rows(READING_SCHEMA.names, lines, Way())).table
+    for name in MEASUREMENTS:
+        np.testing.assert_allclose(table[name], ONE[name], rtol=1e-6)
+
+
 def test_units_and_factors_of_the_user_go_first():
     lines = rows_of(ONE, Way())
     header = ["deviceID", "timestamp", "voltage", "current", "temperature", "Irradiance (W/m2)"]
