@@ -9,20 +9,18 @@ where no fault of the array, no weather and no inverter explains the figures.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import pairwise
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
+from pvfault.classify import days_of
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
 from pvfault.registry import Registry
-from pvfault.rows.columns import device_codes
+from pvfault.rows.columns import device_codes, microseconds_of_day
 from pvfault.suspicions import CHECKS, VOLTAGE_RATING, Suspicion
 from pvfault.suspicions.day import DeviceDay, see_day
 
-_DAY_US = 86_400 * 1_000_000
-_EPOCH = date(1970, 1, 1)
 # How a file was made or read is the same on all its days: what shows on fewer is weather, or a fault.
 SHARE_OF_DAYS = 0.5
 # A voltage that short circuits could explain in one device is no short in so many, alike.
@@ -62,7 +60,7 @@ def examine_readings(readings: pa.Table, registry: Registry) -> list[Finding]:
     Parameters
     ----------
     readings : pa.Table
-        Of `READING_SCHEMA`, sorted by device and time.
+        Of `READING_SCHEMA`, in any order.
     registry : Registry
         Of devices that it does not have, only what needs no ratings is looked for.
 
@@ -83,25 +81,17 @@ def examine_readings(readings: pa.Table, registry: Registry) -> list[Finding]:
 
 
 def _device_days(readings: pa.Table, registry: Registry) -> Iterator[DeviceDay]:
-    """Each device's dates that have enough readings in the light to say anything."""
-    devices, device = device_codes(readings[DEVICE_ID])
-    if not devices:
-        return
-    time = readings[TIMESTAMP].cast(pa.int64()).to_numpy()
-    measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
-    ratings, layouts, places = registry.ratings(devices), registry.layouts(devices), registry.places(devices)
-    number = time // _DAY_US
-    begins = np.ones(len(time), bool)
-    begins[1:] = (device[1:] != device[:-1]) | (number[1:] != number[:-1])
-    for first, end in pairwise([*np.flatnonzero(begins), len(time)]):
-        own, then = int(device[first]), int(number[first])
-        hour = (time[first:end] - then * _DAY_US) / (3600 * 1_000_000)
-        day = see_day(
-            devices[own], _EPOCH + timedelta(days=then), hour, measurements[first:end],
-            ratings[own], layouts[own], places[own],
-        )  # fmt: skip
-        if day is not None:
-            yield day
+    """Each device's dates that have enough readings in the light to say anything, date by date."""
+    for then, of_date in days_of(readings):
+        devices, device = device_codes(of_date[DEVICE_ID])
+        hour = microseconds_of_day(of_date[TIMESTAMP], then) / (3600 * 1_000_000)
+        measurements = np.column_stack([of_date[name].to_numpy() for name in MEASUREMENTS])
+        known = zip(registry.ratings(devices), registry.layouts(devices), registry.places(devices), strict=True)
+        for number, (name, of_device) in enumerate(zip(devices, known, strict=True)):
+            own = slice(*np.searchsorted(device, [number, number + 1]))
+            day = see_day(name, then, hour[own], measurements[own], *of_device)
+            if day is not None:
+                yield day
 
 
 def _put_together(device: str, of_days: Sequence[tuple[date, Suspicion]], n_days: int) -> Finding | None:

@@ -70,10 +70,10 @@ class Registry:
         Modules in series and strings in parallel; NaN where they are not known, as for all if not given.
     version : str
         Of the file that it was read from.
-    names : tuple of str, optional
-        What the user calls each device; its deviceID where there is no other name.
     place : ndarray, shape (n_devices, 2), optional
         Latitude and longitude; NaN where they are not known, as for all if not given. [°]
+    names : tuple of str, optional
+        What the user calls each device; its deviceID where there is no other name.
     """
 
     devices: tuple[str, ...]
@@ -81,8 +81,8 @@ class Registry:
     rated_current: np.ndarray
     layout: np.ndarray | None = None
     version: str = "none"
-    names: tuple[str, ...] | None = None
     place: np.ndarray | None = None
+    names: tuple[str, ...] | None = None
 
     @property
     def device_ids(self) -> dict[str, str]:
@@ -185,8 +185,8 @@ def read_registry(path: Location) -> Registry:
         table["rated_current"].to_numpy(),
         np.column_stack([_numbers(table, name) for name in LAYOUT_COLUMNS]),
         version_of(content),
-        names,
         np.column_stack([_numbers(table, name) for name in PLACE_COLUMNS]),
+        names,
     )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 
 from pvfault.broker_access import BrokerAccess
@@ -16,6 +17,7 @@ from pvfault.errors import PvfaultError
 from pvfault.locations import S3, Location
 
 LOCAL, AWS = "local", "aws"
+WEIGHTS = "lenet5.h5"
 
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,50}")  # what is left of a bucket's 63 characters beside "-bootstrap"
 _S3_FOLDER = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)+")
@@ -146,15 +148,15 @@ class Settings:
             )
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], project: Path) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str], project: Path | None = None) -> "Settings":
         """Read the settings.
 
         Parameters
         ----------
         environment : mapping of str to str
             Usually `os.environ`.
-        project : Path
-            The folder that relative defaults start from: where the user stands.
+        project : Path, optional
+            The folder that defaults start from; by default `installed_in()`, wherever the command is called.
 
         Raises
         ------
@@ -170,15 +172,16 @@ class Settings:
             except ValueError as error:
                 raise PvfaultError(f"{name} is {text!r}, expected {expected}; correct it or unset it") from error
 
+        project = project or installed_in()
         home = read("PVFAULT_HOME", _path, project / ".pvfault", "a folder")
         where = read("PVFAULT_ENV", _one_of(LOCAL, AWS), LOCAL, f"{LOCAL!r} or {AWS!r}")
         buckets = read("PVFAULT_BUCKETS", _like(_PREFIX), None, "what bucket names begin with: a to z, 0 to 9 and -")
         release = read("PVFAULT_RELEASE", _like(_S3_FOLDER), None, "s3://bucket/folder")
         cluster = read("PVFAULT_MSK_CLUSTER_ARN", _arn_of("kafka"), None, "the ARN of an MSK cluster")
-        registry, model = home / "devices.csv", project / "models" / "lenet5.h5"
+        registry, model = home / "devices.csv", packaged_weights() or project / "models" / WEIGHTS
         if where == AWS:
             registry = f"{S3}{buckets}-bootstrap/devices.csv" if buckets else registry
-            model = f"{release}/lenet5.h5" if release else model
+            model = f"{release}/{WEIGHTS}" if release else model
         return cls(
             environment=where,
             home=home,
@@ -243,6 +246,27 @@ class Settings:
             "PVFAULT_MSK_CLUSTER_ARN": self.msk_cluster_arn,
         }
         return {name: str(value) for name, value in values.items() if value not in (None, "")}
+
+
+def installed_in() -> Path:
+    """The folder that defaults start from: the checkout that this code stands in.
+
+    Of a wheel, the user's own folder: what is kept in an environment goes with it when it is made anew.
+    """
+    checkout = Path(__file__).parent.parent
+    if (checkout / "pyproject.toml").is_file():
+        return checkout
+    try:
+        return Path.home()
+    except RuntimeError:  # a user without a folder, as in some containers
+        return Path.cwd()
+
+
+def packaged_weights() -> Path | None:
+    """The weights that a wheel holds beside this module; None in a checkout, whose `models/` has them."""
+    weights = files("pvfault").joinpath(WEIGHTS)
+    # In the archive that jobs are sent in, it would be no path of this machine.
+    return weights if isinstance(weights, Path) and weights.is_file() else None
 
 
 def _path(text):

@@ -6,7 +6,6 @@ The environment is read when this module is imported, and nowhere else in this f
 import os
 import warnings
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 
@@ -82,4 +81,4 @@ def _runner(settings: Settings) -> SparkRunner:
     return LocalSparkRunner(settings)
 
 
-defs = build_definitions(Settings.from_environment(os.environ, Path.cwd()))
+defs = build_definitions(Settings.from_environment(os.environ))

@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import dagster as dg
 
@@ -116,7 +115,7 @@ def main() -> None:
             channel.write(json.dumps(message) + "\n")
 
         try:
-            settings = Settings.from_environment(os.environ, Path.cwd())
+            settings = Settings.from_environment(os.environ)
             materialise(settings, Request.from_json(sys.argv[1]), tell)
         except PvfaultError as error:
             tell({"error": str(error)})

@@ -34,7 +34,7 @@ _PR_SET_PDEATHSIG = 1  # of Linux
 
 def main() -> int:
     """Serve the page until a signal comes; arguments are those of `dagster dev`. Gives the exit code."""
-    settings = Settings.from_environment(os.environ, Path.cwd())
+    settings = Settings.from_environment(os.environ)
     environment = os.environ | {
         "DAGSTER_HOME": str(prepare_dagster_home(settings)),
         "PYTHONWARNINGS": "ignore:Function `dev_command`",

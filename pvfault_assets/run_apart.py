@@ -59,7 +59,7 @@ def materialise_apart(environment: Mapping[str, str], request: Request, log: Pat
             text=True,
             start_new_session=True,  # Ctrl-C reaches us alone, and we end the whole group
         )
-    settings, run_id, failed = Settings.from_environment(environment, Path.cwd()), "", ""
+    settings, run_id, failed = Settings.from_environment(environment), "", ""
     try:
         for line in process.stdout:
             message = json.loads(line)

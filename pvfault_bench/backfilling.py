@@ -11,7 +11,6 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 from pvfault.settings import Settings
 from pvfault_assets.requests import Request
@@ -85,7 +84,7 @@ def main() -> None:
         own = {"PVFAULT_HOME": folder, "PVFAULT_BROKER": f"localhost:{broker.free_port()}"}
         theirs = {name: value for name, value in os.environ.items() if not name.startswith("PVFAULT_")}
         environment = theirs | own
-        settings = Settings.from_environment(environment, Path.cwd())
+        settings = Settings.from_environment(environment)
         found = measure_backfill(settings, environment, dates, devices)
     sys.stdout.write(json.dumps(found) + "\n")
 

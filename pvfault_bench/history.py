@@ -193,11 +193,11 @@ def queries(day: date) -> dict[str, tuple[str, dict]]:
 _LOAD = "import pvfault_assets.definitions"
 _COMMAND = "import sys; sys.argv[1:] = {arguments}; from pvfault_cli.main import main; main()"
 _TICK = """
-import dagster as dg, os, pathlib
+import dagster as dg, os
 from pvfault.settings import Settings
 from pvfault_assets.definitions import defs
 from pvfault_assets.instance import open_instance
-with open_instance(Settings.from_environment(os.environ, pathlib.Path.cwd())) as instance:
+with open_instance(Settings.from_environment(os.environ)) as instance:
     defs.get_sensor_def({name!r}).evaluate_tick(dg.build_sensor_context(instance))
 """
 SENSORS = ("look_at_dates", "make_late_dates_again", "judge_history_again")
@@ -286,7 +286,7 @@ def main() -> None:
     days = [FIRST + timedelta(days=number) for number in range(dates)]
     with tempfile.TemporaryDirectory(prefix="pvfault-history-") as folder:
         environment = os.environ | {"PVFAULT_HOME": folder, "PVFAULT_FIRST_DATE": str(FIRST)}
-        settings = Settings.from_environment(environment, Path.cwd())
+        settings = Settings.from_environment(environment)
         make_events(settings, days)
         make_tables(settings, days)
         found = {"dates": dates} | measure_commands(environment, days[-1]) | measure_page(environment, days[-1])

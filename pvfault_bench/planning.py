@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -92,7 +91,7 @@ def main() -> None:
     """Measure in a folder that is gone afterwards."""
     dates = int(sys.argv[1]) if len(sys.argv) > 1 else MANY
     with tempfile.TemporaryDirectory(prefix="pvfault-planning-") as folder:
-        settings = Settings.from_environment({"PVFAULT_HOME": folder}, Path.cwd())
+        settings = Settings.from_environment({"PVFAULT_HOME": folder})
         found = measure_planning(start_session(settings), dates)
     sys.stdout.write(json.dumps(found) + "\n")
 

@@ -1,15 +1,19 @@
-"""`pvfault classify`: a file of readings to predictions, without Kafka or Spark."""
+"""`pvfault classify`: files of readings to verdicts, without Kafka or Spark."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pvfault.errors import PvfaultError
 from pvfault_cli.file_options import FilesArgument, takes_choices
-from pvfault_cli.messages import prepare_output, read_settings
+from pvfault_cli.messages import count, prepare_output, print_table, read_settings
 
-# A terminal shows about this many windows before the first ones are gone.
-WINDOWS_SHOWN = 40
+NOTHING_JUDGED = 3
+# A terminal shows about this many rows before the first ones are gone.
+DAYS_SHOWN = 25
+HOURS_OF = 2
+FINDINGS_SHOWN = 5
 
 
 @takes_choices
@@ -20,75 +24,154 @@ def classify(
         Path | None, typer.Option(help="CSV of devices with deviceID, rated_voltage, rated_current; else estimated.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="OUT.parquet", help="Write the predictions here.")
+        Path | None, typer.Option("--output", "-o", metavar="OUT.parquet", help="Write the hours' verdicts here.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="REPORT.html", help="Write a page of curves, hours and reasons here.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
     model: Annotated[Path | None, typer.Option(help="Weights of the network; else PVFAULT_MODEL.")] = None,
 ):
-    """Tell the fault of each hour of each device in a file of readings.
+    """Tell the fault of each device, day by day and hour by hour, from files of readings.
 
-    Ratings of devices that are not registered are estimated from the readings; a fault that lasts all day is then
-    hard to see, so name a registry if there is one.
+    Faults come first, then what could not be judged and why; healthy device-days are counted. Readings that cannot be
+    what they are taken for are refused, doubtful ones are marked. Exit codes: 0 judged, 2 the files, options or
+    readings are to be mended, 3 nothing could be judged. `pvfault inspect FILE` shows what a file was taken for.
 
-    Example: `pvfault classify plant.csv --map voltage=V_DC --device INV0000001 -o predictions.parquet`
+    Example: `pvfault classify plant.csv --map voltage=V_DC --device INV0000001 --html report.html`
     """
-    import pyarrow.parquet as pq
+    from dataclasses import replace
+
     from rich.console import Console
 
-    from pvfault.classify import classify_readings
-    from pvfault.lenet import load_classifier
+    from pvfault.classify import judge_readings
+    from pvfault.credibility import examine_readings
+    from pvfault.lenet import load_classifier_for
     from pvfault.registry import EMPTY_REGISTRY, read_registry
     from pvfault_files.reader import read_files
+    from pvfault_report.curves import ReadingsByDay
+    from pvfault_report.days import tell_days
+    from pvfault_report.document import describe_input, write_document, write_rows
+    from pvfault_report.page import write_page
 
     if output is not None:
         prepare_output(output, "a Parquet file", "predictions.parquet")
+    if html is not None:
+        prepare_output(html, "a page", "report.html", option="--html")
     devices = read_registry(registry) if registry else EMPTY_REGISTRY
-    readings = read_files(files, choices)
-    classifier = load_classifier(read_settings(model=model).model)
-    with Console(stderr=True).status(f"Classifying {len(readings.table):,} readings"):
-        predictions = classify_readings(readings.table, devices, classifier)
+    found = read_files(files, replace(choices, device_ids=devices.device_ids))
+    readings = ReadingsByDay(found.table)
+    findings = examine_readings(found.table, devices)
+    _refuse(findings, found.names)
+    classifier = load_classifier_for(read_settings(model=model).model, readings.windows_at_most)
+    with Console(stderr=True).status(f"Judging {len(found.table):,} readings"):
+        judged = judge_readings(found.table, devices, classifier)
+    days = tell_days(judged, readings, found.names, findings)
+    about = describe_input(files, found, devices, classifier.version)
     if output is not None:
-        pq.write_table(predictions, output, compression="zstd")
-    _print_summary(readings, predictions, devices)
-    _print_windows(Console(), predictions)
-    if output is not None:
-        typer.echo(f"{len(predictions):,} rows are in {output}")
+        write_rows(output, judged, found.names, days)
+    if html is not None:
+        write_page(html, about, judged, days, readings, findings)
+    if json:
+        typer.echo(write_document(about, judged, days, findings))
+    else:
+        _print_all(about, judged, days, findings)
+    for written in filter(None, (output, html)):
+        typer.echo(f"Written: {written}", err=json)
+    if all(day.verdict["fault"] is None for day in days):
+        raise typer.Exit(NOTHING_JUDGED)
 
 
-def _print_summary(readings, predictions, registry):
-    """How much was read and how much of it can be judged."""
-    import pyarrow.compute as pc
-
-    from pvfault.readings import DEVICE_ID
-
-    devices = pc.unique(predictions[DEVICE_ID]).to_pylist()
-    unregistered = sorted(set(devices) - set(registry.devices))
-    counts = {count["values"].as_py(): count["counts"].as_py() for count in pc.value_counts(predictions["quality"])}
-    typer.echo(f"{len(readings.table):,} readings of {len(devices):,} devices; windows of an hour, UTC:")
-    typer.echo("  " + ", ".join(f"{n:,} {quality}" for quality, n in sorted(counts.items())))
-    if readings.rows_without_time:
-        typer.echo(f"  {readings.rows_without_time:,} rows had no timestamp, so they are no readings")
-    if unregistered:
-        typer.echo(
-            f"  ratings estimated for {len(unregistered):,} unregistered devices: {', '.join(unregistered[:3])} …"
-        )
+def _refuse(findings, names):
+    """End where readings are certainly not what they are taken for."""
+    certain = [each for each in findings if each.certain]
+    if certain:
+        told = [f"{_of(each, names)}: {each.sentence}. To mend it: {each.remedy}" for each in certain[:FINDINGS_SHOWN]]
+        more = [f"… and {len(certain) - FINDINGS_SHOWN:,} more."] if len(certain) > FINDINGS_SHOWN else []
+        raise PvfaultError("these readings cannot be what they are taken for.\n" + "\n".join([*told, *more]))
 
 
-def _print_windows(console, predictions):
-    """The judged windows as a table, as many as a terminal shows."""
-    import pyarrow.compute as pc
-    from rich.table import Table
+def _of(finding, names):
+    """Whose finding it is, and of when."""
+    first, last = finding.dates[0], finding.dates[-1]
+    return f"{names.get(finding.device, finding.device)} {first}{'' if first == last else f' to {last}'}"
 
-    judged = predictions.filter(pc.is_valid(predictions["fault"]))
-    table = Table("deviceID", "window_start (UTC)", "fault", "confidence", "next most probable")
-    for row in judged.slice(0, WINDOWS_SHOWN).to_pylist():
-        runner_up, probability = sorted(row["probabilities"].items(), key=lambda item: -item[1])[1]
-        table.add_row(
-            row["deviceID"],
-            f"{row['window_start']:%Y-%m-%d %H:%M}",
-            row["fault"],
-            "" if row["confidence"] is None else f"{row['confidence']:.2f}",
-            f"{runner_up} {probability:.2f}",
-        )
-    console.print(table)
-    if len(judged) > WINDOWS_SHOWN:
-        typer.echo(f"… and {len(judged) - WINDOWS_SHOWN:,} more judged windows; -o FILE.parquet writes all rows.")
+
+def _print_all(about, judged, days, findings):
+    """What was read, what is doubtful, and the verdicts, the most urgent first."""
+    from pvfault_report.days import FAULTY, STATES, UNJUDGED, UNSURE
+
+    names = about["devices"]
+    typer.echo(
+        f"{count(about['readings'], 'reading')} of {count(len(names), 'device')}, {about['first']} to {about['last']} "
+        f"(UTC). {about['ratings']}"
+    )
+    for remark in about["remarks"]:
+        typer.echo(f"  {remark}")
+    for finding in findings:
+        typer.secho(f"Doubtful: {_of(finding, names)}: {finding.sentence}. To mend it: {finding.remedy}", fg="yellow")
+    of_state = {state: [day for day in days if day.state == state] for state in STATES}
+    typer.echo(
+        f"{count(len(days), 'device-day')}: "
+        + ", ".join(f"{len(own):,} {state}" for state, own in of_state.items() if own)
+    )
+    _print_faults(of_state[FAULTY])
+    for day in days if len(days) == 1 else of_state[FAULTY][:HOURS_OF]:
+        _print_hours(judged, day)
+    for state in (UNSURE, UNJUDGED):
+        for day in of_state[state][:DAYS_SHOWN]:
+            typer.echo(f"{day.name} {day.date}: {state}, {day.reason}")
+        _print_rest(of_state[state], f"{state} device-days")
+    in_part = [day for day in days if day.left_out and day.state != UNJUDGED]
+    for day in in_part[:DAYS_SHOWN]:
+        typer.echo(f"{day.name} {day.date}: hours that could not be judged: {day.left_out}")
+    _print_rest(in_part, "device-days judged in part")
+
+
+def _print_faults(days):
+    """Faulty device-days as a table."""
+    if not days:
+        return
+    print_table(
+        [
+            (
+                day.name + (" (doubtful)" if day.findings else ""),
+                str(day.date),
+                day.verdict["fault"],
+                f"{day.verdict['onset']:%H:%M}",
+                day.verdict["faulty_hours"],
+                f"{day.verdict['confidence']:.2f}",
+                "" if day.verdict["lost_kwh"] is None else f"{day.verdict['lost_kwh']:.2f}",
+            )
+            for day in days[:DAYS_SHOWN]
+        ],
+        "device", "date", "fault", "since", "hours", "confidence", "lost kWh",
+    )  # fmt: skip
+    _print_rest(days, "faulty device-days")
+
+
+def _print_hours(judged, day):
+    """The judged hours of a device-day as a table."""
+    from pvfault_report.days import hours_of
+
+    typer.echo(f"Hours of {day.name} on {day.date}:")
+    rows = [hour for hour in hours_of(judged, day.row).to_pylist() if hour["quality"] not in ("dark", "missing")]
+    print_table(
+        [
+            (
+                f"{hour['window_start']:%H:%M}",
+                hour["fault"] or hour["quality"],
+                "" if hour["confidence"] is None else f"{hour['confidence']:.2f}",
+                "" if hour["mean_power"] is None else f"{hour['mean_power']:,.0f}",
+                "" if hour["mean_irradiance"] is None else f"{hour['mean_irradiance']:,.0f}",
+            )
+            for hour in rows
+        ],
+        "from", "shows", "confidence", "power W", "irradiance W/m²",
+    )  # fmt: skip
+
+
+def _print_rest(days, what):
+    """How many are not shown."""
+    if len(days) > DAYS_SHOWN:
+        typer.echo(f"… and {len(days) - DAYS_SHOWN:,} more {what}; --json, --html and -o have them.")

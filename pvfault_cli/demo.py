@@ -37,7 +37,7 @@ def demo(
     from pvfault_cli.steps import Steps
 
     environment = _demo_environment(read_settings())
-    settings = Settings.from_environment(environment, Path.cwd())
+    settings = Settings.from_environment(environment)
     dates = [FIRST_DATE + timedelta(day) for day in range(days)]
     log = settings.home / "demo.log"
     console = Console()

@@ -1,8 +1,8 @@
 """The entry point: all subcommands, and what happens to their errors.
 
 A new command is a module beside this one and a line below. Exit codes: 0 done, 2 the user's to mend (one message, no
-traceback), 130 interrupted; whatever is our own fault keeps its traceback and gives 1. Commands about dates also give 1
-where one is not good.
+traceback), 3 nothing of a file could be judged, 130 interrupted; whatever is our own fault keeps its traceback and
+gives 1. Commands about dates also give 1 where one is not good.
 """
 
 from importlib.metadata import version
@@ -26,6 +26,7 @@ from pvfault_cli import (
     inspect,
     labels,
     materialise,
+    registry,
     replay,
     schedule,
     serve,
@@ -77,6 +78,7 @@ app.add_typer(schedule.app, name="schedule")
 app.command("serve")(serve.serve)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(labels.app, name="labels")
+app.add_typer(registry.app, name="registry")
 app.command("inspect")(inspect.inspect)
 app.command("classify")(classify.classify)
 app.command("train")(train.train)

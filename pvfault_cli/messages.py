@@ -21,11 +21,11 @@ _NAMED = 5
 
 def read_settings(**options) -> Settings:
     """Read the settings of this process; options that were given (are not None) take precedence."""
-    settings = Settings.from_environment(os.environ, Path.cwd())
+    settings = Settings.from_environment(os.environ)
     return replace(settings, **{name: value for name, value in options.items() if value is not None})
 
 
-def prepare_output(output: Path, kind: str, example: str) -> None:
+def prepare_output(output: Path, kind: str, example: str, *, option: str = "--output") -> None:
     """Make the folder of an output, and refuse one that could not be written, before the work is done.
 
     Parameters
@@ -35,6 +35,8 @@ def prepare_output(output: Path, kind: str, example: str) -> None:
         What the file is, as in "a Parquet file".
     example : str
         A name with the suffix that is expected.
+    option : str
+        What the file was named by.
 
     Raises
     ------
@@ -42,7 +44,8 @@ def prepare_output(output: Path, kind: str, example: str) -> None:
         If the suffix is another, or nothing can be written there.
     """
     if output.suffix != Path(example).suffix:
-        raise PvfaultError(f"--output is {output}; expected {kind}, as in -o {example}.")
+        short = {"--output": "-o"}.get(option, option)
+        raise PvfaultError(f"{option} is {output}; expected {kind}, as in {short} {example}.")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         writable = not output.is_dir() and os.access(output if output.exists() else output.parent, os.W_OK)

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
-from pathlib import Path
 
 from pvfault.broker_access import BrokerAccess
 from pvfault.checks.check import CheckResult, require_plain
@@ -241,7 +240,7 @@ def _run(job: str, send: Callable[[DateReport | PvfaultError], None] | None) -> 
     from spark_jobs.session import start_session
 
     try:
-        settings = Settings.from_environment(os.environ, Path.cwd())
+        settings = Settings.from_environment(os.environ)
         config = parse_arguments(job, settings, sys.argv[1:])
         # From the package and not from the file that was started, which is another module to Python: what workers are
         # given by name, such as a cached function, they would look for in a program of Spark's.

@@ -27,6 +27,8 @@ ROOMS = {
         "numpy", "pyarrow", "pandas", "dateutil", "charset_normalizer", "clevercsv", "python_calamine", "tomlkit",
         "pvfault",
     },
+    # Beside these it has uPlot's files from the fleet page: text, no import.
+    "pvfault_report": {"jinja2", "numpy", "pyarrow", "pvfault"},
     "pvfault_gateway": {
         "confluent_kafka", "boto3", "botocore", "aws_msk_iam_sasl_signer", "psutil", "numpy", "pyarrow", "pvfault",
         "pvfault_files", "pvfault_workshop",
@@ -50,7 +52,8 @@ ROOMS = {
     "pvfault_deploy": {"boto3", "botocore", "yaml", "cfnlint", "pvfault"},
     "pvfault_cli": {
         "typer", "rich", "pyarrow", "pvfault", "pvfault_gateway", "spark_jobs", "pvfault_alarms", "pvfault_assets",
-        "pvfault_api", "pvfault_bench", "pvfault_deploy", "pvfault_files", "pvfault_server", "pvfault_workshop",
+        "pvfault_api", "pvfault_bench", "pvfault_deploy", "pvfault_files", "pvfault_report", "pvfault_server",
+        "pvfault_workshop",
     },
 }  # fmt: skip
 # Which extras of pyproject.toml a room needs, beside what is always installed. `pvfault deploy` does without cfn-lint
@@ -59,6 +62,7 @@ EXTRAS = {
     "pvfault": (),
     "pvfault_workshop": ("workshop",),
     "pvfault_files": (),
+    "pvfault_report": (),
     "pvfault_gateway": ("gateway", "workshop"),
     "spark_jobs": ("spark",),
     "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
@@ -81,6 +85,7 @@ BELONGS = {
     "sqlalchemy": "pvfault_alarms/, or pvfault_assets/event_log.py for Dagster's own storage",
     "alembic": "pvfault_alarms/",
     "pyiceberg": "pvfault_api/",
+    "jinja2": "pvfault_report/ or pvfault_workshop/evaluation/",
     "typer": "pvfault_cli/",
     "rich": "pvfault_cli/",
     "pvlib": "pvfault_workshop/",

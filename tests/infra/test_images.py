@@ -95,7 +95,8 @@ def test_everything_that_an_image_installs_is_locked_at_the_version_that_is_test
 
 
 # A package and its import differ in these names.
-PACKAGES = {"pywt": "pywavelets", "tensorflow": "tensorflow-cpu", "sklearn": "scikit-learn", "botocore": "boto3",
+PACKAGES = {"pywt": "pywavelets", "dateutil": "python-dateutil",
+            "tensorflow": "tensorflow-cpu", "sklearn": "scikit-learn", "botocore": "boto3",
             "aws_msk_iam_sasl_signer": "aws-msk-iam-sasl-signer-python"}  # fmt: skip
 # What Dagster's image is started for: the definitions, and readings sent by hand (docs/deployment.md).
 OF_DAGSTER = ["pvfault_assets/**/*.py", *(f"pvfault_cli/{name}.py" for name in ("replay", "simulate", "topic"))]
@@ -155,11 +156,14 @@ for module in sys.argv[1].split(","):
 STARTED = {
     "dagster": (
         ["pvfault_assets.definitions", "pvfault_cli.main"],
-        {"pvfault_alarms", "pvfault_bench", "pvfault_deploy", "pvfault_server"},
+        {"pvfault_alarms", "pvfault_bench", "pvfault_deploy", "pvfault_report", "pvfault_server"},
     ),
     "answers": (
         ["pvfault_server.on_lambda"],
-        {"pvfault_assets", "pvfault_bench", "pvfault_cli", "pvfault_deploy", "pvfault_gateway", "pvfault_workshop"},
+        {
+            "pvfault_assets", "pvfault_bench", "pvfault_cli", "pvfault_deploy", "pvfault_files", "pvfault_gateway",
+            "pvfault_report", "pvfault_workshop",
+        },
     ),
 }
 

@@ -16,7 +16,7 @@ from pvfault.rows.predictions import prediction_rows
 from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import UNSURE
 from tests.conftest import PROJECT
-from tests.pvfault.faulty_days import FIRST, plant
+from tests.pvfault.single_diode_plant import FIRST, plant
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
+from tests.conftest import PROJECT
 
 
 def read(project, **environment):
@@ -22,6 +23,15 @@ def test_without_any_variable_everything_is_below_the_project(tmp_path):
     assert settings.broker == "localhost:9092"
     assert settings.topic == "pv-readings"
     assert settings.lateness_hours == 2
+
+
+def test_defaults_do_not_hang_on_the_folder_that_a_command_is_called_in(tmp_path, monkeypatch):
+    """A second state folder, and no network, for whoever has changed into another folder."""
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environment({})
+    assert settings.home == PROJECT / ".pvfault"
+    assert settings.model == PROJECT / "models" / "lenet5.h5"
+    assert settings.model.is_file()
 
 
 def test_tables_catalog_and_registry_follow_the_state_folder(tmp_path):

@@ -83,6 +83,7 @@ def test_all_commands_are_found():
         ("catalog",),
         ("labels",),
         ("derive",),
+        ("registry",),
         ("schedule",),
         ("topic",),
     }
