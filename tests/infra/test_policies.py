@@ -189,6 +189,7 @@ def filled(value):
 
 CLUSTER = "arn:aws:kafka:eu-central-1:123456789012:cluster/pvfault-prod/6ab3"
 HERE = "eu-central-1:123456789012:"
+SECRETS = f"arn:aws:secretsmanager:{HERE}secret:"
 APPLICATION = f"arn:aws:emr-serverless:{HERE}/applications/00f1"
 
 
@@ -214,8 +215,8 @@ APPLICATION = f"arn:aws:emr-serverless:{HERE}/applications/00f1"
         ("ApiRole", "s3:GetObject", "arn:aws:s3:::acme-pv-gold/pvfault/device_days/data/1.parquet", True),
         ("ApiRole", "s3:GetObject", "arn:aws:s3:::acme-pv-log/messages/1/1.json", False),
         ("ApiRole", "s3:PutObject", "arn:aws:s3:::acme-pv-bootstrap/devices.csv", False),
-        ("ApiRole", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}secret:pvfault/prod/token-1a", True),
-        ("ApiRole", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}secret:pvfault/test/token-1a", False),
+        ("ApiRole", "secretsmanager:GetSecretValue", f"{SECRETS}pvfault/prod/token-1a", True),
+        ("ApiRole", "secretsmanager:GetSecretValue", f"{SECRETS}pvfault/test/token-1a", False),
         ("ApiRole", "glue:UpdateTable", f"arn:aws:glue:{HERE}table/pvfault/readings", False),
         ("DagsterRole", "emr-serverless:StartJobRun", APPLICATION, True),
         ("DagsterRole", "emr-serverless:StartJobRun", f"arn:aws:emr-serverless:{HERE}/applications/00f2", False),
