@@ -161,8 +161,14 @@ STARTED = {
     "answers": (
         ["pvfault_server.on_lambda"],
         {
-            "pvfault_assets", "pvfault_bench", "pvfault_cli", "pvfault_deploy", "pvfault_files", "pvfault_gateway",
-            "pvfault_report", "pvfault_workshop",
+            "pvfault_assets",
+            "pvfault_bench",
+            "pvfault_cli",
+            "pvfault_deploy",
+            "pvfault_files",
+            "pvfault_gateway",
+            "pvfault_report",
+            "pvfault_workshop",
         },
     ),
 }
