@@ -36,9 +36,8 @@ def predictions_of(device: str, fault_from: dict[int, str]):
         fault = next((name for start, name in sorted(fault_from.items(), reverse=True) if hour >= start), "none")
         probabilities = {name: 0.95 if name == fault else 0.01 for name in FAULTS} if lit else None
         start = midnight(DAY) + timedelta(hours=hour)
-        rows.append(
-            (device, start, OK if lit else DARK, fault if lit else None, 0.95 if lit else None, probabilities, "v")
-        )
+        judged = (fault, 0.95) if lit else (None, None)
+        rows.append((device, start, OK if lit else DARK, *judged, probabilities, "v", None))
     return predictions_table(rows)
 
 
