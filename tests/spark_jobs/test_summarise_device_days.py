@@ -76,7 +76,7 @@ def test_a_device_without_a_judged_window_is_unknown_and_not_healthy(spark, lake
     day = DAY + timedelta(days=1)
     catalog.create_tables(spark)
     starts = [midnight(day) + timedelta(hours=hour) for hour in range(24)]
-    rows = [("SILENT0001", start, "missing", None, None, None, "v") for start in starts]
+    rows = [("SILENT0001", start, "missing", None, None, None, "v", None) for start in starts]
     publish(spark, PREDICTIONS, predictions_table(rows), day)
     config = config_of(lake_settings, [day], registry=str(registry_of(["SILENT0001"])))
     (report,) = summarise_device_days.run(spark, config).days
