@@ -218,6 +218,7 @@ class Plant:
             "fault": pa.array(best, pa.string(), mask=is_night),
             "confidence": pa.array(shares.max(axis=1), mask=is_night),
             "probabilities": probabilities,
+            "unsure_because": pa.nulls(n, pa.string()),
         }
         return _with_lineage(columns, PREDICTIONS, n, day)
 
@@ -238,6 +239,7 @@ class Plant:
             "completeness": pa.array(self._random.random(n)),
             "runner_up": pa.array([NONE] * n, pa.string()),
             "runner_up_probability": pa.array(self._random.random(n) / 2, pa.float32()),
+            "unsure_because": pa.nulls(n, pa.string()),
         }
         yield _with_lineage(columns, DEVICE_DAYS, n, day)
 

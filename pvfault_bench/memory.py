@@ -170,7 +170,7 @@ def _verdicts(devices, day):
             "onset": pc.if_else(pa.array(faulty), morning, None), "faulty_hours": np.where(faulty, 6, 0),
             "usable_hours": 12, "confidence": 0.9, "energy_kwh": 30.0, "lost_kwh": 1.0, "completeness": 1.0,
             "runner_up": NONE, "runner_up_probability": 0.1, "model_version": "0" * 12, "readings_making": "0" * 32,
-            "registry_version": "0" * 12, "code_version": "0" * 12,
+            "registry_version": "0" * 12, "code_version": "0" * 12, "unsure_because": None,
         },
     )  # fmt: skip
 

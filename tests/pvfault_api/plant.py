@@ -113,5 +113,6 @@ def _predictions(scalograms: pa.Table) -> pa.Table:
         "confidence": pa.array([1.0 if ok else None for ok in is_ok], pa.float32()),
         "probabilities": pa.array(probabilities, PREDICTIONS.schema.field("probabilities").type),
         "model_version": pa.array([version_of(NETWORK)] * len(scalograms)),
+        "unsure_because": pa.nulls(len(scalograms), pa.string()),
     }
     return pa.table(columns)

@@ -36,7 +36,7 @@ def test_a_date_is_summed_up(fleet, client):
     assert second == {
         "date": "2024-06-02", "devices": 3, "faulty": 2, "energy_kwh": 3.0, "lost_kwh": 2.0, "completeness": 0.75,
         "faults": {"none": 0, "line_line": 0, "line_ground": 0, "open_circuit": 0, "partial_shading": 0,
-                   "arc_fault": 2, "unknown": 1},
+                   "arc_fault": 2, "unsure": 0, "unknown": 1},
     }  # fmt: skip
 
 

@@ -36,9 +36,8 @@ def predictions_of(device: str, fault_from: dict[int, str]):
         fault = next((name for start, name in sorted(fault_from.items(), reverse=True) if hour >= start), "none")
         probabilities = {name: 0.95 if name == fault else 0.01 for name in FAULTS} if lit else None
         start = midnight(DAY) + timedelta(hours=hour)
-        rows.append(
-            (device, start, OK if lit else DARK, fault if lit else None, 0.95 if lit else None, probabilities, "v")
-        )
+        judged = (fault, 0.95) if lit else (None, None)
+        rows.append((device, start, OK if lit else DARK, *judged, probabilities, "v", None))
     return predictions_table(rows)
 
 
@@ -77,7 +76,7 @@ def test_a_device_without_a_judged_window_is_unknown_and_not_healthy(spark, lake
     day = DAY + timedelta(days=1)
     catalog.create_tables(spark)
     starts = [midnight(day) + timedelta(hours=hour) for hour in range(24)]
-    rows = [("SILENT0001", start, "missing", None, None, None, "v") for start in starts]
+    rows = [("SILENT0001", start, "missing", None, None, None, "v", None) for start in starts]
     publish(spark, PREDICTIONS, predictions_table(rows), day)
     config = config_of(lake_settings, [day], registry=str(registry_of(["SILENT0001"])))
     (report,) = summarise_device_days.run(spark, config).days
