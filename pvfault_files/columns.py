@@ -221,7 +221,7 @@ def _rank_of(words, measurement):
 def _rest(text, words, measurement):
     """Number of the input, and the words that say whose a column is."""
     own = _MEASURED[measurement] | _AT_THE_ARRAY[measurement] | _FILLERS
-    if any(word in own and len(word) > 1 for word, _ in words):
+    if any(word in _MEASURED[measurement] and len(word) > 1 for word, _ in words):
         own = {word for word in own if len(word) > 1}  # A_Idc is the current of A
     number, owner = "", []
     for place, (word, written) in enumerate(words):
