@@ -24,16 +24,17 @@ from pvfault_bench.answers import FIRST, Plant
 DEVICES, DATES, TIMES = 50, 2, 5
 TOKEN = "0" * 32
 QUESTIONS = ("/fleet", "/fleet", "/devices?limit=100")
-_CONTEXT = {"Lambda-Runtime-Aws-Request-Id": "1", "Lambda-Runtime-Invoked-Function-Arn": "arn", "Content-Type": "json"}
+_CONTEXT = {"Lambda-Runtime-Aws-Request-Id": "1", "Content-Type": "application/json"}
 
 
 class _Runtime(BaseHTTPRequestHandler):
     """Lambda's runtime API, as far as one instance uses it: the moments of what happens are noted at the server."""
 
     def do_GET(self) -> None:
-        """Hand out the next request; after the last one the instance waits until it is ended."""
+        """Hand out the next request; who asks for one after the last is ended."""
         self.server.moments.append(time.perf_counter())
         if len(self.server.statuses) == len(QUESTIONS):
+            self.server.instance.kill()
             return
         path, _, query = QUESTIONS[len(self.server.statuses)].partition("?")
         http = {"method": "GET", "path": path, "sourceIp": "203.0.113.7"}
@@ -61,19 +62,16 @@ class _Runtime(BaseHTTPRequestHandler):
 def start_once(home: Path, packages: Path) -> list[float]:
     """Seconds until an instance is ready, and that each of its answers then took."""
     with HTTPServer(("127.0.0.1", 0), _Runtime) as server:
-        server.moments, server.statuses, server.timeout = [time.perf_counter()], [], 60
+        server.moments, server.statuses, server.timeout = [time.perf_counter()], [], 10
         environment = {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}", "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{packages}:{Path.cwd()}", "PVFAULT_HOME": str(home), "PVFAULT_TOKEN": TOKEN,
         }  # fmt: skip
         # -S: nothing of this environment's own packages.
         command = [sys.executable, "-S", "-m", "awslambdaric", "pvfault_server.on_lambda.handler"]
-        with subprocess.Popen(command, env=environment) as instance:
-            try:
-                while len(server.moments) < 2 + len(QUESTIONS):
-                    server.handle_request()
-            finally:
-                instance.kill()
+        with subprocess.Popen(command, env=environment) as server.instance:
+            while len(server.moments) < 2 + len(QUESTIONS) and server.instance.poll() is None:
+                server.handle_request()
         if server.statuses != [200] * len(QUESTIONS):
             raise RuntimeError(f"the answers were {server.statuses}")
         return [after - before for before, after in zip(server.moments, server.moments[1:], strict=False)]
