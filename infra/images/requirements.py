@@ -13,13 +13,16 @@ import tomllib
 from pathlib import Path
 
 # Extras of pyproject.toml, and what of them an image does without: EMR's has a Spark that is built for it, and answers
-# need no network, no command and no server of their own.
+# need no network, no files of readings, no command and no server of their own.
 IMAGES = {
     "emr": (("spark",), {"pyspark"}),
     "dagster": (("spark", "dagster", "aws", "gateway", "workshop"), set()),
     "answers": (
         ("server", "lambda"),
-        {"h5py", "httptools", "pandas", "rich", "tensorflow-cpu", "typer", "uvicorn", "uvloop"},
+        {
+            "charset-normalizer", "clevercsv", "h5py", "httptools", "jinja2", "pandas", "python-calamine",
+            "python-dateutil", "rich", "tensorflow-cpu", "tomlkit", "typer", "uvicorn", "uvloop",
+        },
     ),
 }
 
