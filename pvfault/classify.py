@@ -4,7 +4,7 @@ What the Spark jobs do for a date, with the same functions (`rows/`), for readin
 are there at once, so that a device that is not registered is held against the dates behind a date too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -49,7 +49,9 @@ def classify_readings(readings: pa.Table, registry: Registry, classifier) -> pa.
     return judge_readings(readings, registry, classifier).hours.select(PREDICTION_SCHEMA.names)
 
 
-def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged:
+def judge_readings(
+    readings: pa.Table, registry: Registry, classifier, *, doubts: Mapping[str, str] | None = None
+) -> Judged:
     """What each hour and each day of each device is taken for.
 
     Parameters
@@ -61,6 +63,8 @@ def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged
         `unsure` and says why.
     classifier : pvfault.lenet.Classifier
         Or whatever predicts as it does.
+    doubts : mapping of str to str, optional
+        Why the ratings of some devices are in doubt, by device: their hours are `unsure`.
 
     Returns
     -------
@@ -72,12 +76,28 @@ def judge_readings(readings: pa.Table, registry: Registry, classifier) -> Judged
     for day, of_day in days_of(readings):
         known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
         windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})
-        judged = prediction_rows(windows, classifier)
+        judged = prediction_rows(_doubted(windows, doubts or {}), classifier)
         judged = pa.table([*judged.columns, *(windows[name] for name in HOURLY_COLUMNS)], schema=_HOURS)
         hours.append(judged)
         device_days.append(device_day_rows(judged, day, registry))
         before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
     return Judged(pa.concat_tables(hours), pa.concat_tables(device_days))
+
+
+def _doubted(windows: pa.Table, doubts: Mapping[str, str]) -> pa.Table:
+    """The same rows, with nothing to be said of the hours of devices whose ratings are in doubt."""
+    doubted = pc.is_in(windows[DEVICE_ID], pa.array(doubts, pa.string()))
+    if not pc.any(doubted).as_py():
+        return windows
+    because = pa.array([doubts.get(device) for device in windows[DEVICE_ID].to_pylist()], pa.string())
+    instead = {
+        "hidden_fault": pa.nulls(len(windows), windows.schema.field("hidden_fault").type),
+        "unsure_because": because,
+    }
+    for name, values in instead.items():
+        place = windows.schema.get_field_index(name)
+        windows = windows.set_column(place, windows.schema.field(name), pc.if_else(doubted, values, windows[name]))
+    return windows
 
 
 def days_of(readings: pa.Table) -> Iterator[tuple[date, pa.Table]]:

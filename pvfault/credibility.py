@@ -7,7 +7,7 @@ A finding is about how a file was made or read: a column, a unit, a clock, a lin
 where no fault of the array, no weather and no inverter explains the figures.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,8 +18,10 @@ from pvfault.classify import days_of
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
 from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, microseconds_of_day
-from pvfault.suspicions import CHECKS, VOLTAGE_RATING, Suspicion
+from pvfault.soundness import find_unsound
+from pvfault.suspicions import CHECKS
 from pvfault.suspicions.day import DeviceDay, see_day
+from pvfault.suspicions.suspicion import CURRENT_RATING, VOLTAGE_RATING, Suspicion
 
 # How a file was made or read is the same on all its days: what shows on fewer is weather, or a fault.
 SHARE_OF_DAYS = 0.5
@@ -80,13 +82,22 @@ def examine_readings(readings: pa.Table, registry: Registry) -> list[Finding]:
     return sorted(findings, key=lambda found: (not found.certain, found.device, found.kind))
 
 
+def doubted_ratings(findings: Iterable[Finding]) -> dict[str, str]:
+    """Why the ratings of devices are in doubt, so that a fault that is held against them is none; by device."""
+    return {found.device: found.sentence for found in findings if found.kind in (VOLTAGE_RATING, CURRENT_RATING)}
+
+
 def _device_days(readings: pa.Table, registry: Registry) -> Iterator[DeviceDay]:
     """Each device's dates that have enough readings in the light to say anything, date by date."""
     for then, of_date in days_of(readings):
         devices, device = device_codes(of_date[DEVICE_ID])
         hour = microseconds_of_day(of_date[TIMESTAMP], then) / (3600 * 1_000_000)
         measurements = np.column_stack([of_date[name].to_numpy() for name in MEASUREMENTS])
-        known = zip(registry.ratings(devices), registry.layouts(devices), registry.places(devices), strict=True)
+        ratings = registry.ratings(devices)
+        # What stands still or is a placeholder tells nothing of columns and clocks either.
+        unsound = find_unsound(device, hour * 3600, measurements, ratings)
+        measurements[unsound.still | unsound.silent] = np.nan
+        known = zip(ratings, registry.layouts(devices), registry.places(devices), strict=True)
         for number, (name, of_device) in enumerate(zip(devices, known, strict=True)):
             own = slice(*np.searchsorted(device, [number, number + 1]))
             day = see_day(name, then, hour[own], measurements[own], *of_device)

@@ -231,9 +231,11 @@ def _reach_of_intervals(key, windows):
     for row in some:
         steps = np.diff(key[first[row] : end[row]])
         regular = np.abs(steps / np.median(steps) - 1) <= INTERVAL_JITTER
+        if regular.mean() < REGULAR_SHARE:
+            continue
         # In their mean, what makes one step longer makes the next one shorter.
         interval = steps[regular].mean()
-        if interval <= LONGEST_INTERVAL_S * _MICROSECONDS and regular.mean() >= REGULAR_SHARE:
+        if interval <= LONGEST_INTERVAL_S * _MICROSECONDS:
             between[row] = max(between[row, 0], (2 + INTERVAL_JITTER) * interval)
             ends[row] = max(ends[row, 0], (1 + INTERVAL_JITTER) * interval)
     return between, ends

@@ -24,7 +24,7 @@ IMAGES = {
             "python-dateutil", "rich", "tensorflow-cpu", "tomlkit", "typer", "uvicorn", "uvloop",
         },
     ),
-}
+}  # fmt: skip
 
 
 def direct_requirements(image: str, pyproject: Path) -> list[str]:

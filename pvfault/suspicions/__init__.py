@@ -10,7 +10,6 @@ from pvfault.suspicions.clock import current_without_light, light_at_night
 from pvfault.suspicions.columns import ac_for_dc, power_for_current, same_columns, swapped_columns
 from pvfault.suspicions.irradiance import hourly_means, other_plane, other_unit, running_sum
 from pvfault.suspicions.ratings import rated_current, rated_voltage
-from pvfault.suspicions.suspicion import VOLTAGE_RATING, Suspicion
 from pvfault.suspicions.temperature import constant, not_celsius
 
 CHECKS = (
@@ -30,4 +29,4 @@ CHECKS = (
     light_at_night,
 )
 
-__all__ = ["CHECKS", "VOLTAGE_RATING", "Suspicion"]
+__all__ = ["CHECKS"]

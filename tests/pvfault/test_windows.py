@@ -222,6 +222,7 @@ def test_a_logger_that_is_late_by_a_twelfth_and_loses_a_reading_keeps_its_hours(
     ("second", "quality"),
     [
         (np.delete(EVERY_5_MINUTES, [4, 5]), "sparse"),  # two in a row
+        (np.cumsum([0, *(10.0, 590.0) * 6])[:-1], "sparse"),  # no step is near their median
         (EVERY_5_MINUTES[::2], "sparse"),  # that is ten minutes
         (np.arange(0, HOUR, 900.0), "sparse"),
         (np.delete(EVERY_5_MINUTES, [2, 5, 8]), "sparse"),  # an hour that keeps no interval
