@@ -44,7 +44,7 @@ BELOW_OTHERS = (0.03, 0.06)
 # How probable it is that what looks healthy hides a fault, if half of the devices have one: `pvfault derive estimates`.
 # Of 974 windows that were called healthy in files of 1, 4 and 15 days of 144 devices of the validation sites, 81.8 %
 # were, and the network was sure of it to 97.3 %. It is not less with more days: two faults in five were there before
-# the first of them. `pvfault derive estimates` finds it again.
+# the first of them.
 HIDDEN_FAULT = 0.16
 
 
