@@ -85,6 +85,11 @@ class Registry:
     names: tuple[str, ...] | None = None
 
     @property
+    def own_names(self) -> dict[str, str]:
+        """The user's name by deviceID, of all devices."""
+        return dict(zip(self.devices, self.names or self.devices, strict=True))
+
+    @property
     def device_ids(self) -> dict[str, str]:
         """DeviceID by the user's name, of all devices."""
         return dict(zip(self.names or self.devices, self.devices, strict=True))

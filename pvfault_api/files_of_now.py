@@ -25,12 +25,15 @@ class Registered:
     Attributes
     ----------
     registry : Registry
+    names : dict of str to str
+        What the user calls each device.
     sites : dict of str to str
     places : dict of str to Place
     timezones : dict of str to str
     """
 
     registry: Registry
+    names: dict[str, str] = field(default_factory=dict)
     sites: dict[str, str] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     timezones: dict[str, str] = field(default_factory=dict)
@@ -85,7 +88,8 @@ def _read(location: Location) -> Registered:
         return Registered(EMPTY_REGISTRY)
     # One copy of a file that may be on S3, so that all of it is of the same moment.
     with local_file(location) as file:
-        return Registered(read_registry(file), read_sites(file), read_places(file), read_timezones(file))
+        registry = read_registry(file)
+        return Registered(registry, registry.own_names, read_sites(file), read_places(file), read_timezones(file))
 
 
 _REGISTRIES, _VERSIONS = Kept(_read), Kept(version_at)

@@ -13,15 +13,19 @@ import pyarrow.compute as pc
 
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID
+from pvfault.registry import NAME
 from pvfault.tables import DEVICE_DAYS, UNSURE
 from pvfault_api.fleet import UNKNOWN
 
 SITE = "site"
-CURRENT = (DEVICE_ID, SITE, *(name for name in DEVICE_DAYS.schema.names if name != DEVICE_ID))
-"""The columns of a verdict with its site."""
+OF_REGISTRY = (NAME, SITE)
+"""What the registry adds to a verdict."""
+
+CURRENT = (DEVICE_ID, *OF_REGISTRY, *(name for name in DEVICE_DAYS.schema.names if name != DEVICE_ID))
+"""The columns of a verdict with what the registry says of its device."""
 
 IN_COLUMNS = (
-    DEVICE_ID, SITE, "fault", "onset", "faulty_hours", "confidence", "energy_kwh", "lost_kwh", "completeness",
+    DEVICE_ID, *OF_REGISTRY, "fault", "onset", "faulty_hours", "confidence", "energy_kwh", "lost_kwh", "completeness",
 )  # fmt: skip
 """The columns of a verdict of which a whole fleet is asked for at once."""
 
@@ -53,10 +57,16 @@ class Wanted:
     since: datetime | None = None
 
 
-def with_sites(rows: pa.Table, sites: Mapping[str, str]) -> pa.Table:
-    """Verdicts with the site of each device; null where it is not known."""
-    at = pc.index_in(rows[DEVICE_ID], pa.array(list(sites), pa.string()))
-    return rows.append_column(SITE, pa.array(list(sites.values()), pa.string()).take(at))
+def with_registered(rows: pa.Table, names: Mapping[str, str], sites: Mapping[str, str]) -> pa.Table:
+    """Verdicts with what the user calls each device, its deviceID if nothing else, and its site, null if not known."""
+    names_of_rows, sites_of_rows = (_look_up(rows[DEVICE_ID], known) for known in (names, sites))
+    rows = rows.append_column(NAME, pc.coalesce(names_of_rows, rows[DEVICE_ID].cast(pa.string())))
+    return rows.append_column(SITE, sites_of_rows)
+
+
+def _look_up(devices, known: Mapping[str, str]):
+    at = pc.index_in(devices, pa.array(list(known), pa.string()))
+    return pa.array(list(known.values()), pa.string()).take(at)
 
 
 def choose(rows: pa.Table, wanted: Wanted) -> pa.Table:

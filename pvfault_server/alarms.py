@@ -16,6 +16,7 @@ from starlette.responses import Response
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID
+from pvfault.registry import NAME
 from pvfault.settings import Settings
 from pvfault_alarms.book import Book, Money, NoAlarmError, Wanted
 from pvfault_alarms.life import (
@@ -34,7 +35,7 @@ from pvfault_alarms.store import Store, StoreError
 from pvfault_alarms.subjects import KINDS
 from pvfault_alarms.telling import tell
 from pvfault_alarms.update import update
-from pvfault_api.files_of_now import read_registered
+from pvfault_api.files_of_now import Registered, read_registered
 from pvfault_api.published import NoTableError
 from pvfault_server import examples
 from pvfault_server.answers import JSON, Rows, answer, written
@@ -52,7 +53,7 @@ _WORD, _NUMBER = pa.string(), pa.float64()
 _MOMENT = pa.timestamp("us", tz="UTC")
 ALARM = pa.schema(
     [
-        ("id", pa.int64()), (DEVICE_ID, _WORD), ("site", _WORD), ("kind", _WORD), ("fault", _WORD),
+        ("id", pa.int64()), (DEVICE_ID, _WORD), (NAME, _WORD), ("site", _WORD), ("kind", _WORD), ("fault", _WORD),
         ("runner_up", _WORD), ("confidence", _NUMBER), ("onset", _MOMENT), ("first_seen", pa.date32()),
         ("last_seen", pa.date32()), ("days", pa.int64()), ("lost_kwh", _NUMBER), ("lost_kwh_a_day", _NUMBER),
         ("money", _NUMBER), ("money_a_day", _NUMBER), ("currency", _WORD), ("state", _WORD),
@@ -195,7 +196,7 @@ def alarms(request: Request, settings: Where, desk: At, asked: Annotated[Alarms,
     def page() -> Rows:
         wanted = Wanted(asked.state, asked.kind, asked.fault, asked.device, asked.site, asked.over)
         found = desk.book.find(wanted, registered.sites, limit=asked.limit + 1, before=asked.cursor)
-        rows = found[: asked.limit]
+        rows = [_named(each, registered) for each in found[: asked.limit]]
         following = None
         if len(found) > len(rows):
             url = request.url.include_query_params(cursor=rows[-1]["id"])
@@ -215,7 +216,7 @@ def alarm(request: Request, settings: Where, desk: At, number: Number):
 
     def found() -> dict:
         try:
-            return desk.book.get(number, registered.sites)
+            return _named(desk.book.get(number, registered.sites), registered)
         except NoAlarmError as error:
             raise _NO_ALARM from error
 
@@ -253,9 +254,16 @@ def comment(settings: Where, desk: At, number: Number, deed: Remark):
     return _do(settings, desk, number, Action(COMMENT, deed.by, deed.comment))
 
 
+def _named(alarm: dict, registered: Registered) -> dict:
+    """An alarm with what the user calls its device, beside the deviceID."""
+    before, device, *others = alarm.items()
+    return dict([before, device, (NAME, registered.names.get(alarm[DEVICE_ID], alarm[DEVICE_ID])), *others])
+
+
 def _do(settings: Settings, desk: Desk, number: int, action: Action) -> Response:
     try:
-        return written(desk.book.act(number, action, read_registered(settings).sites))
+        registered = read_registered(settings)
+        return written(_named(desk.book.act(number, action, registered.sites), registered))
     except NoAlarmError as error:
         raise _NO_ALARM from error
     except WrongStateError as error:

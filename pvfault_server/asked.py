@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Annotated, Literal, get_origin
 
 from fastapi import Depends, Path, Query, Request
@@ -56,21 +55,16 @@ def refuse_repeated(request: Request) -> None:
         422.
     """
     given = Counter(name for name, _ in request.query_params.multi_items())
-    repeated = sorted(name for name in _of_one_value() if given[name] > 1)
+    models = [parameter.field_info.annotation for parameter in request.scope["route"].dependant.query_params]
+    of_one_value = {
+        field.alias or name
+        for model in models
+        for name, field in model.model_fields.items()
+        if get_origin(field.annotation) is not list
+    }
+    repeated = sorted(name for name in of_one_value if given[name] > 1)
     if repeated:
         raise ProblemError(422, "repeated_parameter", f"{repeated[0]} is there {given[repeated[0]]} times; say it once")
-
-
-@cache
-def _of_one_value() -> frozenset[str]:
-    """All parameters but those that take a list."""
-    names, models = set(), [Asked]
-    while models:
-        model = models.pop()
-        models += model.__subclasses__()
-        fields = model.model_fields.items()
-        names |= {field.alias or name for name, field in fields if get_origin(field.annotation) is not list}
-    return frozenset(names)
 
 
 class Dates(Asked):

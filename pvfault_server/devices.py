@@ -30,7 +30,7 @@ from pvfault_api.evidence import read_evidence
 from pvfault_api.files_of_now import read_registered, version_now
 from pvfault_api.origins import trace
 from pvfault_api.snapshots import Snapshot, open_snapshot
-from pvfault_api.verdicts import CURRENT, Wanted, choose, in_order, with_sites
+from pvfault_api.verdicts import CURRENT, Wanted, choose, in_order, with_registered
 from pvfault_server import examples
 from pvfault_server.answers import JSON, PNG, Rows, answer
 from pvfault_server.asked import (
@@ -69,7 +69,8 @@ def devices(request: Request, settings: Where, asked: VerdictsAsked):
     position = cursor.position if cursor else 0
 
     def page() -> Rows:
-        rows = with_sites(verdicts.rows([day_asked(asked.date, verdicts.dates())]), registered.sites).select(CURRENT)
+        rows = verdicts.rows([day_asked(asked.date, verdicts.dates())])
+        rows = with_registered(rows, registered.names, registered.sites).select(CURRENT)
         rows = in_order(choose(rows, _wanted(asked)), asked.sort.lstrip("-"), descending=asked.sort.startswith("-"))
         end = position + asked.limit
         following = Cursor(verdicts.id, digest, end).text() if end < len(rows) else None
@@ -90,7 +91,7 @@ def device(request: Request, settings: Where, device: Device):
 
     def newest() -> dict:
         day = day_asked(None, verdicts.dates())
-        rows = with_sites(verdicts.rows([day], device=device), registered.sites).select(CURRENT)
+        rows = with_registered(verdicts.rows([day], device=device), registered.names, registered.sites).select(CURRENT)
         return _only(rows.to_pylist(), settings, verdicts, device, day)
 
     return answer(request, [verdicts.version, registered.version], newest, forms=[JSON])
@@ -154,7 +155,7 @@ def device_day(request: Request, settings: Where, device: Device, day: Day):
     verdicts, *others = (open_snapshot(settings, table) for table in (DEVICE_DAYS, PREDICTIONS, SCALOGRAMS))
 
     def evidence() -> dict:
-        rows = with_sites(verdicts.rows([day], device=device), registered.sites).select(CURRENT)
+        rows = with_registered(verdicts.rows([day], device=device), registered.names, registered.sites).select(CURRENT)
         verdict = _only(rows.to_pylist(), settings, verdicts, device, day)
         return {**verdict, **read_evidence(verdict, *others, registered, day)}
 

@@ -16,7 +16,7 @@ _ORIGIN = {
     "code_version": "09c1f6e2ab34",
 }
 _VERDICT = {
-    "deviceID": "19TW8L3GNY", "site": "Ancona", "date": "2024-06-02", "fault": "open_circuit",
+    "deviceID": "19TW8L3GNY", "name": "Roof south", "site": "Ancona", "date": "2024-06-02", "fault": "open_circuit",
     "onset": "2024-06-02T05:00:00Z", "faulty_hours": 13, "usable_hours": 14, "confidence": 0.98, "energy_kwh": 31.7,
     "lost_kwh": 15.2, "completeness": 0.99, "runner_up": "line_line", "runner_up_probability": 0.01,
     "unsure_because": None, **_ORIGIN,
@@ -83,7 +83,7 @@ SUMMARY = {
     "lost_kwh": 61.9, "completeness": 0.99,
 }  # fmt: skip
 ALARM = {
-    "id": 7, "deviceID": "19TW8L3GNY", "site": "Ancona", "kind": "fault", "fault": "open_circuit",
+    "id": 7, "deviceID": "19TW8L3GNY", "name": "Roof south", "site": "Ancona", "kind": "fault", "fault": "open_circuit",
     "runner_up": "line_line", "confidence": 0.98, "onset": "2024-06-01T05:00:00Z", "first_seen": "2024-06-01",
     "last_seen": "2024-06-02", "days": 2, "lost_kwh": 30.4, "lost_kwh_a_day": 15.2, "money": 2.43,
     "money_a_day": 1.22, "currency": "EUR", "state": "acknowledged", "muted_until": None, "cause": None,

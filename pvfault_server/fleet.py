@@ -16,7 +16,7 @@ from pvfault_api.files_of_now import read_lake_now, read_registered
 from pvfault_api.published import NoTableError
 from pvfault_api.snapshots import Snapshot, open_snapshot
 from pvfault_api.states import states_of
-from pvfault_api.verdicts import IN_COLUMNS, SITE, SUMMED, summarise, with_sites
+from pvfault_api.verdicts import IN_COLUMNS, OF_REGISTRY, SITE, SUMMED, summarise, with_registered
 from pvfault_server import examples
 from pvfault_server.answers import JSON, Rows, answer
 from pvfault_server.asked import DatesAsked, OneDateAsked, SummaryAsked, Where, day_asked, days_asked
@@ -43,7 +43,8 @@ def fleet(request: Request, settings: Where, asked: SummaryAsked):
 
     def sums() -> Rows:
         days = days_asked(asked, verdicts.dates(), longest=LONGEST_SUMMARY)
-        rows = with_sites(verdicts.rows(days, (DEVICE_ID, *SUMMED), in_order=False), registered.sites)
+        rows = verdicts.rows(days, (DEVICE_ID, *SUMMED), in_order=False)
+        rows = with_registered(rows, registered.names, registered.sites)
         return Rows(summarise(rows, ["date", SITE] if asked.by == SITE else ["date"]))
 
     return answer(request, [verdicts.version, registered.version], sums)
@@ -57,7 +58,8 @@ def fleet_devices(request: Request, settings: Where, asked: OneDateAsked):
 
     def columns() -> dict:
         day = day_asked(asked.date, verdicts.dates())
-        rows = with_sites(verdicts.rows([day], [name for name in IN_COLUMNS if name != SITE]), registered.sites)
+        rows = verdicts.rows([day], [name for name in IN_COLUMNS if name not in OF_REGISTRY])
+        rows = with_registered(rows, registered.names, registered.sites)
         found = {name: rows[name].to_pylist() for name in IN_COLUMNS}
         devices = found[DEVICE_ID]
         rated = pa.array(registered.registry.ratings(devices).prod(axis=1) / 1000, from_pandas=True)

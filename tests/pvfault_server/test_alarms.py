@@ -71,8 +71,8 @@ def test_an_alarm_says_what_it_is(tables, client):
     client.get("/alarms")
     alarm = client.get("/alarms/1").json()
     expected = {
-        "id": 1, "deviceID": "INV0000001", "site": "<b>Nord", "kind": "fault", "fault": "open_circuit",
-        "runner_up": "none", "confidence": 0.875, "onset": "2024-06-01T06:00:00Z",
+        "id": 1, "deviceID": "INV0000001", "name": "INV0000001", "site": "<b>Nord", "kind": "fault",
+        "fault": "open_circuit", "runner_up": "none", "confidence": 0.875, "onset": "2024-06-01T06:00:00Z",
         "first_seen": "2024-06-01", "last_seen": "2024-06-02", "days": 2, "lost_kwh": 4.0, "lost_kwh_a_day": 2.0,
         "money": None, "money_a_day": None, "currency": None,
         "state": "open", "muted_until": None, "cause": None, "found_fault": None, "over": False, "withdrawn": False,
@@ -93,7 +93,7 @@ def test_money_is_shown_by_a_tariff(tables, make_settings, settings):
 def test_rows_have_the_forms_of_other_rows(tables, client):
     csv = client.get("/alarms", headers={"Accept": "text/csv"}).text.splitlines()
     assert csv[1].startswith(
-        '3,"INV0000003","<b>Nord","fault","arc_fault","none",0.875,2024-06-02 06:00:00.000000Z,2024-06-02'
+        '3,"INV0000003","INV0000003","<b>Nord","fault","arc_fault","none",0.875,2024-06-02 06:00:00.000000Z,2024-06-02'
     )
     parquet = client.get("/alarms", headers={"Accept": "application/vnd.apache.parquet"}).content
     assert pq.read_table(io.BytesIO(parquet))["id"].to_pylist() == [3, 2, 1]

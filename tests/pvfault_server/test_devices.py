@@ -308,6 +308,21 @@ def test_another_site_in_the_registry_is_another_answer(fleet, client):
     assert answer.json()["site"] == "West"
 
 
+def test_a_device_is_called_what_its_user_calls_it(fleet, client):
+    """On the wire it has ten letters and digits, which nobody on a roof knows."""
+    header, *lines = fleet.registry.read_text(encoding="utf-8").splitlines()
+    named = [f"{header},name", *(f"{line},Dach <b>{number}" for number, line in enumerate(lines, 1))]
+    fleet.registry.write_text("\n".join(named), encoding="utf-8")
+    assert client.get("/devices/INV0000001").json()["name"] == "Dach <b>1"
+    assert [row["name"] for row in client.get("/devices?limit=2").json()["rows"]] == ["Dach <b>1", "Dach <b>2"]
+
+
+def test_a_parameter_of_one_value_that_is_there_twice_is_refused(client):
+    answer = client.get("/devices?limit=1&site=Nord&limit=2&site=West")
+    assert (answer.status_code, answer.json()["code"]) == (422, "repeated_parameter")
+    assert "limit is there 2 times" in answer.json()["detail"]
+
+
 def test_an_unknown_device_is_not_taken_for_a_healthy_one(fleet, client):
     answer = client.get("/devices/INV000004/days")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_device")

@@ -58,6 +58,7 @@ def test_a_whole_fleet_comes_by_columns(fleet, client):
         "date": "2024-06-02",
         "columns": {
             "deviceID": ["INV0000001", "INV0000002", "INV0000003"],
+            "name": ["INV0000001", "INV0000002", "INV0000003"],
             "site": ["Nord", None, None],
             "fault": ["arc_fault", "arc_fault", None],
             "onset": ["2024-06-02T09:00:00Z", "2024-06-02T06:00:00Z", None],

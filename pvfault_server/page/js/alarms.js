@@ -65,7 +65,7 @@ export async function alarmsView(about, signal) {
     const states = GROUPS[state.state]?.[1] ?? (state.state === "all" ? null : GROUPS[""][1]);
     const text = state.q.toLowerCase();
     const rows = alarms.filter((alarm) => (!states || states.includes(alarm.state)) && (!state.site || alarm.site === state.site)
-      && (!text || [alarm.deviceID, alarm.site, what(alarm)].some((each) => each?.toLowerCase().includes(text))));
+      && (!text || [alarm.name, alarm.deviceID, alarm.site, what(alarm)].some((each) => each?.toLowerCase().includes(text))));
     table.show(rows);
     const lost = rows.reduce((all, alarm) => all + (alarm.lost_kwh_a_day ?? 0), 0);
     told.textContent = `${count(rows.length, "alarm")}${state.site ? ` of ${state.site}` : ""}, together ${energy(lost)} lost a day`;
@@ -95,7 +95,7 @@ function alarmsTable(about, hasMoney) {
     tieBreak: (a, b) => rankOf(a) - rankOf(b) || (lost(b) ?? -1) - (lost(a) ?? -1),
     link: (alarm) => address({ view: "alarms", alarm: String(alarm.id) }),
     columns: [
-      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device", value: (alarm) => alarm.deviceID, show: (alarm) => alarm.deviceID },
+      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device", value: (alarm) => alarm.name, show: (alarm) => alarm.name },
       { key: "site", title: "Site", width: "minmax(6rem, 1fr)", wide: true, value: (alarm) => alarm.site, show: (alarm) => alarm.site ?? UNKNOWN },
       { key: "what", title: "What", width: "minmax(10rem, 1.2fr)", narrow: "minmax(9.5rem, 1.2fr)", value: rankOf, show: (alarm) => label(alarm) },
       { key: "state", title: "State", width: "minmax(9rem, 1fr)", wide: true, value: (alarm) => Object.keys(LIFE).indexOf(alarm.state), show: life },
@@ -119,11 +119,11 @@ export async function alarmView(about, signal) {
   const alarm = await ask(`/alarms/${encodeURIComponent(state.alarm)}`, { signal });
   place.append(alarmPanel(about, alarm, place, { heading: "h2" }));
   return {
-    title: `Alarm: ${what(alarm)} at ${alarm.deviceID}`,
+    title: `Alarm: ${what(alarm)} at ${alarm.name}`,
     dateless: true,
     content: [
       h("p", { class: "back" }, h("a", { href: address({ alarm: "" }) }, "‹ All alarms")),
-      h("h1", { tabindex: "-1" }, `${what(alarm)} at `, h("a", { href: address({ alarm: "", device: alarm.deviceID, date: lastDay(alarm) }) }, alarm.deviceID),
+      h("h1", { tabindex: "-1" }, `${what(alarm)} at `, h("a", { href: address({ alarm: "", device: alarm.deviceID, date: lastDay(alarm) }) }, alarm.name),
         h("span", { class: "aside" }, ` ${alarm.site ?? ""}`)),
       place,
     ],
@@ -226,7 +226,7 @@ function act(about, alarm, action, place, heading) {
     (place.querySelector(".buttons button") ?? document.querySelector("h1"))?.focus();
   } },
   h("h2", { id: "act-title" }, TITLES[action]),
-  h("p", {}, `${what(alarm)}, ${alarm.deviceID}${alarm.site ? `, ${alarm.site}` : ""}`),
+  h("p", {}, `${what(alarm)}, ${alarm.name}${alarm.site ? `, ${alarm.site}` : ""}`),
   action === "close" && [field("What was it?", cause, "Confirmed causes can be exported as labels, which the network is measured with."), field("Which fault?", other)],
   action === "mute" && field("Until the beginning of (UTC)", until, "Nothing is told of it until then."),
   field(action === "comment" ? "Comment" : "Comment, if there is one", comment),

@@ -19,10 +19,10 @@ export async function daysView(about, signal) {
   const first = dayAfter(last, 1 - length);
   const [answer, fleet] = await Promise.all([
     ask(`/fleet/days?first=${first}&last=${last}`, { signal }),
-    readFleet(state.date).catch(() => ({ rows: [] })), // without it only the sites are missing
+    readFleet(state.date).catch(() => ({ rows: [] })), // without it only names and sites are missing
   ]);
-  const sites = new Map(fleet.rows.map((row) => [row.deviceID, row.site]));
-  const rows = answer.devices.map((device, at) => rowOf(device, sites.get(device), answer, answer.verdict[at]));
+  const known = new Map(fleet.rows.map((row) => [row.deviceID, row]));
+  const rows = answer.devices.map((device, at) => rowOf(device, known.get(device), answer, answer.verdict[at]));
   const all = h("input", { type: "checkbox", id: "all", checked: state.state === "all", onchange: () => { note({ state: all.checked ? "all" : "" }); update(); } });
   const order = h("select", { id: "order", onchange: () => { note({ sort: order.value === "worst" ? "" : order.value }); update(); } },
     Object.entries(ORDERS).map(([key, name]) => h("option", { value: key, selected: key === (state.sort || "worst") }, name)));
@@ -37,7 +37,7 @@ export async function daysView(about, signal) {
   function update() {
     const text = state.q.toLowerCase();
     const wanted = sorted(rows.filter((row) => (all.checked || row.found || row.unjudged)
-      && (!text || row.device.toLowerCase().includes(text) || row.site?.toLowerCase().includes(text))), state.sort || "worst");
+      && (!text || row.name.toLowerCase().includes(text) || row.device.toLowerCase().includes(text) || row.site?.toLowerCase().includes(text))), state.sort || "worst");
     map.show(wanted);
     behind.show(wanted);
     told.textContent = `${count(wanted.length, "device")} of ${number(rows.length)}, `
@@ -60,11 +60,11 @@ export async function daysView(about, signal) {
   };
 }
 
-function rowOf(device, site, { faults }, verdicts) {
+function rowOf(device, known, { faults }, verdicts) {
   const states = verdicts.map((verdict) => (verdict === null ? "unknown" : faults[verdict]));
   const found = states.filter(isFault).length;
   const newest = states.findLastIndex((each, at) => isFault(each) && (at === 0 || states[at - 1] !== each));
-  return { device, site, states, found, newest, unjudged: states.filter((each) => each === "unknown").length };
+  return { device, name: known?.name ?? device, site: known?.site, states, found, newest, unjudged: states.filter((each) => each === "unknown").length };
 }
 
 function sorted(rows, by) {
@@ -106,7 +106,7 @@ function heatMap(dates, last) {
       const y = AXIS + row * ROW - top;
       context.fillStyle = ink;
       context.textAlign = "left";
-      context.fillText(rows[row].device, 4, y + ROW / 2 + 1, LABEL - 10);
+      context.fillText(rows[row].name, 4, y + ROW / 2 + 1, LABEL - 10);
       rows[row].states.forEach((each, place) => drawCell(context, each, LABEL + place * cell, y, cell, soft, paper));
     }
     context.fillStyle = paper;
@@ -125,7 +125,7 @@ function heatMap(dates, last) {
     }
   }
 
-  const told = () => (rows[at.row] ? `${rows[at.row].device}${rows[at.row].site ? `, ${rows[at.row].site}` : ""}, ${day(dates[at.day])}: `
+  const told = () => (rows[at.row] ? `${rows[at.row].name}${rows[at.row].site ? `, ${rows[at.row].site}` : ""}, ${day(dates[at.day])}: `
     + (rows[at.row].states[at.day] === "unknown" ? "no verdict" : faultName(rows[at.row].states[at.day])) : "");
 
   function moved(isKey) {
@@ -221,7 +221,7 @@ function tableBehind(dates) {
       label: "Devices by days", height: "60vh",
       link: (row) => address({ device: row.device }),
       columns: [
-        { key: "device", title: "Device", width: "8rem", value: null, show: (row) => row.device, class: "name device" },
+        { key: "device", title: "Device", width: "8rem", value: null, show: (row) => row.name, class: "name device" },
         { key: "site", title: "Site", width: "8rem", show: (row) => row.site ?? UNKNOWN },
         { key: "found", title: "Faulty", unit: "days", width: "6rem", numeric: true, show: (row) => number(row.found) },
         ...dates.map((date, at) => ({ key: date, title: shortDay(date), width: "8rem",

@@ -23,7 +23,7 @@ export async function deviceView(about, signal, viewName) {
   const context = { about, device, date, found, zone, key: stateKey(found.fault, found.completeness) };
   const places = Object.fromEntries(["curves", "alarms", "peers", "history"].map((name) => [name, h("div")]));
   return {
-    title: `${device} on ${day(date)}`,
+    title: `${found.name} on ${day(date)}`,
     date,
     content: [
       h("p", { class: "back" }, h("a", { href: address({ device: "", hour: "" }) }, `‹ ${viewName}`)),
@@ -51,9 +51,9 @@ export async function deviceView(about, signal, viewName) {
 
 const panel = (title, content) => h("section", { class: "panel", "aria-label": title }, h("h2", {}, title), content);
 
-function heading({ device, found, zone, date }) {
+function heading({ found, zone, date }) {
   return h("div", { class: "device-head" },
-    h("h1", { tabindex: "-1" }, device, h("span", { class: "aside" }, " on ", day(date))),
+    h("h1", { tabindex: "-1" }, found.name, h("span", { class: "aside" }, " on ", day(date))),
     h("p", { class: "shown" }, found.site ? [h("a", { href: viewAddress({ view: "sites", site: found.site, date: state.date }) }, found.site), ", "] : "",
       isKnown(found.rated_kw) ? `rated ${quantity(found.rated_kw, "kW", 1)}, ` : "",
       `times in ${zone}${zone === "UTC" ? "" : ` (${offset(new Date(`${date}T12:00:00Z`), zone)})`}`));
@@ -143,7 +143,7 @@ function scalogramPanel({ device, found, zone }) {
     const blob = await ask(`/devices/${encodeURIComponent(device)}/windows/${encodeURIComponent(select.value)}/scalogram.png`, { signal, as: (answer) => answer.blob() });
     const url = URL.createObjectURL(blob);
     const hour = hours.find((each) => each.window_start === select.value);
-    const image = h("img", { src: url, alt: `Scalogram of ${device}, the hour from ${moment(hour.window_start, zone, "")}: how strongly the readings swing, by minute and by period. `
+    const image = h("img", { src: url, alt: `Scalogram of ${found.name}, the hour from ${moment(hour.window_start, zone, "")}: how strongly the readings swing, by minute and by period. `
       + `The network takes it for ${hour.fault ? faultName(hour.fault).toLowerCase() : "nothing"}.`, onload: () => URL.revokeObjectURL(url) });
     return image;
   });

@@ -29,7 +29,7 @@ function fleetOf({ date, columns }) {
   const rows = columns.deviceID.map((deviceID, at) => {
     const key = stateKey(columns.fault[at], columns.completeness[at]);
     return {
-      deviceID, site: columns.site[at], fault: columns.fault[at], onset: columns.onset[at], faulty_hours: columns.faulty_hours[at],
+      deviceID, name: columns.name[at], site: columns.site[at], fault: columns.fault[at], onset: columns.onset[at], faulty_hours: columns.faulty_hours[at],
       confidence: columns.confidence[at], energy_kwh: columns.energy_kwh[at], lost_kwh: columns.lost_kwh[at],
       completeness: columns.completeness[at], rated_kw: columns.rated_kw[at],
       specific_yield_kwh_per_kw: columns.specific_yield_kwh_per_kw[at], latitude: columns.latitude[at], longitude: columns.longitude[at],
@@ -168,7 +168,7 @@ export function chosen(rows) {
   const text = state.q.toLowerCase();
   const faults = new Set(state.fault);
   return rows.filter((row) => (!faults.size || faults.has(row.state)) && (!state.site || row.site === state.site)
-    && (!text || row.deviceID.toLowerCase().includes(text) || row.site?.toLowerCase().includes(text)));
+    && (!text || row.name.toLowerCase().includes(text) || row.deviceID.toLowerCase().includes(text) || row.site?.toLowerCase().includes(text)));
 }
 
 function fleetTable(about, fleet) {
@@ -182,7 +182,7 @@ function fleetTable(about, fleet) {
     link: (row) => address({ device: row.deviceID }),
     columns: [
       { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1.1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device",
-        value: (row) => row.deviceID, show: (row) => row.deviceID },
+        value: (row) => row.name, show: (row) => row.name },
       { key: "site", title: "Site", width: "minmax(6rem, 1.2fr)", wide: true, value: (row) => row.site, show: (row) => row.site ?? UNKNOWN },
       { key: "state", title: "State", width: "minmax(9.5rem, 1.2fr)", narrow: "minmax(9.5rem, 1.2fr)",
         value: (row) => row.rank, show: (row) => chip(row.state) },

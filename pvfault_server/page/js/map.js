@@ -44,7 +44,7 @@ function listOf() {
     label: "Devices in sight of the map", sort: "state", tieBreak: (a, b) => (b.lost_kwh ?? -1) - (a.lost_kwh ?? -1),
     link: (row) => address({ device: row.deviceID }),
     columns: [
-      { key: "deviceID", title: "Device", width: "minmax(6.4rem, 1fr)", class: "name device", value: (row) => row.deviceID, show: (row) => row.deviceID },
+      { key: "deviceID", title: "Device", width: "minmax(6.4rem, 1fr)", class: "name device", value: (row) => row.name, show: (row) => row.name },
       { key: "state", title: "State", width: "minmax(9.5rem, 1fr)", value: (row) => row.rank, show: (row) => chip(row.state) },
       { key: "latitude", title: "Latitude", unit: "°", width: "6rem", wide: true, numeric: true, digits: 4, value: (row) => row.latitude },
       { key: "longitude", title: "Longitude", unit: "°", width: "6.4rem", wide: true, numeric: true, digits: 4, value: (row) => row.longitude },

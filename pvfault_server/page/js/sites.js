@@ -119,7 +119,7 @@ function peersOf(rows, greatest) {
     label: `Devices of ${state.site}`, sort: state.sort || "yield", onSort: (sort) => note({ sort }),
     link: (row) => address({ device: row.deviceID }),
     columns: [
-      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device", value: (row) => row.deviceID, show: (row) => row.deviceID },
+      { key: "deviceID", title: "Device", width: "minmax(7.5rem, 1fr)", narrow: "minmax(6.2rem, 1fr)", class: "name device", value: (row) => row.name, show: (row) => row.name },
       { key: "state", title: "State", width: "minmax(9.5rem, 1fr)", narrow: "minmax(9.5rem, 1fr)", value: (row) => row.rank, show: (row) => chip(row.state) },
       { key: "rated", title: "Rated", unit: "kW", width: "minmax(5.5rem, .6fr)", wide: true, numeric: true, digits: 1, value: (row) => row.rated_kw },
       { key: "energy", title: "Given", unit: "kWh", width: "minmax(5.8rem, .6fr)", wide: true, numeric: true, digits: 1, value: (row) => row.energy_kwh },
