@@ -26,6 +26,7 @@ PIECE = 96 * FLEET  # devices; a minute on two cores
 # What windows are made by; whatever else changes, they stay the same.
 MAKERS = (
     "pvfault/dates.py",
+    "pvfault/device_names.py",
     "pvfault/expected_power.py",
     "pvfault/faults.py",
     "pvfault/hourly_statistics.py",
