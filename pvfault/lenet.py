@@ -22,8 +22,8 @@ from pvfault.versions import version_of
 
 # Images for one call of the compiled network. Larger batches are hardly faster, smaller ones lose up to a tenth.
 BATCH = 256
-# Up to here NumPy has judged the windows of a file before TensorFlow has started: on two busy cores it takes 2.6 ms a
-# window, TensorFlow 0.4 ms and 4 s or more to start.
+# Up to here NumPy judges the windows of a file, and TensorFlow, which takes seconds to start, is left out: on two busy
+# cores NumPy took 2.6 ms a window, TensorFlow 0.4 ms.
 FEW_WINDOWS = 2_000
 # For each mark, and how narrow one may be.
 RAMPS = 12

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from pvfault.locations import Location, local_file
 from pvfault.readings import DEVICE_ID
-from pvfault.registry import NAME, REGISTRY_SCHEMA, with_device_ids
+from pvfault.registry import parse_columns, with_device_ids
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,8 @@ def read_timezones(path: Location) -> dict[str, str]:
 
 def _read_columns(path: Location, *names: str) -> Iterator[tuple]:
     """Devices with what these columns say of them; none if one of the columns is not there."""
-    types = {field.name: field.type for field in REGISTRY_SCHEMA} | {NAME: pa.string()}
-    convert = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True)
     with local_file(path) as file:
-        table, _ = with_device_ids(pa_csv.read_csv(pa.BufferReader(file.read_bytes()), convert_options=convert))
+        table, _ = with_device_ids(parse_columns(file.read_bytes()))
     if not set(names) <= set(table.column_names):
         return iter(())
     return zip(*(table[name].to_pylist() for name in (DEVICE_ID, *names)), strict=True)

@@ -34,8 +34,8 @@ _DIM_SHARE = 0.05  # of the current at 1000 W/m²
 # G / 1000 W/m²: the same, and the hours from noon / 4 h and their square, because the glass reflects a flat beam and
 # an array and its sensor never face quite the same way.
 N_VOLTAGE, N_CURRENT = 4, 6
-# Without history. Medians over 326 healthy simulated devices, but for the voltage's temperature, which is that of
-# `estimate_ratings`. `pvfault derive references` finds them again, and shows what the ridges below are good for.
+# Without history. Medians over 326 healthy simulated devices, but for the voltage's temperature, which has to
+# hold for any module. `pvfault derive references` finds them again, and shows what the ridges below are good for.
 _TYPICAL_VOLTAGE = np.array([1.0, 25 * VOLTAGE_TEMPERATURE_COEFFICIENT, 0.005, -0.009])
 _TYPICAL_CURRENT = np.array([0.96, 0.0, 0.0, 0.0, 0.0, 0.0])
 TYPICAL = np.concatenate([_TYPICAL_VOLTAGE, _TYPICAL_CURRENT, [12.0]])

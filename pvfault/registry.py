@@ -1,7 +1,7 @@
 """The device registry: what is known of each device beforehand.
 
-Here: reading and checking `devices.csv`, and estimating the ratings of a device that it does not list. Not here:
-what the ratings are used for (`reference.py`, `expected_power.py`).
+Here: reading and checking `devices.csv`. Not here: what the ratings are used for (`reference.py`,
+`expected_power.py`), and what stands for them where a device is not listed (`estimates.py`).
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 from pvfault.device_names import device_id_of, refuse_shared_ids
 from pvfault.errors import PvfaultError
 from pvfault.locations import Location, is_there, local_file
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, PLAUSIBLE, is_plausible
+from pvfault.readings import DEVICE_ID, PLAUSIBLE
 from pvfault.versions import version_of
 
 REGISTRY_SCHEMA = pa.schema(
@@ -164,15 +164,13 @@ def read_registry(path: Location) -> Registry:
     path : Path or str
         CSV with a header, also at an s3:// URI; columns as in `REGISTRY_SCHEMA`, of which `REQUIRED_COLUMNS` must be
         there, and `NAME`, which may stand in place of the deviceID. Other columns are ignored. A deviceID that is not
-        ten
-        letters and digits is a name, and gets the alias of it (`device_names.py`).
+        ten letters and digits is a name, and gets the alias of it (`device_names.py`).
 
     Raises
     ------
     RegistryError
         If the file is absent or no CSV, a column is missing or there twice, a device has no name or stands there
-        twice, a
-        rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
+        twice, a rating is absent or outside `RATING_LIMITS`, or an array is of no modules or no strings.
     """
     content = _read(path)
     table = _parse_csv(path, content)
@@ -209,6 +207,13 @@ def _name_devices(path, table):
     return table, names
 
 
+def parse_columns(content: bytes) -> pa.Table:
+    """The columns of a registry's CSV, those of `REGISTRY_SCHEMA` and `NAME` in their types; nothing is checked."""
+    types = {field.name: field.type for field in REGISTRY_SCHEMA} | {NAME: pa.string()}
+    convert = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    return pa_csv.read_csv(pa.BufferReader(content), convert_options=convert)
+
+
 def with_device_ids(table: pa.Table) -> tuple[pa.Table, tuple[str | None, ...]]:
     """A registry's rows with deviceIDs of the form of the wire, and what the user calls each device.
 
@@ -243,34 +248,6 @@ def write_registry(table: pa.Table, path: Path) -> None:
     pa_csv.write_csv(table, path)
 
 
-def estimate_ratings(measurements) -> tuple[float, float]:
-    """Ratings of a device that is not registered, from a day of its own readings.
-
-    The brightest quarter of its readings in the light (irradiance above 50 W/m²) is brought to standard test
-    conditions, current in proportion to irradiance, voltage by the temperature coefficient; the medians are the
-    ratings. A fault of the whole day is part of them and so cannot be seen: register the device.
-
-    Parameters
-    ----------
-    measurements : ndarray, shape (n, 4)
-        One device's readings in the order of `MEASUREMENTS`.
-
-    Returns
-    -------
-    rated_voltage, rated_current : float
-        V and A, at least `SMALLEST_ESTIMATE`: without light there is nothing to judge, and over a smaller rating the
-        noise around a current of zero would look like a signal.
-    """
-    lit = measurements[is_plausible(measurements) & (measurements[:, MEASUREMENTS.index("irradiance")] > 50)]
-    if not len(lit):
-        return SMALLEST_ESTIMATE, SMALLEST_ESTIMATE
-    voltage, current, temperature, irradiance = lit.astype(np.float64).T
-    bright = irradiance >= np.quantile(irradiance, 0.75)
-    rated_voltage = np.median(voltage[bright] / (1 + VOLTAGE_TEMPERATURE_COEFFICIENT * (temperature[bright] - 25)))
-    rated_current = np.median(current[bright] / irradiance[bright]) * 1000
-    return max(float(rated_voltage), SMALLEST_ESTIMATE), max(float(rated_current), SMALLEST_ESTIMATE)
-
-
 def _read(path):
     """The registry's bytes, all at once: what is parsed is what its version is of."""
     if not is_there(path):
@@ -284,10 +261,8 @@ def _read(path):
 
 def _parse_csv(path, content):
     """The registry's rows, columns typed, required ones present."""
-    types = {field.name: field.type for field in REGISTRY_SCHEMA} | {NAME: pa.string()}
-    convert = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True)
     try:
-        table = pa_csv.read_csv(pa.BufferReader(content), convert_options=convert)
+        table = parse_columns(content)
         names = table.column_names  # decodes the header
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise RegistryError(f"registry {path}: not a CSV of devices ({error}); expected {_expected()}") from error

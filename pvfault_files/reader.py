@@ -203,8 +203,8 @@ def _devices_of(body, plan, table, row_count, choices):
         if choices.device is None and electrical and len(plan.groups) == 1:
             raise PvfaultError(
                 f"{body.name} has no column {DEVICE_ID}. It has {', '.join(body.dialect.names)}. If all rows are of "
-                f"one "
-                f"device, name it with --device ID, else the column with --map {DEVICE_ID}=COLUMN. {plan.asked}".strip()
+                f"one device, name it with --device ID, else the column with --map {DEVICE_ID}=COLUMN. "
+                f"{plan.asked}".strip()
             )
         return np.zeros(row_count, np.int32), [named.strip()]
     column = table.pop(str(plan.device))

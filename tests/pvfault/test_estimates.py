@@ -11,6 +11,7 @@ from pvfault.estimates import HIDDEN_FAULT, estimate_day, healthy_hours
 from pvfault.faults import NONE
 from pvfault.lenet import load_classifier
 from pvfault.readings import MEASUREMENTS
+from pvfault.reference import N_VOLTAGE, TYPICAL
 from pvfault.registry import EMPTY_REGISTRY, Registry
 from pvfault.rows.predictions import prediction_rows
 from pvfault.rows.scalograms import scalogram_rows
@@ -178,3 +179,50 @@ def test_a_registered_device_has_nothing_of_this(network):
     assert {*alone["hidden_fault"].to_pylist(), *alone["unsure_because"].to_pylist()} == {None}
     for row in prediction_rows(alone, network).to_pylist():
         assert row["fault"] is None or row["confidence"] == row["probabilities"][row["fault"]]
+
+
+SECOND = np.linspace(6 * 3600, 18 * 3600, 2000)
+
+
+def healthy_day(v_mp=600.0, i_mp=10.0, seed=0):
+    """A day of an array with known ratings: V linear in temperature, I in proportion to light, and noisy sensors."""
+    random = np.random.default_rng(seed)
+    irradiance = 950 * np.sin(np.pi * np.linspace(0, 1, 2000)) * random.uniform(0.6, 1, 2000)
+    temperature = 15 + 0.03 * irradiance
+    voltage = v_mp * (1 - 0.0035 * (temperature - 25)) * random.normal(1, 0.005, 2000)
+    current = i_mp * irradiance / 1000 * random.normal(1, 0.005, 2000)
+    return np.column_stack([voltage, current, temperature, irradiance]).astype(np.float32)
+
+
+def test_ratings_are_found_from_a_healthy_day():
+    voltage, current = estimate_day(SECOND, healthy_day()).ratings
+    assert voltage == pytest.approx(600, rel=0.01)
+    # An array gives 0.96 of its rated current, so that one which gives 10 A is rated at more.
+    assert TYPICAL[N_VOLTAGE] * current == pytest.approx(10, rel=0.01)
+
+
+def test_broken_readings_do_not_move_the_estimate():
+    day = healthy_day()
+    broken = np.float32([[500, 3e38, 40, 900], [np.nan, 7, 40, 900], [500, 7, -127, 1900], [500, 7, 40, np.inf]])
+    second = np.concatenate([SECOND, np.tile(SECOND[::10], len(broken))])
+    order = np.argsort(second, kind="stable")
+    beside = estimate_day(second[order], np.concatenate([day, np.tile(broken, (200, 1))])[order])
+    assert tuple(beside.ratings) == tuple(estimate_day(SECOND, day).ratings)
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [np.empty((0, 4)), np.full((10, 4), np.nan), np.tile([0, 0, 10, 0], (10, 1)), np.tile([0, 0, 40, 900], (10, 1))],
+    ids=["no readings", "none usable", "night", "no voltage and no current"],
+)
+def test_where_nothing_can_be_estimated_a_rating_is_one_and_can_be_divided_by(readings):
+    second = 36_000 + 600.0 * np.arange(len(readings))
+    assert tuple(estimate_day(second, readings.astype(np.float32)).ratings) == (1.0, 1.0)
+
+
+def test_the_noise_around_zero_current_does_not_become_a_signal():
+    """Divided by a rating of a few mA, the noise of an open circuit looked like many times the rated current."""
+    day = healthy_day()
+    day[:, 1] = np.random.default_rng(1).normal(0.002, 0.01, len(day))
+    _, current = estimate_day(SECOND, day).ratings
+    assert np.abs(day[:, 1] / current).max() < 0.1

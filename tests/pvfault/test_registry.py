@@ -11,7 +11,6 @@ from pvfault.registry import (
     REGISTRY_SCHEMA,
     Registry,
     RegistryError,
-    estimate_ratings,
     read_registry,
     write_registry,
 )
@@ -147,42 +146,3 @@ def test_ratings_come_in_the_order_asked_for_and_are_unknown_for_a_stranger():
 def test_a_registry_cannot_be_changed_by_the_way():
     with pytest.raises(dataclasses.FrozenInstanceError):
         EMPTY_REGISTRY.devices = ("INV0000001",)
-
-
-def healthy_day(v_mp=600.0, i_mp=10.0, seed=0):
-    """A day of an array with known ratings: V linear in temperature, I in proportion to light, and noisy sensors."""
-    random = np.random.default_rng(seed)
-    irradiance = 950 * np.sin(np.pi * np.linspace(0, 1, 2000)) * random.uniform(0.6, 1, 2000)
-    temperature = 15 + 0.03 * irradiance
-    voltage = v_mp * (1 - 0.0035 * (temperature - 25)) * random.normal(1, 0.005, 2000)
-    current = i_mp * irradiance / 1000 * random.normal(1, 0.005, 2000)
-    return np.column_stack([voltage, current, temperature, irradiance]).astype(np.float32)
-
-
-def test_ratings_are_found_from_a_healthy_day():
-    voltage, current = estimate_ratings(healthy_day())
-    assert voltage == pytest.approx(600, rel=0.01)
-    assert current == pytest.approx(10, rel=0.01)
-
-
-def test_broken_readings_do_not_move_the_estimate():
-    day = healthy_day()
-    broken = np.float32([[500, 3e38, 40, 900], [np.nan, 7, 40, 900], [500, 7, -127, 1900], [500, 7, 40, np.inf]])
-    assert estimate_ratings(np.concatenate([day, np.tile(broken, (200, 1))])) == estimate_ratings(day)
-
-
-@pytest.mark.parametrize(
-    "readings",
-    [np.empty((0, 4)), np.full((10, 4), np.nan), np.tile([0, 0, 10, 0], (10, 1)), np.tile([0, 0, 40, 900], (10, 1))],
-    ids=["no readings", "none usable", "night", "no voltage and no current"],
-)
-def test_where_nothing_can_be_estimated_a_rating_is_one_and_can_be_divided_by(readings):
-    assert estimate_ratings(readings.astype(np.float32)) == (1.0, 1.0)
-
-
-def test_the_noise_around_zero_current_does_not_become_a_signal():
-    """Divided by a rating of a few mA, the noise of an open circuit looked like many times the rated current."""
-    day = healthy_day()
-    day[:, 1] = np.random.default_rng(1).normal(0.002, 0.01, len(day))
-    _, current = estimate_ratings(day)
-    assert np.abs(day[:, 1] / current).max() < 0.1
