@@ -4,13 +4,14 @@ Dagster's own opens a file anew for each question and each event, so that no sta
 three to ten times as long to keep the result of a check, of which a date has twenty. What is kept is Dagster's own.
 """
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 
 # Each run has a file of its own beside the one of all runs, and the page looks at many.
 FILES_OPEN = 8
@@ -50,6 +51,7 @@ class OpenEventLog(SqliteEventLogStorage):
             engine = create_engine(
                 self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
             )
+            event.listen(engine, "connect", _write_without_waiting)
             self._initdb(engine)
             self._initialized_dbs.add(shard)
         self._engines[shard] = engine
@@ -63,3 +65,12 @@ class OpenEventLog(SqliteEventLogStorage):
             engine.dispose()
         self._engines.clear()
         super().dispose()
+
+
+def _write_without_waiting(connection: sqlite3.Connection, _record: object) -> None:
+    """Leave it to the system when an event reaches the disk: there are hundreds a minute.
+
+    The file stays whole; a power failure, and nothing less, may cost the last events. Dates whose events are lost are
+    in the tables all the same, and are asked for again.
+    """
+    connection.execute("PRAGMA synchronous = NORMAL")

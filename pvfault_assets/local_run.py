@@ -25,6 +25,7 @@ from pvfault_assets.instance import open_instance, page_origin, prepare_dagster_
 from pvfault_assets.partitions import tags_of
 from pvfault_assets.recording import REFUSED
 from pvfault_assets.requests import Request, Tell
+from pvfault_assets.resources.spark_runner import LocalSparkRunner
 from pvfault_assets.runs import describe, let_pass, process_tag, turn
 from pvfault_assets.schedules import materialise_day
 
@@ -44,12 +45,16 @@ def materialise(settings: Settings, request: Request, tell: Tell, **resources: o
     def tell_of(others: Sequence[dg.DagsterRun]) -> None:
         tell({"waiting": [describe(run) for run in others]})
 
-    job = build_definitions(settings, **resources).resolve_job_def(materialise_day.name)
+    definitions = build_definitions(settings, **resources)
+    job = definitions.resolve_job_def(materialise_day.name)
     home = prepare_dagster_home(settings)
     with open_instance(settings) as instance:
         with turn(instance, home, tell_of):
             run = _create(instance, job, request)
         tell({"run": run.run_id})
+        if isinstance(spark := definitions.resources["spark"], LocalSparkRunner):
+            # Not before its turn: a second virtual machine does not fit into a laptop's memory.
+            spark.start()
         let_pass(instance, run, tell_of)
         instance.add_event_listener(run.run_id, lambda entry: _report(entry.dagster_event, tell))
         result = execute_run(InMemoryJob(job), run, instance)

@@ -6,6 +6,7 @@ AWS (`emr_serverless_runner.py`).
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,8 @@ from pvfault.settings import Settings
 from pvfault_gateway.msk import find_brokers
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from spark_jobs.job import DateReport, OnDate
 
 
@@ -70,6 +73,16 @@ class LocalSparkRunner:
 
     def __init__(self, settings: Settings):
         self._settings = settings
+        self._starting: Future | None = None
+
+    def start(self) -> None:
+        """Start the session beside what the caller does before its first job.
+
+        What goes wrong is not told: the first job tries it again, and fails with it.
+        """
+        thread = ThreadPoolExecutor(1)
+        self._starting = thread.submit(self._session)
+        thread.shutdown(wait=False)
 
     def run(
         self,
@@ -82,18 +95,24 @@ class LocalSparkRunner:
     ) -> dict[str, Any]:
         """Run a job; the first one starts the session, which all later ones of the process share."""
         # Here, because definitions are loaded far more often than jobs are run.
-        from dagster_pyspark import LazyPySparkResource
-
         from spark_jobs.job import JobConfig
-        from spark_jobs.session import prepare_session, spark_config
         from spark_jobs.transient import raised_as_transient
 
-        prepare_session(self._settings)
-        pyspark = LazyPySparkResource(spark_config=spark_config(self._settings))
+        if self._starting:
+            wait([self._starting])
         config = JobConfig.from_settings(find_brokers(self._settings), dates, allow_fewer=allow_fewer)
         with raised_as_transient():
-            import_module(f"spark_jobs.{job}").run(pyspark.spark_session, config, lambda report: on_date(_sent(report)))
+            import_module(f"spark_jobs.{job}").run(self._session(), config, lambda report: on_date(_sent(report)))
         return {}
+
+    def _session(self) -> "SparkSession":
+        """The session of this process, started if there is none yet."""
+        from dagster_pyspark import LazyPySparkResource
+
+        from spark_jobs.session import prepare_session, spark_config
+
+        prepare_session(self._settings)
+        return LazyPySparkResource(spark_config=spark_config(self._settings)).spark_session
 
 
 def _sent(report: "DateReport") -> "DateReport":

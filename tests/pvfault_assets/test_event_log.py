@@ -78,3 +78,12 @@ def test_what_a_user_has_changed_in_dagsters_settings_stays(settings):
     configuration.write_text(theirs)
     prepare_dagster_home(settings)
     assert configuration.read_text() == theirs
+
+
+def test_an_event_does_not_wait_for_the_disk(settings):
+    with open_instance(settings) as instance:
+        run = dg.materialize([counted], instance=instance).run_id
+        with instance.event_log_storage.run_connection(run) as connection:
+            (synchronous,) = connection.exec_driver_sql("PRAGMA synchronous").one()
+            (journal,) = connection.exec_driver_sql("PRAGMA journal_mode").one()
+    assert (synchronous, journal) == (1, "wal")  # with a journal of its own a file stays whole all the same

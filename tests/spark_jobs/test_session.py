@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import zipfile
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from pvfault.errors import PvfaultError
+from pvfault_assets.resources.spark_runner import LocalSparkRunner
 from spark_jobs.session import read_archives_once
 from tests.conftest import PROJECT
 
@@ -36,6 +39,7 @@ def kill_machine(report=None):
 
 def make(on_date):
     runner = LocalSparkRunner(settings)
+    runner.start()
     runner.run("compute_scalograms", [date(2024, 7, 1), date(2024, 7, 2)], None, on_date)
 
 
@@ -65,6 +69,13 @@ def test_a_worker_does_not_read_an_archive_again_for_each_task(tmp_path, monkeyp
     read_archives_once()
     assert not is_seen("third_of_the_archive")
     del sys.path_importer_cache[str(archive)]
+
+
+def test_the_first_job_tells_why_a_session_that_was_started_before_it_could_not_be(tmp_path, make_settings):
+    runner = LocalSparkRunner(make_settings(tmp_path, PVFAULT_JARS=str(tmp_path)))
+    runner.start()
+    with pytest.raises(PvfaultError, match="no JVM packages for Spark"):
+        runner.run("compute_scalograms", [date(2024, 7, 1)], None, pytest.fail)
 
 
 @pytest.mark.spark
