@@ -48,11 +48,12 @@ serve: setup ## Show the demo's tables: the fleet page, and answers over HTTP (h
 ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://localhost:3000)
 	@exec $(BIN)/python -m pvfault_assets.page
 
+# In two processes (tests/streams.py): one has the Spark session, and the other what starts virtual machines of its own.
 test: setup ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 test-quick: setup ## Run the tests that need no Java virtual machine
-	@$(BIN)/python -m pytest -m "not spark and not broker"
+	@$(BIN)/python -m pytest -n 2 -m "not spark and not broker"
 
 # Each stage of each job once, and some twice. The seed is told with each trial; the same one draws the same trials.
 TRIALS ?= 36

@@ -10,15 +10,30 @@ import psutil
 import pytest
 
 from pvfault.settings import Settings
+from tests import streams
+from tests.guard import guarded
 from tests.standins import amazon
 
 PROJECT = Path(__file__).parent.parent
 # Read before any test hides the user's environment.
 JARS = os.environ.get("PVFAULT_JARS", str(PROJECT / "build" / "jars"))
+# Spark gives these to its virtual machines. Those of tests are short of work: the second compiler would take half of
+# their time and not earn it back, and the collector with the fewest threads is the cheapest.
+os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# What a program that starts Java is given of the environment.
+OF_JAVA = {name: os.environ[name] for name in ("JAVA_HOME", "SPARK_SUBMIT_OPTS") if name in os.environ}
 
 
 # A key whose secret has every kind of character that signing has to quote.
 AWS_KEYS = {"AKIDEXAMPLE": "secret/key+with=signs"}
+
+
+def pytest_collection_modifyitems(items):
+    streams.arrange(items)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return streams.Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,9 +62,10 @@ def broker(tmp_path_factory, make_settings):
 
     port = free_port()
     settings = make_settings(tmp_path_factory.mktemp("broker"), PVFAULT_BROKER=f"localhost:{port}")
-    running = start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
-    yield settings
-    stop(settings)
+    with guarded(settings):
+        running = start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
+        yield settings
+        stop(settings)
     assert not psutil.pid_exists(running.pid)
 
 
@@ -59,7 +75,7 @@ def _msk(tmp_path_factory, make_settings):
     from tests.standins.msk import run_msk
 
     settings = make_settings(tmp_path_factory.mktemp("msk"))
-    with run_msk(settings, secrets=AWS_KEYS, java_home=os.environ.get("JAVA_HOME")) as cluster:
+    with guarded(settings), run_msk(settings, secrets=AWS_KEYS, java_home=os.environ.get("JAVA_HOME")) as cluster:
         yield cluster
 
 

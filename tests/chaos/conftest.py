@@ -5,10 +5,11 @@ import pytest
 from pvfault_gateway.broker import free_port
 from tests.chaos.plant import JOBS, Dagster, Plant
 from tests.chaos.stages import FIRST
+from tests.guard import guarded
 
 # What a trial says of itself, in this order.
 COLUMNS = ("trial", "job", "stage", "victim", "after", "at once", "when gone", "exit code", "run again")
-TRIALS = pytest.StashKey[list[dict]]()
+TRIAL = "trial"
 
 
 class Undisturbed:
@@ -65,25 +66,28 @@ def undisturbed(tmp_path_factory, make_settings):
         Plant(make_settings(folder / name, PVFAULT_BROKER=broker), folder) for name in ("plant", "without tables")
     )
     plant.empty()
-    plant.start_broker()
-    try:
-        with plant.dagster() as dagster:
-            yield Undisturbed(plant, without_tables, dagster)
-    finally:
-        plant.stop_broker()
+    with guarded(plant.of_broker):
+        plant.start_broker()
+        try:
+            with plant.dagster() as dagster:
+                yield Undisturbed(plant, without_tables, dagster)
+        finally:
+            plant.stop_broker()
 
 
 @pytest.fixture
 def told(request):
-    """What a trial tells of itself, column by column."""
+    """What a trial tells of itself, column by column; its report takes it to the process that shows it."""
     row = {}
-    request.config.stash.setdefault(TRIALS, []).append(row)
+    request.node.user_properties.append((TRIAL, row))
     return row
 
 
-def pytest_terminal_summary(terminalreporter, config):
+def pytest_terminal_summary(terminalreporter):
     """Show what came of each trial."""
-    rows = [[str(row.get(column, "-")) for column in COLUMNS] for row in config.stash.get(TRIALS, [])]
+    reports = [each for outcome in ("passed", "failed") for each in terminalreporter.getreports(outcome)]
+    trials = [dict(report.user_properties).get(TRIAL) for report in reports if report.when == "call"]
+    rows = [[str(row.get(column, "-")) for column in COLUMNS] for row in trials if row]
     if rows:
         widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
         terminalreporter.section("kill -9")

@@ -25,7 +25,7 @@ from pvfault.settings import Settings
 from pvfault.tables import LEDGER, NAMESPACE, TABLES, Table
 from pvfault_gateway import broker
 from pvfault_gateway.topics import ensure_topic
-from tests.conftest import PROJECT
+from tests.conftest import OF_JAVA, PROJECT
 from tests.spark_jobs.helpers import DEVICES, avro, make_readings, midnight, send, send_readings
 
 DAY = date(2024, 6, 1)
@@ -83,27 +83,27 @@ class Plant:
             "PVFAULT_JARS": str(self.settings.jars),
             "PVFAULT_BROKER": self.settings.broker,
             "PVFAULT_MODEL": str(PROJECT / "models" / "lenet5.h5"),
-            **{name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ},
+            **OF_JAVA,
         }
 
     def start_broker(self) -> None:
         """Start the broker, on the data that an earlier one left, and end what is left of that one."""
         self.stop_broker()
         port = int(self.settings.broker.rpartition(":")[2])
-        broker.start(self._of_broker, port=port, java_home=os.environ.get("JAVA_HOME"))
+        broker.start(self.of_broker, port=port, java_home=os.environ.get("JAVA_HOME"))
 
     def stop_broker(self) -> None:
         """End the broker, if it runs."""
-        broker.stop(self._of_broker)
+        broker.stop(self.of_broker)
 
     @property
     def broker_process(self) -> psutil.Process:
         """The broker's process."""
-        return psutil.Process(broker.find(self._of_broker).pid)
+        return psutil.Process(broker.find(self.of_broker).pid)
 
     @property
-    def _of_broker(self) -> Settings:
-        # The tables' folder is put back to older states; the topic stays as it is.
+    def of_broker(self) -> Settings:
+        """Settings of the broker's own home: the tables' folder is put back to older states, the topic stays."""
         return Settings.from_environment(
             self.environment | {"PVFAULT_HOME": str(self.saved / "of the broker")}, PROJECT
         )

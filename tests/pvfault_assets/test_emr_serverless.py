@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from pvfault_assets.definitions import build_definitions
 from pvfault_assets.resources.amazon import Patience
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
-from tests.conftest import PROJECT
+from tests.conftest import OF_JAVA, PROJECT
 from tests.pvfault_assets.on_aws import settings_on_aws, upload_release
 from tests.standins.emr_serverless import ApiError, EmrServerless, serving
 
@@ -541,8 +541,7 @@ def another_process(settings, home, tmp_path):
     started = []
 
     def start():
-        names = ("PATH", "JAVA_HOME")
-        environment = {name: os.environ[name] for name in names if name in os.environ}
+        environment = {"PATH": os.environ["PATH"]} | OF_JAVA
         environment |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         environment |= settings.environment_of_jobs() | {
             "PYTHONPATH": str(PROJECT), "PVFAULT_HOME": str(tmp_path), "PVFAULT_RELEASE": settings.release,

@@ -13,7 +13,7 @@ from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.published import read_dates
 from pvfault_cli.demo import FIRST_DATE
-from tests.conftest import JARS, PROJECT
+from tests.conftest import JARS, OF_JAVA, PROJECT
 from tests.pvfault_cli.test_main import run
 
 ASSETS = ("device_registry", "lenet_model", "readings", "scalograms", "predictions", "device_days")
@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.spark]
 def start_demo(tmp_path):
     """Start `pvfault demo` in a folder of its own."""
     environment = {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ},
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        **OF_JAVA,
         "PYTHONPATH": str(PROJECT),
         "PVFAULT_HOME": str(tmp_path / "state"),
         "PVFAULT_JARS": JARS,

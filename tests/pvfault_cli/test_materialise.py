@@ -21,7 +21,7 @@ from pvfault_api.published import read_dates
 from pvfault_assets.instance import open_instance
 from pvfault_gateway.simulate import simulate
 from pvfault_workshop.simulation import simulate_fleet
-from tests.conftest import JARS, PROJECT
+from tests.conftest import JARS, OF_JAVA, PROJECT
 
 pytestmark = [pytest.mark.broker, pytest.mark.spark]
 
@@ -36,7 +36,8 @@ def environment(broker, tmp_path_factory):
     home = tmp_path_factory.mktemp("operator")
     shutil.copy(PROJECT / "models" / "lenet5.h5", home / "lenet5.h5")
     return {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ},
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        **OF_JAVA,
         "PYTHONPATH": str(PROJECT),
         "PVFAULT_BROKER": broker.broker,
         "PVFAULT_TOPIC": "operator",

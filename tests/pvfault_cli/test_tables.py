@@ -10,7 +10,7 @@ import pytest
 
 from pvfault.tables import READINGS
 from spark_jobs import catalog, publishing
-from tests.conftest import PROJECT
+from tests.conftest import OF_JAVA, PROJECT
 from tests.pvfault.test_settings import ON_AWS
 from tests.pvfault_api.helpers import day_of, make_table
 from tests.pvfault_cli.test_main import run
@@ -102,7 +102,7 @@ def test_a_date_goes_back_and_upkeep_is_told_from_the_command_line(spark, lake_s
 
     def pvfault(*arguments):
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "PVFAULT_JARS": str(lake_settings.jars),
-                       "PVFAULT_HOME": str(lake_settings.home), "COLUMNS": "100"}  # fmt: skip
+                       "PVFAULT_HOME": str(lake_settings.home), "COLUMNS": "100", **OF_JAVA}  # fmt: skip
         command = [sys.executable, "-c", "from pvfault_cli.main import main; main()", "tables", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

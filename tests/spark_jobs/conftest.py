@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.conftest import OF_JAVA, PROJECT
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def environment(lake_settings):
         "PVFAULT_HOME": str(lake_settings.home),
         "PVFAULT_JARS": str(lake_settings.jars),
         "PVFAULT_BROKER": lake_settings.broker,
+        **OF_JAVA,
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 from pvfault.errors import PvfaultError
 from pvfault_assets.resources.spark_runner import LocalSparkRunner
 from spark_jobs.session import read_archives_once
-from tests.conftest import PROJECT
+from tests.conftest import OF_JAVA, PROJECT
 
 # Twice, as Dagster's retries; the second machine is killed while nobody asks it anything.
 KILLED = """
@@ -87,7 +87,7 @@ def test_a_lost_virtual_machine_is_followed_by_another_one(tmp_path, make_settin
         "PYTHONPATH": str(PROJECT),
         "PVFAULT_HOME": str(settings.home),
         "PVFAULT_JARS": str(settings.jars),
-        **{name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ},
+        **OF_JAVA,
     }
     done = subprocess.run(
         [sys.executable, "-c", KILLED], env=environment, capture_output=True, text=True, timeout=400, check=False

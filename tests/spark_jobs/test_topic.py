@@ -16,7 +16,7 @@ from pvfault_gateway.topics import ensure_topic
 from spark_jobs.job import JobReport
 from spark_jobs.topic import OffsetRange, Topic
 from spark_jobs.transient import raised_as_transient
-from tests.conftest import AWS_KEYS, PROJECT
+from tests.conftest import AWS_KEYS, OF_JAVA, PROJECT
 from tests.spark_jobs.helpers import DEVICES, avro, make_readings, midnight, send, send_readings
 from tests.standins.msk import TRUSTSTORE_PASSWORD
 
@@ -52,6 +52,7 @@ def submit(msk, make_settings, tmp_path):
             "PVFAULT_TOPIC": settings.topic,
             "PVFAULT_BROKER": msk.servers,
             "PVFAULT_BROKER_IAM_REGION": msk.region,
+            **OF_JAVA,
             "AWS_ACCESS_KEY_ID": access_key,
             "AWS_SECRET_ACCESS_KEY": secret,
             # The signer takes the region from a broker's name, which here is none of Amazon's.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.conftest import OF_JAVA, PROJECT
 
 pytestmark = pytest.mark.spark
 
@@ -74,7 +74,7 @@ def test_lost_workers_and_a_lost_virtual_machine_may_pass_and_an_error_of_a_task
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
         "PYSPARK_PYTHON": sys.executable,
-        **{name: os.environ[name] for name in ("JAVA_HOME",) if name in os.environ},
+        **OF_JAVA,
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=300, check=False

@@ -17,7 +17,7 @@ from pvfault.tables import READINGS
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.session import start_session
 from spark_jobs.transient import raised_as_transient
-from tests.conftest import JARS, PROJECT
+from tests.conftest import JARS, OF_JAVA, PROJECT
 from tests.pvfault_api.helpers import day_of, make_table
 from tests.spark_jobs.helpers import DEVICES, load, make_readings, rows_of, stage_table
 
@@ -74,7 +74,7 @@ def writers(make_settings, tmp_path):
     """Two processes that have a session and no tables yet, and wait for a line before they go on."""
     settings = make_settings(tmp_path / "a home")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "PVFAULT_JARS": JARS,
-                   "PVFAULT_HOME": str(settings.home)}  # fmt: skip
+                   "PVFAULT_HOME": str(settings.home), **OF_JAVA}  # fmt: skip
     fleets = [DEVICES[:1], DEVICES[1:]]
     logs = [(tmp_path / f"log{number}").open("w+") for number in range(2)]
     processes = [

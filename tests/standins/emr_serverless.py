@@ -305,7 +305,7 @@ class EmrServerless:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),
             "PYSPARK_PYTHON": sys.executable,
-            **{name: os.environ[name] for name in ("JAVA_HOME", "LANG") if name in os.environ},
+            **{name: os.environ[name] for name in ("JAVA_HOME", "LANG", "SPARK_SUBMIT_OPTS") if name in os.environ},
             **self._environment,
         }
         given = []
