@@ -1,4 +1,4 @@
-"""Telling a webhook of alarms: of each that is new, and of each that was told of and is over.
+"""Telling people of alarms: of each that is new, and of each that was told of and is over.
 
 All that is new is one message, so that a plant's first update is one piece of news and not a thousand. An alarm is
 marked as told before the message is sent: a process that dies in between leaves it unsent rather than sent twice, and
@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from pvfault.settings import Settings
-from pvfault.webhook import NotAcceptedError, UnansweredError, Webhook, WrongMessageError
 from pvfault_alarms.life import CLOSED
 from pvfault_alarms.schema import ALARMS, LOG
 from pvfault_alarms.store import Store
 from pvfault_alarms.update import US
+from pvfault_messages.channels import channel_of
+from pvfault_messages.webhook import NotAcceptedError, UnansweredError, WrongMessageError
 
 NEW, OVER = "new", "over"
 _NAMED = 20
@@ -25,7 +26,7 @@ _log = logging.getLogger("pvfault.alarms")
 
 
 def tell(settings: Settings, store: Store) -> int:
-    """Tell the webhook, if there is one, of what it was not told yet; gives how many alarms that were.
+    """Tell whom the settings name, if anybody, of what was not told yet; gives how many alarms that were.
 
     Parameters
     ----------
@@ -36,9 +37,9 @@ def tell(settings: Settings, store: Store) -> int:
     ------
     StoreError
     """
-    if not settings.webhook_url:
+    channel = channel_of(settings)
+    if channel is None:
         return 0
-    webhook = Webhook(settings.webhook_url)
     with store.reading() as connection:
         if not any(connection.scalar(sa.select(sa.exists().where(*_waits(what)))) for what in (NEW, OVER)):
             return 0
@@ -48,15 +49,15 @@ def tell(settings: Settings, store: Store) -> int:
     if not found:
         return 0
     try:
-        webhook.send(*_compose(news))
+        channel.send(*_compose(news))
     except (NotAcceptedError, WrongMessageError) as error:
-        _log.error("%s does not take the message on %d alarms: %s. %s", webhook.name, len(found), error, webhook.advice)
+        _log.error("%s does not take the message on %d alarms: %s. %s", channel.name, len(found), error, channel.advice)
         with store.writing() as connection:
             _mark(connection, news[NEW], None)
             _mark(connection, news[OVER], NEW)
         return 0
     except UnansweredError as error:
-        _log.error("%s gave no answer to the message on %d alarms: %s", webhook.name, len(found), error)
+        _log.error("%s gave no answer to the message on %d alarms: %s", channel.name, len(found), error)
         _note(store, news, "unknown whether it arrived")
     else:
         _note(store, news, "")

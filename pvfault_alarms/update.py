@@ -24,6 +24,7 @@ from pvfault_alarms.schema import ALARMS, DATES, LOG, PROGRESS, ROSTERS, SIGHTIN
 from pvfault_alarms.spells import MOST_DAYS_APART, cut, is_over
 from pvfault_alarms.store import Store, bump
 from pvfault_alarms.subjects import FAULT, NO_VERDICT, OUTAGE, kind_of
+from pvfault_messages.channels import channel_of
 
 US = "pvfault"
 """Who stands in the log for what is done here."""
@@ -99,7 +100,7 @@ def update(settings: Settings, store: Store, *, at_most: int | None = None) -> U
                 days = left[start : start + _DATES_AT_ONCE]
                 seen = {day: plan.published.read(day, files) if files else None for day, files in days}
                 with store.writing() as connection:
-                    events += take_in(connection, seen, plan.known, tells=bool(settings.webhook_url))
+                    events += take_in(connection, seen, plan.known, tells=channel_of(settings) is not None)
                 done += len(days)
         except MovedError:
             continue

@@ -1,7 +1,8 @@
 """The checks of what is published: each table's, for one date, without Spark and without a run.
 
 Which check looks at which figures, and where these come from. What is judged, and how, is in `pvfault.checks`: a job
-asks the same of a date before it publishes it.
+asks the same of a date before it publishes it. What dates are made with is in `checking_sources.py`, which needs more
+to read it.
 """
 
 from collections import defaultdict
@@ -13,15 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pvfault.checks import device_days, predictions, readings, scalograms, sources
-from pvfault.checks.assets import CHECKS, NETWORK, REGISTRY
+from pvfault.checks import device_days, predictions, readings, scalograms
+from pvfault.checks.assets import CHECKS
 from pvfault.checks.check import MADE, Check, CheckResult
 from pvfault.dates import midnight_ms
-from pvfault.errors import PvfaultError
-from pvfault.locations import is_there, local_file, written_at
 from pvfault.readings import DEVICE_ID
-from pvfault.registry import read_registry
-from pvfault.scores import read_scores
 from pvfault.settings import Settings
 from pvfault.tables import (
     DEVICE_DAYS,
@@ -78,36 +75,6 @@ def check_dates(settings: Settings, days: Sequence[date], assets: Sequence[str])
     ]
 
 
-def check_sources(
-    settings: Settings, assets: Sequence[str], accepted: Callable[[], Mapping[str, float]]
-) -> list[Checked]:
-    """Check what dates are made with, as it is now.
-
-    Parameters
-    ----------
-    settings : Settings
-    assets : sequence of str
-        Some of `CHECKS`; the tables are left to `check_dates`.
-    accepted : callable
-        Gives the scores of the last network that was accepted; empty if there is none.
-
-    Raises
-    ------
-    PvfaultError
-        If the registry or the weights cannot be read.
-    """
-    judges = {REGISTRY: lambda: check_registry(settings), NETWORK: lambda: check_network(settings, accepted())}
-    return [Checked(asset, None, result) for asset in assets if asset in judges for result in judges[asset]()]
-
-
-def check_registry(settings: Settings) -> tuple[CheckResult, ...]:
-    """Check the registry."""
-    location = settings.registry
-    if not is_there(location):
-        return sources.judge_registry(str(location), None, None)
-    return sources.judge_registry(str(location), len(read_registry(location).devices), written_at(location))
-
-
 def check_table(of: PublishedDate, table: str, names: Collection[str] | None = None) -> Iterator[CheckResult]:
     """Check a date of a table.
 
@@ -133,19 +100,6 @@ def check_table(of: PublishedDate, table: str, names: Collection[str] | None = N
     for checks, judge in _JUDGES[table]:
         if not asked.isdisjoint(check.name for check in checks):
             yield from (result for result in judge(of) if result.name in asked)
-
-
-def check_network(settings: Settings, accepted: Mapping[str, float]) -> tuple[CheckResult, ...]:
-    """Check the network, beside the scores of the last one that was accepted."""
-    location = settings.model
-    if not is_there(location):
-        raise PvfaultError(f"{location}: no such file; train with `pvfault train`, or point PVFAULT_MODEL at weights")
-    try:
-        with local_file(location) as weights:
-            scores = read_scores(weights)
-    except OSError as error:
-        raise PvfaultError(f"{location}: no readable HDF5 file ({error}); point PVFAULT_MODEL at weights") from error
-    return sources.judge_network(str(location), written_at(location), scores, accepted)
 
 
 def _ends(of: PublishedDate) -> tuple[CheckResult, ...]:

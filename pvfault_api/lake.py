@@ -6,7 +6,7 @@ PyIceberg).
 
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
@@ -19,7 +19,7 @@ from pvfault.ledger import Makings, making_of_file
 from pvfault.registry import EMPTY_REGISTRY
 from pvfault.settings import Settings
 from pvfault.tables import LEDGER, MADE_OF, NAMESPACE, TABLES, Table
-from pvfault_api.published import data_files, open_catalog, require_whole
+from pvfault_api.published import data_entries, open_catalog, require_whole
 from pvfault_api.states import ORIGIN, Held, Lake, version_at
 
 _TABLES = tuple(table for table in TABLES if table.name in MADE_OF)
@@ -71,8 +71,11 @@ def _read_held(catalog: Catalog, table: Table) -> dict[date, Held]:
         return {}
     schema = iceberg.schema()
     columns = {name: schema.find_field(name).field_id for name in ORIGIN if name in schema.column_names}
-    for file in data_files(iceberg):
-        _add(held[_day_of(table, file)], file, columns)
+    written = {each.snapshot_id: datetime.fromtimestamp(each.timestamp_ms // 1000, UTC) for each in iceberg.snapshots()}
+    for entry in data_entries(iceberg):
+        of_day = held[_day_of(table, entry.data_file)]
+        _add(of_day, entry.data_file, columns)
+        of_day.made_at = max(filter(None, (of_day.made_at, written.get(entry.snapshot_id))), default=None)
     return dict(held)
 
 

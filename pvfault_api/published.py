@@ -17,7 +17,7 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan, Or
 from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, ManifestFile
+from pyiceberg.manifest import DataFile, DataFileContent, ManifestContent, ManifestEntry, ManifestFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import DataScan, FileScanTask
 from pyiceberg.table import Table as IcebergTable
@@ -320,11 +320,16 @@ def _scan_of(
 
 def data_files(iceberg: IcebergTable) -> Iterator[DataFile]:
     """The data files that readers of a table see, from its metadata alone."""
+    return (entry.data_file for entry in data_entries(iceberg))
+
+
+def data_entries(iceberg: IcebergTable) -> Iterator[ManifestEntry]:
+    """The same with the snapshot that each of them came with."""
     snapshot = iceberg.current_snapshot()
     for manifest in snapshot.manifests(iceberg.io) if snapshot else ():
         for entry in manifest.fetch_manifest_entry(iceberg.io):
             if entry.data_file.content == DataFileContent.DATA:
-                yield entry.data_file
+                yield entry
 
 
 def has_deleted_rows(iceberg: IcebergTable) -> bool:

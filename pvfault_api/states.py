@@ -9,7 +9,7 @@ which dates a date was judged, which Dagster's storage knows (`pvfault_assets/da
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from pyiceberg.utils.truncate import truncate_upper_bound_text_string
 
@@ -62,10 +62,13 @@ class Held:
         What the names of its files say.
     origin : dict of str to set of Bounds
         By column of its lineage, one for each file that has a value.
+    made_at : datetime or None
+        When its newest file was written (UTC); None if the snapshot of that is not kept any more.
     """
 
     makings: set[str | None] = field(default_factory=set)
     origin: dict[str, set[Bounds]] = field(default_factory=lambda: defaultdict(set))
+    made_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the operator is told of a run without looking: one message for each, by what `channels.py` sends it.
+"""What the operator is told of a run without looking: one message for each, by what `pvfault_messages` sends it.
 
 Of runs without dates only a failed upkeep of the tables is told of: nobody looks at it, and the disk fills up.
 
@@ -27,9 +27,10 @@ from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.fleet import Fleet, read_fleet
-from pvfault_assets.channels import Channel, NotAcceptedError, UnansweredError, WrongMessageError, channel_of
 from pvfault_assets.partitions import dates_of_run
 from pvfault_assets.schedules import maintain_tables
+from pvfault_messages.channels import Channel, channel_of
+from pvfault_messages.webhook import NotAcceptedError, UnansweredError, WrongMessageError
 
 TAG = "pvfault/notification"
 COMPOSING, SENDING = "being composed", "sending"

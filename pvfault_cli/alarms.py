@@ -14,7 +14,7 @@ _HEADINGS = ("id", "deviceID", "site", "alarm", "first_seen", "days", "lost_kwh"
 
 @app.command()
 def update():
-    """Read what is new or made again in the tables into alarms, and tell the webhook if there is one.
+    """Read what is new or made again in the tables into alarms, and tell whom the settings name.
 
     Dates that were read and are as they were are not read again. The server does the same when it is asked for alarms.
 

@@ -38,7 +38,8 @@ def check(
     Example: `pvfault check --date 2024-06-01..2024-06-07 --fail-on warn --junit checks.xml`
     """
     from pvfault.checks.assets import CHECKS
-    from pvfault_api.checking import check_dates, check_sources
+    from pvfault_api.checking import check_dates
+    from pvfault_api.checking_sources import check_sources
 
     if unknown := [asset for asset in assets or () if asset not in CHECKS]:
         raise PvfaultError(f"--asset is {unknown[0]!r}; expected one of {', '.join(CHECKS)}.")

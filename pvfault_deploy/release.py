@@ -23,7 +23,7 @@ MODEL = "lenet5.h5"
 # What the images are made of beside the packages above: another content is another release, so a tag never lies.
 _IN_IMAGES = (
     "pvfault_alarms", "pvfault_api", "pvfault_assets", "pvfault_cli", "pvfault_files", "pvfault_gateway",
-    "pvfault_server", "pvfault_workshop", "infra/images", "pyproject.toml", "requirements.lock",
+    "pvfault_messages", "pvfault_server", "pvfault_workshop", "infra/images", "pyproject.toml", "requirements.lock",
 )  # fmt: skip
 _JARS = {"spark": "iceberg-spark-runtime-*.jar", "aws": "iceberg-aws-bundle-*.jar"}
 _ENTRY_POINT = 'if __name__ == "__main__":'

@@ -107,11 +107,11 @@ class Desk:
         return str(done.waiting)
 
     def tell(self) -> None:
-        """Tell the webhook of what it was not told yet."""
+        """Tell whom the settings name of what was not told yet."""
         try:
             tell(self._settings, self._store)
         except StoreError as error:
-            _log.error("The webhook is not told of alarms: %s", error)
+            _log.error("Nobody is told of alarms: %s", error)
 
 
 def _desk_of(request: Request) -> Desk:
@@ -205,7 +205,7 @@ def alarms(request: Request, settings: Where, desk: At, asked: Annotated[Alarms,
 
     answered = answer(request, [desk.book.version(), registered.version], page)
     answered.headers[WAITING] = waiting
-    answered.background = BackgroundTask(desk.tell)  # nobody waits for the webhook
+    answered.background = BackgroundTask(desk.tell)  # nobody waits for the message
     return answered
 
 

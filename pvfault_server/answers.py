@@ -23,6 +23,8 @@ from pvfault_server.problems import ProblemError
 
 JSON = "application/json"
 PNG = "image/png"
+LATER_S = 2
+"""After how long an answer that is not there yet is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ def answer(
 def written(document: Mapping) -> Response:
     """The answer to something that was done: what it has come to. Nobody keeps it."""
     return Response(_as_text(document), headers={"Cache-Control": "no-store"}, media_type=JSON)
+
+
+def later(detail: str) -> Response:
+    """What is said as long as an answer is not there yet."""
+    headers = {"Cache-Control": "no-store", "Retry-After": str(LATER_S)}
+    return Response(_as_text({"detail": detail}), 202, headers, JSON)
 
 
 def _as_json(rows: Rows) -> bytes:

@@ -8,9 +8,10 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from pvfault.settings import Settings
-from pvfault_server import alarms, devices, fleet
-from pvfault_server.asked import refuse_repeated
+from pvfault_server import alarms, dates, devices, fleet
+from pvfault_server.asked import refuse_unclear
 from pvfault_server.guard import Guard
+from pvfault_server.inspection import Inspection
 from pvfault_server.pages import add_page, is_of_page
 from pvfault_server.problems import add_handlers
 
@@ -36,12 +37,14 @@ def make_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_with_few_threads,
-        dependencies=[Depends(refuse_repeated)],
+        dependencies=[Depends(refuse_unclear)],
     )
     app.state.settings = settings
     app.state.desk = alarms.Desk(settings)
+    app.state.inspection = Inspection(settings)
     app.include_router(devices.router)
     app.include_router(fleet.router)
+    app.include_router(dates.router)
     app.include_router(alarms.router)
     add_page(app)
     add_handlers(app)

@@ -46,8 +46,8 @@ class Asked(BaseModel, extra="forbid"):
     """Parameters of a request; others are refused, so that none is misspelt and left unheard."""
 
 
-def refuse_repeated(request: Request) -> None:
-    """Refuse a parameter of one value that is there twice: which of the two was meant is not known.
+def refuse_unclear(request: Request) -> None:
+    """Refuse a parameter of one value that is there twice, and any where none is taken: what was meant is not known.
 
     Raises
     ------
@@ -55,7 +55,12 @@ def refuse_repeated(request: Request) -> None:
         422.
     """
     given = Counter(name for name, _ in request.query_params.multi_items())
-    models = [parameter.field_info.annotation for parameter in request.scope["route"].dependant.query_params]
+    route = request.scope["route"]
+    models = [parameter.field_info.annotation for parameter in route.dependant.query_params]
+    # What the page's address says is for the page.
+    if given and not models and route.include_in_schema:
+        errors = [{"parameter": name[:64], "reason": "there is no such parameter"} for name in given]
+        raise ProblemError(422, "wrong_parameters", "nothing can be said with this question", errors=errors)
     of_one_value = {
         field.alias or name
         for model in models

@@ -94,7 +94,13 @@ ALARM_WITH_LOG = {**ALARM, "log": [
      "until": None, "cause": None, "fault": None},
 ]}  # fmt: skip
 STATE = {"date": "2024-06-02", "table": "device_days", "state": "stale",
-         "reason": "made of `predictions` that were made again since", "completeness": 0.99}  # fmt: skip
+         "reason": "made of `predictions` that were made again since", "completeness": 0.99,
+         "made_at": "2024-06-03T02:05:40Z", "errors": 0, "warnings": 1}  # fmt: skip
+CHECK = {"table": "device_days", "check": "every_device_has_a_verdict", "passed": False, "severity": "warning",
+         "found": "1 of 50 devices has no verdict; look at their communication and sensors, and register those that "
+         "are not registered",
+         "means": "Every device had at least one window that could be judged, and ratings that it could be held "
+         "against."}  # fmt: skip
 
 _PROBLEM = {
     "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_made",
@@ -123,6 +129,12 @@ def rows(row: Mapping, *, pages: bool = False) -> dict:
     forms = {form: {} for form in FORMS}
     forms[JSON] = {"example": {"rows": [row], **following}}
     return {"200": {"description": "Rows.", "content": forms}, **_FAILURES}
+
+
+def later() -> dict:
+    """What is answered as long as an answer is not there yet."""
+    example = {"detail": "the date's rows are being looked at; ask again in a moment"}
+    return {"202": {"description": "Ask again.", "content": {JSON: {"example": example}}}}
 
 
 def picture() -> dict:

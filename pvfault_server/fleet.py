@@ -1,7 +1,6 @@
-"""Questions about the fleet: its verdicts and their sums, and what has become of each date."""
+"""Questions about the fleet: its verdicts and their sums, by date, site or device. What of dates: `dates.py`."""
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -10,27 +9,17 @@ from fastapi import APIRouter, Request
 
 from pvfault.faults import FAULTS
 from pvfault.readings import DEVICE_ID
-from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, UNSURE
-from pvfault_api.files_of_now import read_lake_now, read_registered
+from pvfault_api.files_of_now import read_registered
 from pvfault_api.published import NoTableError
-from pvfault_api.snapshots import Snapshot, open_snapshot
-from pvfault_api.states import states_of
+from pvfault_api.snapshots import open_snapshot
 from pvfault_api.verdicts import IN_COLUMNS, OF_REGISTRY, SITE, SUMMED, summarise, with_registered
 from pvfault_server import examples
 from pvfault_server.answers import JSON, Rows, answer
 from pvfault_server.asked import DatesAsked, OneDateAsked, SummaryAsked, Where, day_asked, days_asked
 
 VERDICTS = (*FAULTS, UNSURE)
-LONGEST_SUMMARY, LONGEST_MAP, LONGEST_DATES = 92, 92, 366
-
-_STATES = pa.schema(
-    [
-        ("date", pa.date32()),
-        *((name, pa.string()) for name in ("table", "state", "reason")),
-        ("completeness", pa.float64()),
-    ]
-)
+LONGEST_SUMMARY, LONGEST_MAP = 92, 92
 
 router = APIRouter(tags=["fleet"])
 
@@ -118,38 +107,3 @@ def about(request: Request, settings: Where):
         "time_zones": dict(sorted(zones.items())),
     }
     return answer(request, [str(document)], lambda: document, forms=[JSON])
-
-
-@router.get("/dates", responses=examples.rows(examples.STATE))
-def dates(request: Request, settings: Where, asked: DatesAsked):
-    """What has become of each date in each table: made, empty, late, stale or missing, and why."""
-    lake, version = read_lake_now(settings)
-
-    def states() -> Rows:
-        days = days_asked(asked, lake.dates, longest=LONGEST_DATES)
-        complete = _completeness(settings, days)
-        found = [
-            {
-                "date": day,
-                "table": table,
-                "state": state.what,
-                "reason": state.reason,
-                "completeness": complete.get(day) if table == DEVICE_DAYS.name else None,
-            }
-            for day, tables in states_of(lake, days[0], days[-1]).items()
-            for table, state in tables.items()
-        ]
-        return Rows(pa.Table.from_pylist(found, _STATES))
-
-    return answer(request, [version], states)
-
-
-def _completeness(settings: Settings, days: Sequence[date]) -> dict[date, float]:
-    """The mean share of readings that came, by date, as the verdicts' rows have it."""
-    try:
-        verdicts: Snapshot = open_snapshot(settings, DEVICE_DAYS)
-    except NoTableError:
-        return {}
-    rows = verdicts.rows(days, ("date", "completeness"), in_order=False)
-    means = rows.group_by("date").aggregate([("completeness", "mean")])
-    return dict(zip(means["date"].to_pylist(), means["completeness_mean"].to_pylist(), strict=True))

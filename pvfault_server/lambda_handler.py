@@ -1,8 +1,8 @@
 """The application on AWS Lambda, behind an HTTP API of API Gateway.
 
-Here: settings together with what only secrets tell, what is done with an event, and answers that are too large for the
-service. Not here: what is asked and answered (`app.py`), what the service loads (`on_lambda.py`), how the function is
-set up (`infra/cloudformation/answers.yaml`).
+Here: settings together with what only secrets tell, what is done with an event, whom IAM has let in already, and
+answers that are too large for the service. Not here: what is asked and answered (`app.py`), what the service loads
+(`on_lambda.py`), how the function is set up (`infra/cloudformation/answers.yaml`).
 
 The application's lifespan is not run, and the limit of threads that `app.py` sets there is not needed: an instance
 answers one request at a time.
@@ -24,6 +24,9 @@ from pvfault_server.problems import MEDIA_TYPE, ProblemError
 
 TOKEN_SECRET, DATABASE_SECRET = "PVFAULT_TOKEN_SECRET", "PVFAULT_DATABASE_SECRET"
 DATABASE_HOST, DATABASE_NAME = "PVFAULT_DATABASE_HOST", "PVFAULT_DATABASE_NAME"
+
+UPDATE_ALARMS = {"pvfault": "update alarms"}
+"""The event that comes by the clock, and not from an HTTP API."""
 
 MOST_BYTES = 6 * 1024**2
 """Of an answer as it leaves the function, all of it as JSON and what is no text in base64 (quota of Lambda)."""
@@ -60,11 +63,17 @@ class Handler:
             )
         # By default the lifespan is run with each request, and a problem's text is sent in base64.
         text = [*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE]
-        self._answer = Mangum(make_app(settings), lifespan="off", text_mime_types=text)
+        app = make_app(settings)
+        self._token, self._desk = settings.token, app.state.desk
+        self._answer = Mangum(app, lifespan="off", text_mime_types=text)
 
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
-        """The answer to an event of payload format 2.0."""
-        answer = self._answer(event, context)
+        """The answer to an event of payload format 2.0; for `UPDATE_ALARMS`, how many dates are still to be read."""
+        if event == UPDATE_ALARMS:
+            waiting = self._desk.bring_up_to_date()
+            self._desk.tell()
+            return {"waiting": waiting}
+        answer = self._answer(_with_token(event, self._token) if _is_signed(event) else event, context)
         return _of_problem(_TOO_LARGE) if _is_too_large(answer) else answer
 
 
@@ -107,6 +116,17 @@ def _read_secret(name: str) -> str:
             f"the secret {name} is not given ({error}); look at the function's role, at the network's endpoint for "
             "Secrets Manager, and whether the secret is there"
         ) from error
+
+
+def _is_signed(event: Mapping[str, Any]) -> bool:
+    """Whether IAM has let the request in: the service says so, and nothing of the request can."""
+    return bool(event["requestContext"].get("authorizer", {}).get("iam"))
+
+
+def _with_token(event: Mapping[str, Any], token: str) -> dict[str, Any]:
+    """A request with the token in the place of its signature, which is of no use any more."""
+    headers = {name: value for name, value in event["headers"].items() if name.lower() != "authorization"}
+    return {**event, "headers": {**headers, "authorization": f"Bearer {token}"}}
 
 
 def _is_too_large(answer: Mapping[str, Any]) -> bool:

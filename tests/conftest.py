@@ -150,6 +150,12 @@ def aws(aws_server, monkeypatch):
     return amazon.enter(aws_server, monkeypatch)
 
 
+@pytest.fixture
+def inbox(aws):
+    """An SNS topic, and who is subscribed to it."""
+    return amazon.Inbox(aws)
+
+
 @pytest.fixture(scope="session")
 def lake_settings(broker):
     """Settings of the tables that all tests share: a JVM has one Spark session, and a session one catalog.

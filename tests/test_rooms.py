@@ -36,10 +36,11 @@ ROOMS = {
     "spark_jobs": {"pyspark", "py4j", "numpy", "pyarrow", "pvfault", "dagster_pipes"},
     "pvfault_assets": {
         "dagster", "dagster_pyspark", "sqlalchemy", "boto3", "botocore", "psutil", "pyarrow", "tenacity", "spark_jobs",
-        "pvfault_api", "pvfault_gateway", "pvfault_workshop", "pvfault",
+        "pvfault_api", "pvfault_gateway", "pvfault_messages", "pvfault_workshop", "pvfault",
     },
+    "pvfault_messages": {"boto3", "botocore", "pvfault"},
     "pvfault_api": {"pyiceberg", "numpy", "pyarrow", "pvfault"},
-    "pvfault_alarms": {"sqlalchemy", "alembic", "pyarrow", "pvfault", "pvfault_api"},
+    "pvfault_alarms": {"sqlalchemy", "alembic", "pyarrow", "pvfault", "pvfault_api", "pvfault_messages"},
     "pvfault_server": {
         "anyio", "fastapi", "starlette", "pydantic", "uvicorn", "orjson", "matplotlib", "numpy", "pyarrow",
         "mangum", "boto3", "botocore", "pvfault_alarms", "pvfault_api", "pvfault",
@@ -67,7 +68,9 @@ EXTRAS = {
     "spark_jobs": ("spark",),
     "pvfault_assets": ("dagster", "spark", "gateway", "workshop", "aws"),
     "pvfault_api": ("dagster",),
-    "pvfault_alarms": ("server",),
+    "pvfault_messages": ("aws",),
+    # What speaks with SNS is of an extra for AWS; a webhook needs nothing.
+    "pvfault_alarms": ("server", "lambda"),
     "pvfault_server": ("server", "lambda"),
     "pvfault_bench": ("bench", "dagster", "spark", "gateway", "workshop"),
     "pvfault_deploy": ("aws", "dev"),
@@ -76,7 +79,7 @@ EXTRAS = {
 BELONGS = {
     "dagster": "pvfault_assets/",
     "dagster_pyspark": "pvfault_assets/",
-    "boto3": "pvfault_assets/resources/, pvfault_gateway/msk.py or pvfault_server/lambda_handler.py",
+    "boto3": "pvfault_assets/resources/, pvfault_messages/, pvfault_gateway/msk.py or pvfault_server/lambda_handler.py",
     "pyspark": "spark_jobs/",
     "confluent_kafka": "pvfault_gateway/",
     "charset_normalizer": "pvfault_files/",

@@ -100,12 +100,12 @@ def _checks_of_source(
 
 
 def _look_at_registry(settings: Settings, _instance: dg.DagsterInstance) -> Iterable[CheckResult]:
-    from pvfault_api.checking import check_registry
+    from pvfault_api.checking_sources import check_registry
 
     return check_registry(settings)
 
 
 def _look_at_network(settings: Settings, instance: dg.DagsterInstance) -> Iterable[CheckResult]:
-    from pvfault_api.checking import check_network
+    from pvfault_api.checking_sources import check_network
 
     return check_network(settings, accepted_scores(instance))

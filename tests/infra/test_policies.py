@@ -218,6 +218,8 @@ APPLICATION = f"arn:aws:emr-serverless:{HERE}/applications/00f1"
         ("ApiRole", "secretsmanager:GetSecretValue", f"{SECRETS}pvfault/prod/token-1a", True),
         ("ApiRole", "secretsmanager:GetSecretValue", f"{SECRETS}pvfault/test/token-1a", False),
         ("ApiRole", "glue:UpdateTable", f"arn:aws:glue:{HERE}table/pvfault/readings", False),
+        ("ApiRole", "sns:Publish", "arn:sns", True),
+        ("ApiRole", "sns:Publish", f"arn:aws:sns:{HERE}other", False),
         ("DagsterRole", "emr-serverless:StartJobRun", APPLICATION, True),
         ("DagsterRole", "emr-serverless:StartJobRun", f"arn:aws:emr-serverless:{HERE}/applications/00f2", False),
         ("DagsterRole", "emr-serverless:CancelJobRun", f"{APPLICATION}/jobruns/00f3", True),

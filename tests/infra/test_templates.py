@@ -1,6 +1,7 @@
 """The CloudFormation templates: valid, private, and of one piece with each other and with the settings."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from cfnlint.api import lint_file
 
 from pvfault_deploy.stacks import CONCERNS, IMAGES, OF_THE_RELEASE, read_templates
+from pvfault_server.lambda_handler import UPDATE_ALARMS
 
 PROJECT = Path(__file__).parent.parent.parent
 TEMPLATES = {template.concern: template for template in read_templates(PROJECT)}
@@ -251,6 +253,29 @@ def test_the_http_api_is_throttled_logged_and_waits_longer_than_the_function_may
     assert answers["Function"]["Properties"]["Timeout"] < 30
     assert answers["Integration"]["Properties"]["PayloadFormatVersion"] == "2.0"
     assert "CorsConfiguration" not in answers["Api"]["Properties"]
+
+
+def test_requests_have_to_be_signed_where_that_is_chosen_and_else_the_function_asks_for_the_token():
+    answers = TEMPLATES["answers"]
+    (route,) = [properties for _, properties in resources_of("AWS::ApiGatewayV2::Route")]
+    assert route["RouteKey"] == "$default"
+    assert route["AuthorizationType"] == {"Fn::If": ["RequestsAreSigned", "AWS_IAM", "NONE"]}
+    assert answers.content["Conditions"]["RequestsAreSigned"] == {"Fn::Equals": [{"Ref": "WhoMayAsk"}, "iam"]}
+    choice = answers.parameters["WhoMayAsk"]
+    assert (choice["Default"], choice["AllowedValues"]) == ("token", ["token", "iam"])
+    # Whatever is chosen, what arrives unsigned has to show the token.
+    variables = answers.resources["Function"]["Properties"]["Environment"]["Variables"]
+    assert variables["PVFAULT_TOKEN_SECRET"] == {"Ref": "Token"}
+
+
+def test_alarms_come_up_without_anybody_who_asks_and_are_told_of():
+    answers = TEMPLATES["answers"].resources
+    (target,) = answers["Hourly"]["Properties"]["Targets"]
+    assert json.loads(target["Input"]) == UPDATE_ALARMS
+    assert target["Arn"] == {"Fn::GetAtt": ["Function", "Arn"]}
+    assert answers["HourlyMayCall"]["Properties"]["SourceArn"] == {"Fn::GetAtt": ["Hourly", "Arn"]}
+    variables = answers["Function"]["Properties"]["Environment"]["Variables"]
+    assert variables["PVFAULT_SNS_TOPIC_ARN"] == {"Ref": "NotificationTopicArn"}
 
 
 def test_there_is_never_a_second_daemon():

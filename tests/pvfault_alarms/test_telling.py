@@ -1,4 +1,4 @@
-"""A webhook is told of each alarm once, whatever happens."""
+"""A webhook, or an SNS topic, is told of each alarm once, whatever happens."""
 
 import pytest
 
@@ -108,6 +108,30 @@ def test_many_are_one_message(settings, tables, server):
     assert len(told.splitlines()) == 24
     assert told.endswith("and 10 more")
     assert SECRET not in told
+
+
+def test_an_sns_topic_gets_the_same_message(make_settings, tmp_path, tables, server, inbox):
+    tables.draw(D1="CC", D2=".O", D3="..")
+    settings = make_settings(tmp_path / "home", PVFAULT_SNS_TOPIC_ARN=inbox.arn)
+    assert (run(settings), run(settings)) == (2, 0)
+    ((subject, text),) = inbox()
+    assert subject == "pvfault alarms: 2 new"
+    assert text.splitlines() == [
+        "New", "  1: D1 open_circuit 2024-06-01 to 2024-06-02, 4.0 kWh lost",
+        "  2: D2 communication_outage since 2024-06-02",
+    ]  # fmt: skip
+    tables.make(day(2), row("D1", day(2), "C") + row("D2", day(2), "."))
+    assert run(settings) == 1
+    assert [subject for subject, _ in inbox()] == ["pvfault alarms: 1 over"]
+    assert server.taken == []
+
+
+def test_what_an_sns_topic_does_not_take_is_sent_again(make_settings, tmp_path, tables, inbox, caplog):
+    tables.draw(D1="C")
+    assert run(make_settings(tmp_path / "home", PVFAULT_SNS_TOPIC_ARN=f"{inbox.arn}-gone")) == 0
+    assert "needs sns:Publish" in caplog.text
+    assert run(make_settings(tmp_path / "home", PVFAULT_SNS_TOPIC_ARN=inbox.arn)) == 1
+    assert len(inbox()) == 1
 
 
 def test_nobody_is_told_where_nobody_is_to_be(make_settings, tmp_path, tables, book):

@@ -14,7 +14,8 @@ from pvfault.checks.scalograms import judge_qualities
 from pvfault.data_files import FileError
 from pvfault.faults import FAULTS, NONE
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, QUARANTINE, READINGS, SCALOGRAMS
-from pvfault_api.checking import check_dates, check_sources
+from pvfault_api.checking import check_dates
+from pvfault_api.checking_sources import check_sources
 from pvfault_api.published import scan_dates
 from tests.pvfault_api.plant import (
     DAY,

@@ -18,10 +18,10 @@ import pytest
 from pvfault.errors import PvfaultError
 from pvfault_api.fleet import FaultyDevice, Fleet, read_fleet
 from pvfault_assets import notifications as module
-from pvfault_assets.channels import channel_of
 from pvfault_assets.definitions import build_definitions
 from pvfault_assets.instance import prepare_dagster_home
 from pvfault_assets.notifications import REFUSED, TAG, UNKNOWN, UNSENT, Outcome, compose, notifications
+from pvfault_messages.channels import channel_of
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from spark_jobs.job import DateReport
 from tests.conftest import PROJECT

@@ -46,7 +46,7 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     names = (
         "infra", "pvfault", "pvfault_alarms", "pvfault_api", "pvfault_assets", "pvfault_cli", "pvfault_gateway",
-        "pvfault_server", "spark_jobs",
+        "pvfault_messages", "pvfault_server", "spark_jobs",
     )  # fmt: skip
     for name in names:
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

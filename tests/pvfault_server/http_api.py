@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 HOST = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
 
 
-def event_of(path, *, method="GET", body=None, cookies=(), **headers):
+def event_of(path, *, method="GET", body=None, cookies=(), signed_by=None, **headers):
     """An event of payload format 2.0 with every field that AWS documents, in the form in which it documents them.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html: names of
@@ -33,6 +33,7 @@ def event_of(path, *, method="GET", body=None, cookies=(), **headers):
         **({"queryStringParameters": {name: ",".join(all_) for name, all_ in parameters.items()}} if query else {}),
         "requestContext": {
             "accountId": "123456789012",
+            **({"authorizer": {"iam": _identity(signed_by)}} if signed_by else {}),
             "apiId": HOST.split(".")[0],
             "domainName": HOST,
             "domainPrefix": HOST.split(".")[0],
@@ -52,6 +53,14 @@ def event_of(path, *, method="GET", body=None, cookies=(), **headers):
         **({"body": body} if body is not None else {}),
         "isBase64Encoded": False,
     }
+
+
+def _identity(arn):
+    """Whom an HTTP API has let in by IAM, with every field that the payload has for it."""
+    return {
+        "accessKey": "AKIAIOSFODNN7EXAMPLE", "accountId": "123456789012", "callerId": "AIDACKCEVSQ6C2EXAMPLE",
+        "cognitoIdentity": None, "principalOrgId": "o-a1b2c3d4e5", "userArn": arn, "userId": "AIDACKCEVSQ6C2EXAMPLE",
+    }  # fmt: skip
 
 
 class Answer:

@@ -39,7 +39,7 @@ def write_plant(settings) -> None:
     _write_registry(settings.registry, [(device, site) for device, site, _ in PLANT])
     readings = pa.concat_tables([_readings_of(device, fault) for device, _, fault in PLANT if fault is not None])
     scalograms = scalogram_rows(readings, DAY, read_registry(settings.registry))
-    _write(
+    write_tables(
         settings,
         {
             READINGS.name: readings,
@@ -58,10 +58,10 @@ def write_large_plant(settings, devices: int) -> None:
     _write_registry(settings.registry, [(name, f"Site {number // 100:03}") for number, name in enumerate(names)])
     faults = [FAULTS[1 + number // 20 % 5] if number % 20 == 0 else NONE for number in range(devices)]
     rows = [_verdict(name, day, fault) for day in DAYS for name, fault in zip(names, faults, strict=True)]
-    _write(settings, {DEVICE_DAYS.name: pa.Table.from_pylist(rows, DEVICE_DAYS.schema)})
+    write_tables(settings, {DEVICE_DAYS.name: pa.Table.from_pylist(rows, DEVICE_DAYS.schema)})
 
 
-def _write(settings, rows) -> None:
+def write_tables(settings, rows) -> None:
     """Make all tables, partitioned by day, and fill those that there are rows of."""
     warehouse = f"file://{settings.warehouse}"
     with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=warehouse) as catalog:
@@ -71,7 +71,7 @@ def _write(settings, rows) -> None:
             is_date = pa.types.is_date(table.schema.field(table.day_of).type)
             with iceberg.update_spec() as spec:
                 spec.add_field(table.day_of, IdentityTransform() if is_date else DayTransform(), f"{table.day_of}_day")
-            if table.name in rows:
+            if len(rows.get(table.name, ())):
                 iceberg.add_files(_files(settings.warehouse / table.name, table, rows[table.name]))
 
 

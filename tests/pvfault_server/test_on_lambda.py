@@ -12,7 +12,7 @@ from pyiceberg.catalog import load_catalog
 from pvfault.errors import PvfaultError
 from pvfault.tables import DEVICE_DAYS
 from pvfault_api.verdicts import CURRENT
-from pvfault_server.lambda_handler import MOST_BYTES, _is_too_large, read_settings
+from pvfault_server.lambda_handler import MOST_BYTES, UPDATE_ALARMS, _is_too_large, read_settings
 from tests.pvfault_alarms.helpers import Tables
 from tests.pvfault_api.helpers import day_of, make_table
 from tests.pvfault_server.http_api import HOST, Answer, event_of, path_of
@@ -130,6 +130,35 @@ def test_without_the_token_nothing_is_said(fleet, ask, shown):
     answer = ask("/devices", authorization=shown, host="localhost")
     assert (answer.status, answer.json()["code"]) == (401, "token_missing")
     assert TOKEN not in json.dumps(answer.sent)
+
+
+SIGNED = {
+    "signed_by": "arn:aws:iam::123456789012:user/report",
+    "authorization": "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261130/eu-central-1/execute-api/aws4_request",
+}
+
+
+def test_who_is_known_by_iam_needs_no_token(settings, ask):
+    """The header in which the token would be shown is taken by the signature."""
+    tables = Tables(settings)
+    tables.draw(INV0000001="CC")
+    assert ask("/alarms", **SIGNED).status == 200
+    told = {"method": "POST", "body": '{"by": "report"}', "content_type": "application/json"}
+    assert ask("/alarms/1/acknowledge", **told, **SIGNED).json()["state"] == "acknowledged"
+
+
+def test_a_signature_that_the_service_has_not_looked_at_opens_nothing(fleet, ask):
+    unknown = ask("/devices", authorization=SIGNED["authorization"], x_amzn_iam="true")
+    assert (unknown.status, unknown.json()["code"]) == (401, "token_missing")
+
+
+def test_alarms_are_brought_up_and_told_of_by_the_clock(load, settings, inbox):
+    tables = Tables(settings)
+    tables.draw(INV0000001="CC", INV0000002="..")
+    handler = load(PVFAULT_HOME=settings.home, PVFAULT_TOKEN=TOKEN, PVFAULT_SNS_TOPIC_ARN=inbox.arn)
+    assert [handler(UPDATE_ALARMS, None) for _ in range(2)] == [{"waiting": "0"}] * 2
+    ((subject, text),) = inbox()
+    assert (subject, text.splitlines()[0]) == ("pvfault alarms: 1 new", "New")
 
 
 def test_the_page_is_shown_without_the_token(ask):

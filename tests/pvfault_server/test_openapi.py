@@ -17,10 +17,12 @@ ASKED = {
     "/fleet/days": "/fleet/days",
     "/about": "/about",
     "/dates": "/dates",
+    "/dates/{day}/checks": f"/dates/{DAY}/checks",
     "/alarms": "/alarms",
     "/alarms/{number}": "/alarms/1",
 }
 
+OF_DATES = ("/dates", "/dates/{day}/checks")
 OF_ALARMS = ("/alarms", "/alarms/{number}")
 PICTURE = "/devices/{device}/windows/{window_start}/scalogram.png"
 
@@ -63,10 +65,11 @@ def test_each_question_has_an_example_like_its_answer(settings, client):
     settings.registry.write_text(f"deviceID,rated_voltage,rated_current,site,timezone\n{sites}")
     paths = client.get("/openapi.json").json()["paths"]
     assert {path for path in paths if "get" in paths[path]} == {*ASKED, PICTURE}
-    for path in ASKED.keys() - {"/dates", *OF_ALARMS}:
+    for path in ASKED.keys() - {*OF_DATES, *OF_ALARMS}:
         require_alike(client, path)
 
 
 def test_the_states_of_dates_have_an_example_like_the_answer(settings, client):
     Plant(settings).make(DAY)
-    require_alike(client, "/dates")
+    for path in OF_DATES:
+        require_alike(client, path)

@@ -262,6 +262,57 @@ def test_a_problem_is_told_in_a_sentence_with_what_to_do(look, address):
     assert "there is no such device" in page.get_by_role("alert").inner_text()
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "told", "to_do"),
+    [
+        (429, '{"message":"Too Many Requests"}', "more is asked at the moment than is let through", "Wait a moment"),
+        (403, '{"message":"Forbidden"}', "does not let this through", "whether you may use it"),
+        (413, '{"message":"Request Entity Too Large"}', "more than is let through", "Write less"),
+        (503, '{"message":"Service Unavailable"}', "busy or not there", "Try again in a moment"),
+        (502, "<html><h1>502 Bad Gateway</h1></html>", "failed before it could answer", "Try again in a moment"),
+    ],
+)
+def test_what_stands_before_the_server_is_told_of_in_a_sentence_too(look, address, status, body, told, to_do):
+    """API Gateway and proxies answer by themselves, and not by problem documents."""
+    page = look(address).page
+    page.route("**/fleet/devices*", lambda route: route.fulfill(status=status, body=body))
+    page.goto(address)
+    alert = page.get_by_role("alert")
+    assert told in alert.inner_text()
+    assert to_do in alert.inner_text()
+    assert "html" not in alert.inner_text()
+    page.unroute("**/fleet/devices*")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector(".grid-body a")
+
+
+def test_the_checks_of_the_day_are_told_in_words(look, address):
+    eyes = look(address)
+    page = eyes.open("/")
+    tables = page.locator(".tables")
+    # A device is silent, so it has no verdict, and the registry has no history.
+    assert "of this day:" in tables.inner_text()
+    assert "Warning, every device has a verdict (device_days)" in tables.inner_text()
+    page.get_by_text("All 31 checks").click()
+    assert ": passed, " in tables.inner_text()
+    passed = {
+        "table": "readings",
+        "check": "date_is_made",
+        "passed": True,
+        "severity": "error",
+        "found": "",
+        "means": "",
+    }
+    answers = [{"status": 202, "json": {"detail": "later"}}, {"json": {"rows": [passed]}}]
+    page.route("**/dates/*/checks", lambda route: route.fulfill(**answers.pop(0)))
+    page.reload()
+    page.wait_for_selector("summary:has-text('All 1 check of this day passed')")
+    assert answers == []
+    assert page.locator(".tables .strong").count() == 0
+    assert eyes.violations() == []
+    assert eyes.complaints == []
+
+
 def test_a_server_that_is_gone_or_slow_is_told_of(look, address):
     eyes = look(address)
     page = eyes.page

@@ -35,6 +35,8 @@ def problem(answer, status):
     [
         ("/nothing", 404, "no_such_path"),
         ("/devices?falut=none", 422, "wrong_parameters"),
+        ("/about?date=2024-06-02", 422, "wrong_parameters"),  # which takes none
+        (f"/devices/{DEVICE}/days/2024-06-02?utc=1", 422, "wrong_parameters"),
         ("/devices?fault=broken", 422, "wrong_parameters"),
         ("/devices?limit=0", 422, "wrong_parameters"),
         ("/devices?limit=1001", 422, "wrong_parameters"),

@@ -3,6 +3,7 @@
 EMR Serverless, which has to run jobs, has a stand-in of ours (`emr_serverless.py`).
 """
 
+import json
 import logging
 import uuid
 from collections.abc import Iterator
@@ -52,6 +53,33 @@ class Sandbox:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket(purpose), Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return {key: s3.get_object(Bucket=self.bucket(purpose), Key=key)["Body"].read() for key in keys}
+
+
+class Inbox:
+    """A queue that gets what is sent to an SNS topic of its own.
+
+    Attributes
+    ----------
+    arn : str
+        The topic's.
+    """
+
+    def __init__(self, account):
+        sns, self._sqs = account.client("sns"), account.client("sqs")
+        self.arn = sns.create_topic(Name=f"{account.prefix}-told")["TopicArn"]
+        self._queue = self._sqs.create_queue(QueueName=f"{account.prefix}-inbox")["QueueUrl"]
+        asked = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=asked["Attributes"]["QueueArn"])
+
+    def __call__(self) -> list[tuple[str, str]]:
+        """Take all messages that have come since the last time, as (subject, text)."""
+        taken = []
+        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                body = json.loads(message["Body"])
+                taken.append((body["Subject"], body["Message"]))
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return taken
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ const DONE = { acknowledge: "acknowledged", mute: "muted", close: "closed", reop
 // What the log has beside what people do.
 const HAPPENED = {
   opened: "raised the alarm", over: "what raised it is no longer seen", again: "it is seen again", withdrawn: "its verdicts were taken back",
-  restored: "its verdicts are there again", told_new: "the webhook was told of it", told_over: "the webhook was told that it is over",
+  restored: "its verdicts are there again", told_new: "sent a message on it", told_over: "sent a message that it is over",
 };
 
 /** All alarms of a question, page by page, and how many dates they do not know yet. */

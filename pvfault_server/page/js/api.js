@@ -27,6 +27,11 @@ const REMEDIES = {
   internal: "Try again; if it stays so, tell whoever runs the server what you did.",
   offline: "Look whether `pvfault serve` is running and whether the network is there.",
   slow: "Try again; fewer days take less time.",
+  not_checked: "`pvfault check` asks the same on the machine that has the tables.",
+  before_403: "Look whether this is the address that was given to you, and whether you may use it.",
+  before_413: "Write less.",
+  before_429: "Wait a moment, then try again.",
+  before_5xx: "Try again in a moment; the first answer after a pause takes longer.",
 };
 export const remedy = (problem) => REMEDIES[problem.code] ?? "";
 
@@ -63,10 +68,25 @@ async function request(path, body, signal) {
   }
 }
 
+// What a proxy or API Gateway says by itself, which is no problem document: by the status alone.
+const BEFORE = {
+  403: ["before_403", "what stands before the server does not let this through"],
+  413: ["before_413", "what was sent is more than is let through"],
+  429: ["before_429", "more is asked at the moment than is let through"],
+  500: ["before_5xx", "the server failed before it could answer"],
+  502: ["before_5xx", "the server failed before it could answer"],
+  503: ["before_5xx", "the server is busy or not there at the moment"],
+  504: ["before_5xx", "the server took too long to answer"],
+};
+
 async function problemOf(answer) {
   let found = {};
-  try { found = await answer.json(); } catch { /* a proxy's page, not the server's problem */ }
-  let detail = found.detail ?? `the server answered ${answer.status} without saying why`;
+  try { found = await answer.json(); } catch { /* a page of HTML, or nothing */ }
+  if (!found?.detail) {
+    const [code, told] = BEFORE[answer.status] ?? ["", `the server answered ${answer.status} without saying why`];
+    return new Problem(answer.status, code, told);
+  }
+  let { detail } = found;
   for (const each of found.errors ?? []) detail += `; ${each.parameter}: ${each.reason}`;
   return new Problem(answer.status, found.code ?? "", detail);
 }

@@ -76,20 +76,22 @@ export async function fleetView(about) {
     if (told) say(shown.textContent);
   }
   update(false);
-  const tables = h("div", { class: "tables" });
+  const tables = h("div");
+  const checks = h("div");
   return {
     title: `Fleet on ${day(fleet.date)}`,
     date: fleet.date,
     content: [
       h("h1", { tabindex: "-1" }, "Fleet on ", day(fleet.date), h("span", { class: "aside" }, " (UTC day)")),
       figures(about, fleet),
-      tables,
+      h("section", { "aria-label": "Tables and checks", class: "tables" }, tables, checks),
       filters.element,
       h("section", { "aria-label": "Devices", class: "devices" }, shown, table.element),
     ],
     shown: (from) => {
       table.draw(true);
       load(tables, "The state of the tables", (abort) => tableStates(fleet.date, abort));
+      load(checks, "The checks of this day", async (abort) => (await import("./checks.js")).dayChecks(fleet.date, abort));
       return from.device && table.focusOn((row) => row.deviceID === from.device);
     },
     close: () => table.close(),

@@ -1,6 +1,6 @@
 """An address that takes messages by POST, and whether one was taken.
 
-Not here: which messages there are (`pvfault_assets/notifications.py`, `pvfault_alarms/telling.py`).
+Here as well: in which ways one is not taken, which are the same of every channel (`channels.py`).
 """
 
 import json

@@ -1,13 +1,12 @@
-"""How a message reaches the operator: an SNS topic, or a webhook, as the settings say.
-
-Here: sending one message, and whether it was taken. Not here: which messages there are, and what becomes of one that
-was not taken (`notifications.py`).
-"""
+"""Which channel the settings name, and the SNS topic as one."""
 
 from typing import Protocol
 
 from pvfault.settings import Settings
-from pvfault.webhook import TIMEOUT_S, NotAcceptedError, UnansweredError, Webhook, WrongMessageError
+from pvfault_messages.webhook import NotAcceptedError, UnansweredError, Webhook, WrongMessageError
+
+# A function of AWS Lambda that tells of alarms is ended after 29 s, and a message that was begun is not sent again.
+_CONNECT_S, _ANSWER_S = 3, 10
 
 
 class Channel(Protocol):
@@ -63,7 +62,7 @@ class SnsTopic:
         )
 
         # botocore would send again what was not answered, although it may have arrived.
-        config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=TIMEOUT_S)
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=_CONNECT_S, read_timeout=_ANSWER_S)
         sns = boto3.Session(region_name=self.name.split(":")[3]).client("sns", config=config)
         try:
             return sns.publish(TopicArn=self.name, Subject=subject, Message=text)["MessageId"]
