@@ -64,6 +64,14 @@ class KeyColumns(FileColumns):
             + " Say which column is meant: --map timestamp=COLUMN"
         )
 
+    def has_times(self) -> bool:
+        """Whether any column has dates or times, whatever it is called."""
+        cells = [self.cells(n) for n, text in enumerate(self.names) if not words.is_time_name(text)]
+        return len(cells) < len(self.names) or any(
+            own and all(is_time(cell) or re.fullmatch(r"\d{10}(\.\d+)?|\d{12,19}", cell) for cell in own)
+            for own in cells
+        )
+
     def _with_clock(self, column):
         """A column of times, and that of times of day if it holds dates alone."""
         if not self._is_of_dates(column):
