@@ -9,13 +9,10 @@ from pathlib import Path
 
 import psutil
 
+from pvfault.crew import count_cores
+
 GIB = 2**30
 LOOK_EVERY_S = 0.5
-
-
-def count_cores() -> int:
-    """Cores that this process may use, which is what Spark's `local[*]` takes."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_machine() -> dict:

@@ -160,8 +160,9 @@ class KeyColumns(FileColumns):
             return None  # of a long file, --map names what is measured
         if {"voltage", "current"} & {each.measurement for each in self.read}:
             return None
+        units = [n for n, text in enumerate(self.names) if re.fullmatch("(?i)units?|einheit|unite|unidad|uom", text)]
         found = []
-        for what in range(len(self.names)):
+        for what in [n for n in range(len(self.names)) if n not in units]:
             texts = set(self.cells(what))
             kinds = {read_name(text).measurement for text in texts} - {""}
             if what not in taken and len(kinds) >= 2 and len(texts) < len(self.cells(what)):
@@ -175,7 +176,6 @@ class KeyColumns(FileColumns):
             values = named if len(named) == 1 else values
         if len(found) != 1 or len(values) != 1:
             return None
-        units = [n for n, text in enumerate(self.names) if re.fullmatch("(?i)units?|einheit|unite|unidad|uom", text)]
         return Long(found[0], values[0], units[0] if len(units) == 1 else None)
 
 

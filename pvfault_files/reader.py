@@ -19,6 +19,7 @@ from pvfault_files.bystanders import NoReadingsError, refuse_bystander
 from pvfault_files.cells import is_placeholder
 from pvfault_files.choices import Choices
 from pvfault_files.column_types import types_of
+from pvfault_files.energies import seconds_gathered, tell_gathered
 from pvfault_files.forms import FileForm, ReadFiles
 from pvfault_files.layouts import make_plan
 from pvfault_files.long_rows import read_long
@@ -133,14 +134,14 @@ def read_part(source: Source, choices: Choices) -> Part:
     body = open_body(source, choices)
     refuse_bystander(body, choices)
     plan = make_plan(body.name, body.dialect, choices)
-    remarks = list(plan.remarks)
+    remarks = []
     if body.dialect.titles:
         lines = (
             "1 line above the header was"
             if body.dialect.titles == 1
             else f"{body.dialect.titles} lines above the header were"
         )
-        remarks.insert(0, f"{body.name}: {lines} skipped.")
+        remarks.append(f"{body.name}: {lines} skipped.")
     columns = [*plan.times, *(n for n in (plan.device, plan.port) if n is not None), *_number_columns(plan)]
     table = body.read(types_of(body, plan, list(dict.fromkeys(columns))))
     remarks += filter(None, [body.skipped()])
@@ -172,7 +173,7 @@ def read_part(source: Source, choices: Choices) -> Part:
     pa.default_memory_pool().release_unused()  # the file's text, of which Arrow would keep what it has used
     local_rows = 0 if have_zone else row_count - without_time
     form = describe(body, plan, rows, ranges, zone, why)
-    return Part(rows, form, without_time, local_rows, remarks, plan.missing, plan.asked)
+    return Part(rows, form, without_time, local_rows, [*remarks, *plan.remarks], plan.missing, plan.asked)
 
 
 def _number_columns(plan):
@@ -257,7 +258,12 @@ def _rows_of_groups(body, plan, table, devices, names, instants, choices):
         converted = {}
         for measurement, own in group.columns.items():
             scale = choices.scale.get(measurement, 1.0)
-            converted[measurement] = [to_measurement(numbers[n], plan.units.get(n), scale) for n in own]
+            converted[measurement] = [
+                to_measurement(
+                    numbers[n], plan.units.get(n), scale, _gathered(body, plan, n, names, devices, instants, numbers[n])
+                )
+                for n in own
+            ]
             for n, values in zip(own, converted[measurement], strict=True):
                 ranges[n] = _range(values)
         values = []
@@ -273,6 +279,17 @@ def _rows_of_groups(body, plan, table, devices, names, instants, choices):
     if inputs is not None and choices.inputs == "devices":
         rows = _inputs_as_devices(rows)
     return rows, ranges
+
+
+def _gathered(body, plan, column, names, devices, instants, values):
+    """How long each value of a column was gathered, None if it is no energy."""
+    unit = plan.units.get(column)
+    if unit is None or not unit.is_energy:
+        return None
+    where = f"{body.name}: column {body.dialect.names[column]!r}"
+    seconds = seconds_gathered(where, unit.text, names, devices, instants, values)
+    plan.remarks.append(tell_gathered(body.name, unit.text, seconds))
+    return seconds
 
 
 def _inputs_of(plan, table):
