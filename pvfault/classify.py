@@ -4,7 +4,7 @@ What the Spark jobs do for a date, with the same functions (`rows/`), for readin
 are there at once, so that a device that is not registered is held against the dates behind a date too.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -22,8 +22,10 @@ from pvfault.rows.predictions import prediction_rows
 from pvfault.rows.references import HOUR_COLUMNS, reference_rows, references_by_device
 from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA
+from pvfault.windows import WINDOWS_PER_DAY
 
 _EPOCH = date(1970, 1, 1)
+_DAY_US = 86_400_000_000
 _HOURS = pa.schema([*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)])
 
 
@@ -70,10 +72,31 @@ def judge_readings(
     -------
     Judged
     """
-    others = Neighbourhood.of(_unregistered_days(readings, registry))
+
+    def days(*, unregistered: bool):
+        return days_of(_of_unregistered(readings, registry) if unregistered else readings)
+
+    return judge_days(days, registry, classifier, doubts=doubts)
+
+
+def judge_days(
+    days: Callable[..., Iterator[tuple[date, pa.Table]]], registry: Registry, classifier, *,
+    doubts: Mapping[str, str] | None = None,
+) -> Judged:  # fmt: skip
+    """What `judge_readings` does, for readings that come date by date, so that one date is held at a time.
+
+    Parameters
+    ----------
+    days : callable
+        Gives dates and their readings as `days_of` does, of all devices, or with ``unregistered=True`` of those alone
+        that are not registered. Called once with each.
+    registry, classifier, doubts
+        As `judge_readings` takes them.
+    """
+    others = Neighbourhood.of(days(unregistered=True))
     hours, device_days = [_HOURS.empty_table()], [DEVICE_DAY_SCHEMA.empty_table()]
     before = [SCALOGRAM_SCHEMA.empty_table().select(HOUR_COLUMNS)]
-    for day, of_day in days_of(readings):
+    for day, of_day in days(unregistered=False):
         known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
         windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})
         judged = prediction_rows(_doubted(windows, doubts or {}), classifier)
@@ -82,6 +105,15 @@ def judge_readings(
         device_days.append(device_day_rows(judged, day, registry))
         before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
     return Judged(pa.concat_tables(hours), pa.concat_tables(device_days))
+
+
+def put_together(parts: Sequence[Judged]) -> Judged:
+    """What was judged of groups of devices, as if it had been judged at once."""
+    hours = pa.concat_tables([part.hours for part in parts]).combine_chunks()
+    device_days = pa.concat_tables([part.device_days for part in parts]).combine_chunks()
+    order = pc.sort_indices(device_days, [("date", "ascending"), (DEVICE_ID, "ascending")]).to_numpy().astype(np.int64)
+    of_hours = (order[:, None] * WINDOWS_PER_DAY + np.arange(WINDOWS_PER_DAY)).ravel()
+    return Judged(hours.take(of_hours), device_days.take(order))
 
 
 def _doubted(windows: pa.Table, doubts: Mapping[str, str]) -> pa.Table:
@@ -102,29 +134,40 @@ def _doubted(windows: pa.Table, doubts: Mapping[str, str]) -> pa.Table:
 
 def days_of(readings: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     """Readings date by date (UTC), sorted by device and time, each pair once."""
-    day = pc.cast(readings[TIMESTAMP], pa.date32(), safe=False).cast(pa.int32()).to_numpy()
-    if (np.diff(day) < 0).any():
-        readings = readings.take(np.argsort(day, kind="stable"))
-        day = np.sort(day)
+    time = readings[TIMESTAMP].cast(pa.int64()).to_numpy()
+    if not len(time):
+        return
+    if (time[1:] < time[:-1]).any():
+        order = np.argsort(time, kind="stable")
+        readings, time = readings.take(order), time[order]
     # Slices of readings in time order: looking for each date in all of them would take dates times as long.
-    for first, end in pairwise([0, *(np.flatnonzero(np.diff(day)) + 1), len(day)]):
-        if first < end:
-            yield _EPOCH + timedelta(days=int(day[first])), distinct_readings(readings.slice(first, end - first))
+    first, last = time[0] // _DAY_US, time[-1] // _DAY_US
+    edges = np.searchsorted(time, np.arange(first, last + 2) * _DAY_US)
+    for number, (begin, end) in enumerate(pairwise(edges.tolist())):
+        if begin < end:
+            yield _EPOCH + timedelta(days=int(first) + number), distinct_readings(readings.slice(begin, end - begin))
 
 
-def _unregistered_days(readings, registry) -> Iterator[tuple[date, pa.Table]]:
-    """The readings of devices that are not registered, date by date."""
-    registered = pc.is_in(readings[DEVICE_ID], pa.array(registry.devices, pa.string()))
-    return days_of(readings.filter(pc.invert(registered)))
+def _of_unregistered(readings, registry):
+    """The readings of devices that are not registered."""
+    if set(pc.unique(readings[DEVICE_ID]).to_pylist()) <= set(registry.devices):
+        return readings.slice(0, 0)
+    return readings.filter(pc.invert(pc.is_in(readings[DEVICE_ID], pa.array(registry.devices, pa.string()))))
 
 
 def distinct_readings(readings: pa.Table) -> pa.Table:
     """Readings sorted by device and time, the first one of each pair."""
-    # Sorting with the row's number as last key keeps the order of duplicates.
-    numbered = readings.append_column("row", pa.array(np.arange(len(readings))))
-    ordered = numbered.sort_by([(DEVICE_ID, "ascending"), (TIMESTAMP, "ascending"), ("row", "ascending")])
-    device = ordered[DEVICE_ID].to_numpy(zero_copy_only=False)
-    time = ordered[TIMESTAMP].cast(pa.int64()).to_numpy()
-    first = np.ones(len(ordered), bool)
+    encoded = pc.dictionary_encode(readings[DEVICE_ID]).combine_chunks()
+    names = encoded.dictionary.to_pylist()
+    place = np.empty(len(names), np.int64)
+    place[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    device, time = place[encoded.indices.to_numpy()], readings[TIMESTAMP].cast(pa.int64()).to_numpy()
+    # Both keep the order of duplicates. Few devices are sorted by their bytes, which takes a fraction.
+    if len(names) < 2**16 and not (time[1:] < time[:-1]).any():
+        order = np.argsort(device.astype(np.uint16), kind="stable")
+    else:
+        order = np.lexsort((time, device))
+    device, time = device[order], time[order]
+    first = np.ones(len(order), bool)
     first[1:] = (device[1:] != device[:-1]) | (time[1:] != time[:-1])
-    return ordered.filter(pa.array(first)).drop_columns("row")
+    return readings.take(order[first])

@@ -71,14 +71,24 @@ def examine_readings(readings: pa.Table, registry: Registry) -> list[Finding]:
     list of Finding
         At most one of a device and kind, the certain ones first.
     """
+    return conclude(*look_at_days(days_of(readings), registry))
+
+
+def look_at_days(dates: Iterable[tuple[date, pa.Table]], registry: Registry) -> tuple[list[Finding], int]:
+    """What is found of each device by itself, and how many there are; of dates and readings as `days_of` gives them."""
     seen: dict[tuple[str, str], list[tuple[date, Suspicion]]] = {}
     days: dict[str, int] = {}
-    for day in _device_days(readings, registry):
+    for day in _device_days(dates, registry):
         days[day.device] = days.get(day.device, 0) + 1
         for suspicion in filter(None, (check(day) for check in CHECKS)):
             seen.setdefault((day.device, suspicion.kind), []).append((day.date, suspicion))
     together = (_put_together(device, of_days, days[device]) for (device, _), of_days in seen.items())
-    findings = _of_many_devices([found for found in together if found is not None], len(days))
+    return [found for found in together if found is not None], len(days)
+
+
+def conclude(findings: list[Finding], n_devices: int) -> list[Finding]:
+    """What is found of all devices together, the certain ones first."""
+    findings = _of_many_devices(findings, n_devices)
     return sorted(findings, key=lambda found: (not found.certain, found.device, found.kind))
 
 
@@ -87,9 +97,9 @@ def doubted_ratings(findings: Iterable[Finding]) -> dict[str, str]:
     return {found.device: found.sentence for found in findings if found.kind in (VOLTAGE_RATING, CURRENT_RATING)}
 
 
-def _device_days(readings: pa.Table, registry: Registry) -> Iterator[DeviceDay]:
+def _device_days(dates, registry: Registry) -> Iterator[DeviceDay]:
     """Each device's dates that have enough readings in the light to say anything, date by date."""
-    for then, of_date in days_of(readings):
+    for then, of_date in dates:
         devices, device = device_codes(of_date[DEVICE_ID])
         hour = microseconds_of_day(of_date[TIMESTAMP], then) / (3600 * 1_000_000)
         measurements = np.column_stack([of_date[name].to_numpy() for name in MEASUREMENTS])

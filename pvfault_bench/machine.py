@@ -9,13 +9,10 @@ from pathlib import Path
 
 import psutil
 
+from pvfault.crew import count_cores
+
 GIB = 2**30
 LOOK_EVERY_S = 0.5
-
-
-def count_cores() -> int:
-    """Cores that this process may use, which is what Spark's `local[*]` takes."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_machine() -> dict:
@@ -74,11 +71,15 @@ class MemoryWatch:
         self.peaks[stage] = max(self.peaks.get(stage, 0.0), used)
 
 
-def memory_of_all() -> int:
-    """Bytes that this process and its descendants take; pages that several share are counted once."""
-    me = psutil.Process()
+def memory_of_all(pid: int | None = None) -> int:
+    """Bytes that a process, by default this one, and its descendants take; what several share is counted once."""
     total = 0
-    for process in [me, *me.children(recursive=True)]:
+    try:
+        first = psutil.Process(pid)
+        processes = [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for process in processes:
         try:
             # rss counts the pages that forked workers share once for each of them, pss in parts.
             memory = process.memory_full_info()

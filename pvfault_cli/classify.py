@@ -44,8 +44,8 @@ def classify(
 
     from rich.console import Console
 
-    from pvfault.classify import judge_readings
-    from pvfault.credibility import doubted_ratings, examine_readings
+    from pvfault.credibility import doubted_ratings
+    from pvfault.crew import Crew, count_cores
     from pvfault.lenet import load_classifier_for
     from pvfault.registry import EMPTY_REGISTRY, read_registry
     from pvfault_files.reader import read_files
@@ -61,11 +61,13 @@ def classify(
     devices = read_registry(registry) if registry else EMPTY_REGISTRY
     found = read_files(files, replace(choices, device_ids=devices.device_ids))
     readings = ReadingsByDay(found.table)
-    findings = examine_readings(found.table, devices)
-    _refuse(findings, found.names)
-    classifier = load_classifier_for(read_settings(model=model).model, readings.windows_at_most)
-    with Console(stderr=True).status(f"Judging {len(found.table):,} readings"):
-        judged = judge_readings(found.table, devices, classifier, doubts=doubted_ratings(findings))
+    with Crew(found.table, devices, count_cores()) as crew:
+        with Console(stderr=True).status(f"Examining {len(found.table):,} readings"):
+            findings = crew.examine()
+        _refuse(findings, found.names)
+        classifier = load_classifier_for(read_settings(model=model).model, readings.windows_at_most)
+        with Console(stderr=True).status(f"Judging {len(found.table):,} readings"):
+            judged = crew.judge(classifier, doubted_ratings(findings))
     days = tell_days(judged, readings, found.names, findings)
     about = describe_input(files, found, devices, classifier.version)
     if output is not None:

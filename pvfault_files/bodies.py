@@ -4,6 +4,7 @@ Here: one fast reading with the types that the first rows promise, and one of pl
 what is said about torn rows. Not here: what a column is (`columns.py`), what a text means (`cells.py`, `times.py`).
 """
 
+import codecs
 import csv
 import io
 import itertools
@@ -24,6 +25,7 @@ from pvfault.errors import PvfaultError
 from pvfault_files.cells import PLACEHOLDERS_OF_ARROW, Marks
 from pvfault_files.choices import Choices
 from pvfault_files.dialect import Dialect, find_dialect
+from pvfault_files.footers import END_BYTES, Rows, find_footer
 from pvfault_files.sources import HEAD_BYTES, Source, first_line
 
 TEXT = pa.dictionary(pa.int32(), pa.string())  # a few names, or times that several devices share
@@ -58,6 +60,10 @@ class Body:
     def line_of(self, row: int) -> str:
         """Where a row of the table stands, in words."""
         raise NotImplementedError
+
+    def skipped(self) -> str:
+        """What is said of lines under the last row that are none of the table; empty without any."""
+        return ""
 
 
 def open_body(source: Source, choices: Choices) -> Body:
@@ -139,6 +145,26 @@ def _as_texts(column):
     return ["" if text is None else text for text in texts]
 
 
+class _Beginning(io.RawIOBase):
+    """The first bytes of an open file."""
+
+    def __init__(self, file, size):
+        self._file, self._left = file, size
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        block = self._file.read(min(len(buffer), self._left))
+        buffer[: len(block)] = block
+        self._left -= len(block)
+        return len(block)
+
+    def close(self):
+        self._file.close()
+        super().close()
+
+
 class _CsvBody(Body):
     """Columns of a text file."""
 
@@ -167,7 +193,7 @@ class _CsvBody(Body):
         dialect = self.dialect
         names = [str(number) for number in range(len(dialect.names))]
         encoding = {"utf-8-sig": "utf-8"}.get(dialect.encoding, dialect.encoding)
-        place = self._path or self._opener()
+        place = self._place()
         table = pa_csv.read_csv(
             place,
             read_options=pa_csv.ReadOptions(
@@ -188,9 +214,61 @@ class _CsvBody(Body):
             self._refuse_open_quotes()
         return table
 
-    def _count_lines(self):
-        """Lines of the file, in whatever encoding."""
+    def _place(self):
+        """What Arrow reads: the path, or bytes of which the footer is cut off."""
+        if self._footer is None or self._path is None:
+            return self._path or self._open()
+        with pa.memory_map(self._path) as file:
+            return pa.BufferReader(file.read_buffer(self._size))
+
+    def _open(self):
+        """The bytes without the footer."""
+        file = self._opener()
+        return file if self._footer is None else _Beginning(file, self._size)
+
+    @cached_property
+    def _footer(self):
+        """What stands under the last row, or None."""
+        rows = Rows(self.dialect.sample, self._width, self.dialect.delimiter, self.dialect.quoted)
+        if not rows.are_timed():
+            return None
+        end, size = self._end
+        encoding = self._plain_encoding()
+        return find_footer(end.decode(encoding, errors="replace"), encoding, rows, is_whole=len(end) == size)
+
+    @cached_property
+    def _end(self):
+        """The last bytes, and how many there are in all."""
         with self._opener() as file:
+            if self._path is not None:
+                size = file.seek(0, io.SEEK_END)
+                # A multiple of what any character takes.
+                file.seek(max(size - END_BYTES, 0) // 4 * 4)
+                return file.read(), size
+            end, size = b"", 0
+            for block in iter(lambda: file.read(1 << 20), b""):
+                size += len(block)
+                end = (end + block)[-END_BYTES - size % 4 :]
+            return end, size
+
+    @property
+    def _size(self):
+        return self._end[1] - self._footer.size
+
+    def _plain_encoding(self):
+        """The encoding without a mark of the order of bytes, as it is in the middle of a file."""
+        encoding = self.dialect.encoding.replace("_", "-").lower()
+        if encoding in ("utf-16", "utf-32"):
+            with self._opener() as file:
+                return f"{encoding}-{'le' if file.read(2) == codecs.BOM_UTF16_LE else 'be'}"
+        return {"utf-8-sig": "utf-8"}.get(encoding, encoding)
+
+    def skipped(self):
+        return self._footer.told(self.name, self._count_lines()) if self._footer is not None else ""
+
+    def _count_lines(self):
+        """Lines of the table, in whatever encoding."""
+        with self._open() as file:
             ends = [(block.count(b"\n"), block.count(b"\r")) for block in iter(lambda: file.read(1 << 20), b"")]
         return max(map(sum, zip(*ends, strict=True)))
 
@@ -218,7 +296,7 @@ class _CsvBody(Body):
     def _walk(self):
         """Rows as Arrow counts them, with their first and last lines."""
         encoding = "utf-8" if self.dialect.encoding == "utf-8-sig" else self.dialect.encoding
-        with self._opener() as binary, io.TextIOWrapper(binary, encoding, errors="replace", newline="") as text:
+        with self._open() as binary, io.TextIOWrapper(binary, encoding, errors="replace", newline="") as text:
             lines = itertools.islice(text, self.dialect.data_line - 1, None)
             quoting = csv.QUOTE_MINIMAL if self.dialect.quoted else csv.QUOTE_NONE
             rows = csv.reader(lines, delimiter=self.dialect.delimiter, quoting=quoting)

@@ -87,6 +87,11 @@ _FILLERS = _split(
     "sensor array solar actual instantaneous side sum tracker strg eingang generator utc local plant and und name "
     "no nr nummer number"
 )
+# An energy that was not gathered between two rows.
+_COUNTED = _split(
+    "daily today day month monthly year yearly annual cumulative cumulated accumulated cum sum summe total tages "
+    "tagessumme taglich kumuliert gesamt jour giorno dia counter"
+)
 # What stands beside the name of a time or a device.
 _BESIDE = _split("utc local lokal gmt name no nr number id the of und and dc pv start end")
 _INPUT_WORDS = _split("dc pv mpp mppt string strings input in tracker strg eingang str ch channel port")
@@ -147,6 +152,8 @@ def read_name(text: str, beside: str = "") -> Name:
     found = _measurement_of(plain, unit)
     if not found or (unit and unit.measurement != found):
         return Name(text, unit=unit)
+    if unit and unit.is_energy and _COUNTED.intersection(plain):
+        return Name(text)  # of a day, or since whenever
     measurement, rank = found, _rank_of(plain, found)
     number, owner = _rest(stem, words, measurement)
     return Name(text, measurement, rank, unit, number, owner)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pvfault.errors import PvfaultError
 from pvfault_files.cells import Marks, find_marks, is_number, is_placeholder, is_time
 from pvfault_files.choices import Choices
+from pvfault_files.footers import Rows
 from pvfault_files.units import is_unit
 
 DELIMITERS = ",;\t|"
@@ -105,7 +106,7 @@ def find_dialect(name: str, head: bytes, choices: Choices, *, is_whole: bool = F
         rows = [row for row in rows if row.first_line > 1]
     if not rows:
         raise PvfaultError(f"{name} has no rows. Expected a CSV with a header and a row for each reading.")
-    return replace(_arrange(name, rows, encoding, delimiter, choices), quoted='"' in text)
+    return replace(_arrange(name, rows, encoding, delimiter, choices, is_whole), quoted='"' in text)
 
 
 def find_encoding(name: str, head: bytes) -> str:
@@ -202,8 +203,8 @@ def _usual_width(table):
     return max(widths, key=lambda width: (widths[width], width)) if widths else 0
 
 
-def _arrange(name, rows, encoding, delimiter, choices):
-    """Tell titles, header and rows apart."""
+def _arrange(name, rows, encoding, delimiter, choices, is_whole):
+    """Tell titles, header and rows apart, and what may stand under the rows."""
     width = _usual_width([row.cells for row in rows[-_SAMPLED:]])
     first = _first_of_data(rows, width, choices.header_line)
     above, below = rows[:first], rows[first : first + _SAMPLED]
@@ -215,6 +216,8 @@ def _arrange(name, rows, encoding, delimiter, choices):
         while len(names) > len(below[0].cells) and not names[-1]:
             names.pop()
     data_line = below[0].first_line if below else rows[-1].last_line + 1
+    if is_whole:
+        below = _without_footer(below, len(names), delimiter)
     used = {id(row) for row in [*header, *([units] if units else [])]}
     return Dialect(
         encoding=encoding,
@@ -227,6 +230,15 @@ def _arrange(name, rows, encoding, delimiter, choices):
         sample=tuple(tuple(row.cells) for row in below),
         titles=sum(1 for row in above if id(row) not in used),
     )
+
+
+def _without_footer(below, width, delimiter):
+    """The first rows without what stands under the last one."""
+    looks = Rows([below[0].cells] if below else [], width, delimiter, quoted=True)
+    kept = len(below)
+    while looks.are_timed() and kept > 1 and not looks.has_cells(below[kept - 1].cells):
+        kept -= 1
+    return below[:kept]
 
 
 def _first_of_data(rows, width, header_line):

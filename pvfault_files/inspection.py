@@ -52,8 +52,8 @@ def inspect_files(paths: Sequence[Path], choices: Choices) -> Inspection:
     PvfaultError
         If there is no such file, or the first one holds no table.
     """
-    source = find_sources(paths)[0]
-    body = open_body(source, choices)
+    sources = find_sources(paths)
+    body = open_body(next((source for source in sources if not source.is_empty), sources[0]), choices)
     try:
         files = read_files(paths, choices)
     except PvfaultError as error:

@@ -64,6 +64,14 @@ class KeyColumns(FileColumns):
             + " Say which column is meant: --map timestamp=COLUMN"
         )
 
+    def has_times(self) -> bool:
+        """Whether any column has dates or times, whatever it is called."""
+        cells = [self.cells(n) for n, text in enumerate(self.names) if not words.is_time_name(text)]
+        return len(cells) < len(self.names) or any(
+            own and all(is_time(cell) or re.fullmatch(r"\d{10}(\.\d+)?|\d{12,19}", cell) for cell in own)
+            for own in cells
+        )
+
     def _with_clock(self, column):
         """A column of times, and that of times of day if it holds dates alone."""
         if not self._is_of_dates(column):
@@ -152,8 +160,9 @@ class KeyColumns(FileColumns):
             return None  # of a long file, --map names what is measured
         if {"voltage", "current"} & {each.measurement for each in self.read}:
             return None
+        units = [n for n, text in enumerate(self.names) if re.fullmatch("(?i)units?|einheit|unite|unidad|uom", text)]
         found = []
-        for what in range(len(self.names)):
+        for what in [n for n in range(len(self.names)) if n not in units]:
             texts = set(self.cells(what))
             kinds = {read_name(text).measurement for text in texts} - {""}
             if what not in taken and len(kinds) >= 2 and len(texts) < len(self.cells(what)):
@@ -167,7 +176,6 @@ class KeyColumns(FileColumns):
             values = named if len(named) == 1 else values
         if len(found) != 1 or len(values) != 1:
             return None
-        units = [n for n, text in enumerate(self.names) if re.fullmatch("(?i)units?|einheit|unite|unidad|uom", text)]
         return Long(found[0], values[0], units[0] if len(units) == 1 else None)
 
 

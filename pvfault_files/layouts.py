@@ -165,8 +165,14 @@ class _Planner(KeyColumns):
         found = [n for n, each in enumerate(self.read) if each.measurement == measurement and n not in taken]
         # A column in which nothing ever stands is none.
         found = [n for n in found if self.cells(n) or not self.sample] or found
+        # What is written as power needs no interval.
+        found = [n for n in found if not self._is_energy(n) and self.read[n].rank] or found
         best = max((self.read[n].rank for n in found), default=0)
         return [n for n in found if self.read[n].rank == best]
+
+    def _is_energy(self, column):
+        unit = self.read[column].unit
+        return unit is not None and unit.is_energy
 
     def _are_devices(self, owners, device):
         """Whether several owners of columns are devices; if they are inputs, they are summed."""

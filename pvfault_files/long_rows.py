@@ -13,6 +13,7 @@ from pvfault_files.bodies import Body
 from pvfault_files.cells import is_placeholder
 from pvfault_files.choices import Choices
 from pvfault_files.columns import read_name
+from pvfault_files.energies import seconds_gathered, tell_gathered
 from pvfault_files.layouts import Plan, names_in
 from pvfault_files.rows import Rows
 from pvfault_files.units import unit_of
@@ -41,7 +42,14 @@ def read_long(body: Body, plan: Plan, table: dict, devices, names, instants, cho
             if units is not None:
                 which &= np.asarray(units) == beside
             unit = _unit(name, text, beside or "", choices)
-            converted = to_measurement(numbers[which], unit, choices.scale.get(name.measurement, 1.0))
+            gathered = None
+            if unit is not None and unit.is_energy:
+                where = f"{body.name}: {text!r}"
+                gathered = seconds_gathered(
+                    where, unit.text, names, devices[which], instants[which], numbers[which]
+                )
+                plan.remarks.append(tell_gathered(body.name, unit.text, gathered))
+            converted = to_measurement(numbers[which], unit, choices.scale.get(name.measurement, 1.0), gathered)
             values[MEASUREMENTS.index(name.measurement)][which] = to_float32(converted)
             owner_of[which] = owners.setdefault(name.owner if _has_owners(meant) else "", len(owners))
             if name.input and name.measurement in MEASUREMENTS[:2]:

@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 from pvfault.errors import PvfaultError
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, TIMESTAMP_TYPE
 from pvfault_files.bodies import open_body
+from pvfault_files.bystanders import NoReadingsError, refuse_bystander
 from pvfault_files.cells import is_placeholder
 from pvfault_files.choices import Choices
 from pvfault_files.column_types import types_of
+from pvfault_files.energies import seconds_gathered, tell_gathered
 from pvfault_files.forms import FileForm, ReadFiles
 from pvfault_files.layouts import make_plan
 from pvfault_files.long_rows import read_long
@@ -80,8 +82,7 @@ def read_files(paths: Sequence[Path], choices: Choices) -> ReadFiles:
         other; if it could be read in two ways, naming both and the option for each; or if local times do not exist in
         the zone.
     """
-    sources = find_sources(paths)
-    parts = [read_part(source, choices) for source in sources]
+    sources, parts, left_out = _read_parts(find_sources(paths), choices)
     _refuse_missing(parts)
     rows = join([part.rows for part in parts])
     device_ids = device_ids_of(rows.names, choices.device_ids)
@@ -91,7 +92,7 @@ def read_files(paths: Sequence[Path], choices: Choices) -> ReadFiles:
         settled = settle(rows, sum_inputs=choices.inputs != "devices")
     except ContradictionError as error:
         raise advise(error, sources, choices) from error
-    remarks = [remark for part in parts for remark in part.remarks]
+    remarks = [*left_out, *(remark for part in parts for remark in part.remarks)]
     remarks += [*_tell_zones(parts, choices), *settled.remarks, *_tell_aliases(rows, device_ids)]
     present = np.flatnonzero(np.bincount(rows.devices, minlength=len(device_ids)))
     return ReadFiles(
@@ -104,32 +105,52 @@ def read_files(paths: Sequence[Path], choices: Choices) -> ReadFiles:
     )
 
 
+def _read_parts(sources, choices):
+    """The sources of readings, what each gave, and what is said of those that are left out."""
+    kept, parts, left_out = [], [], []
+    for source in sources:
+        try:
+            parts.append(read_part(source, choices))
+            kept.append(source)
+        except NoReadingsError as error:
+            if source.is_named or (source is sources[-1] and not parts):
+                raise
+            left_out.append(f"{error.what}, and was left out.")
+    return kept, parts, left_out
+
+
 def read_part(source: Source, choices: Choices) -> Part:
     """Read one file.
 
     Raises
     ------
+    NoReadingsError
+        If it is empty, or plainly something else than readings.
     PvfaultError
         As `read_files`.
     """
+    if source.is_empty:
+        raise NoReadingsError(f"{source.name} is empty", "Expected a CSV with a header, or a Parquet file.")
     body = open_body(source, choices)
+    refuse_bystander(body, choices)
     plan = make_plan(body.name, body.dialect, choices)
-    remarks = list(plan.remarks)
+    remarks = []
     if body.dialect.titles:
         lines = (
             "1 line above the header was"
             if body.dialect.titles == 1
             else f"{body.dialect.titles} lines above the header were"
         )
-        remarks.insert(0, f"{body.name}: {lines} skipped.")
+        remarks.append(f"{body.name}: {lines} skipped.")
     columns = [*plan.times, *(n for n in (plan.device, plan.port) if n is not None), *_number_columns(plan)]
     table = body.read(types_of(body, plan, list(dict.fromkeys(columns))))
+    remarks += filter(None, [body.skipped()])
     row_count = table.num_rows
     # Columns are taken out of here one after the other, so that they are not held twice.
     table = {name: table[name] for name in table.column_names}
     if row_count == 0:
-        raise PvfaultError(
-            f"{body.name} has a header but no rows. Expected at least one reading; is it the right file?"
+        raise NoReadingsError(
+            f"{body.name} has a header but no rows", "Expected at least one reading; is it the right file?"
         )
     times = _read_times(body, plan, table, choices)
     has_time = pc.is_valid(times.values)
@@ -152,7 +173,7 @@ def read_part(source: Source, choices: Choices) -> Part:
     pa.default_memory_pool().release_unused()  # the file's text, of which Arrow would keep what it has used
     local_rows = 0 if have_zone else row_count - without_time
     form = describe(body, plan, rows, ranges, zone, why)
-    return Part(rows, form, without_time, local_rows, remarks, plan.missing, plan.asked)
+    return Part(rows, form, without_time, local_rows, [*remarks, *plan.remarks], plan.missing, plan.asked)
 
 
 def _number_columns(plan):
@@ -237,7 +258,12 @@ def _rows_of_groups(body, plan, table, devices, names, instants, choices):
         converted = {}
         for measurement, own in group.columns.items():
             scale = choices.scale.get(measurement, 1.0)
-            converted[measurement] = [to_measurement(numbers[n], plan.units.get(n), scale) for n in own]
+            converted[measurement] = [
+                to_measurement(
+                    numbers[n], plan.units.get(n), scale, _gathered(body, plan, n, names, devices, instants, numbers[n])
+                )
+                for n in own
+            ]
             for n, values in zip(own, converted[measurement], strict=True):
                 ranges[n] = _range(values)
         values = []
@@ -253,6 +279,17 @@ def _rows_of_groups(body, plan, table, devices, names, instants, choices):
     if inputs is not None and choices.inputs == "devices":
         rows = _inputs_as_devices(rows)
     return rows, ranges
+
+
+def _gathered(body, plan, column, names, devices, instants, values):
+    """How long each value of a column was gathered, None if it is no energy."""
+    unit = plan.units.get(column)
+    if unit is None or not unit.is_energy:
+        return None
+    where = f"{body.name}: column {body.dialect.names[column]!r}"
+    seconds = seconds_gathered(where, unit.text, names, devices, instants, values)
+    plan.remarks.append(tell_gathered(body.name, unit.text, seconds))
+    return seconds
 
 
 def _inputs_of(plan, table):

@@ -11,7 +11,7 @@ import lzma
 import re
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -40,15 +40,23 @@ class Source:
     path : Path
     member : str
         Name within an archive, empty if the path is no archive.
+    is_named : bool
+        Whether the user has named this very file. One of a folder, a pattern or an archive need not be of readings.
     """
 
     path: Path
     member: str = ""
+    is_named: bool = field(default=True, compare=False)
 
     @property
     def name(self) -> str:
         """What messages call it."""
         return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is not a byte in it."""
+        return not self.head
 
     @cached_property
     def head(self) -> bytes:
@@ -110,8 +118,11 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     PvfaultError
         If there is no such file, or nothing in it.
     """
-    found = dict.fromkeys(file for path in paths for file in _files_of(Path(path)))
-    return [source for file in found for source in _sources_of(file)]
+    found: dict[Path, bool] = {}
+    for path in map(Path, paths):
+        for file in _files_of(path):
+            found[file] = found.get(file, False) or file == path
+    return [source for file, is_named in found.items() for source in _sources_of(file, is_named)]
 
 
 def _files_of(path):
@@ -139,25 +150,25 @@ def _is_wanted(name):
     return not hidden and _SUFFIXES.search(name) is not None
 
 
-def _sources_of(path):
+def _sources_of(path, is_named):
     """The tables of a file: itself, or what an archive holds."""
     try:
-        if path.stat().st_size == 0:
+        if path.stat().st_size == 0 and is_named:
             raise PvfaultError(f"{path} is empty. Expected a CSV with a header, or a Parquet file.")
         with path.open("rb") as file:
             magic = file.read(4)
         if magic != _ZIP:
-            return [Source(path)]
+            return [Source(path, is_named=is_named)]
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
         raise unreadable(path, error) from error
     if any(member.startswith(_IN_WORKBOOKS) for member in members):
-        return [Source(path)]
+        return [Source(path, is_named=is_named)]
     wanted = sorted(member for member in members if not member.endswith("/") and _is_wanted(member))
     if not wanted:
         raise PvfaultError(f"The archive {path} has no file of readings. Expected CSV or Parquet files in it.")
-    return [Source(path, member) for member in wanted]
+    return [Source(path, member, is_named=False) for member in wanted]
 
 
 def _opener(path):

@@ -13,17 +13,21 @@ from pvfault.readings import UNITS
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of a measurement: value in the reading's unit = value x factor + offset."""
+    """A unit of a measurement: value in the reading's unit = value x factor + offset.
+
+    Of an energy, `factor` is in joules: what it makes of a value is to be divided by the seconds it was gathered in.
+    """
 
     measurement: str
     text: str
     factor: float = 1.0
     offset: float = 0.0
+    is_energy: bool = False
 
     @property
     def is_the_readings_own(self) -> bool:
         """Whether nothing is to be converted."""
-        return self.factor == 1 and self.offset == 0
+        return self.factor == 1 and self.offset == 0 and not self.is_energy
 
 
 _UNITS = [
@@ -40,6 +44,12 @@ _UNITS = [
     Unit("irradiance", "kW/m²", 1e3),
     Unit("irradiance", "mW/cm²", 10.0),
     Unit("irradiance", "W/cm²", 1e4),
+    Unit("irradiance", "Wh/m²", 3.6e3, is_energy=True),
+    Unit("irradiance", "kWh/m²", 3.6e6, is_energy=True),
+    Unit("irradiance", "J/m²", 1.0, is_energy=True),
+    Unit("irradiance", "kJ/m²", 1e3, is_energy=True),
+    Unit("irradiance", "MJ/m²", 1e6, is_energy=True),
+    Unit("irradiance", "J/cm²", 1e4, is_energy=True),
 ]
 # Spellings, in the form that `_plain` gives them; case tells milli from mega, so it stays where it could.
 _SPELLINGS = {
@@ -58,14 +68,19 @@ _SPELLINGS = {
     "kW/m²": ("kw/m2", "kwm-2", "kw m-2", "kw/qm", "kw/sqm", "kw/m^2", "kw_m2", "kwm2"),
     "mW/cm²": ("mw/cm2", "mw/cm^2", "mwcm-2", "mw_cm2"),
     "W/cm²": ("w/cm2", "w/cm^2", "w_cm2"),
+    "Wh/m²": ("wh/m2", "wh/m^2", "wh/qm", "wh/sqm", "whm-2", "wh m-2", "wh_m2", "whm2"),
+    "kWh/m²": ("kwh/m2", "kwh/m^2", "kwh/qm", "kwh/sqm", "kwhm-2", "kwh m-2", "kwh_m2", "kwhm2"),
+    "J/m²": ("j/m2", "j/m^2", "jm-2", "j m-2", "j_m2"),
+    "kJ/m²": ("kj/m2", "kj/m^2", "kjm-2", "kj m-2", "kj_m2"),
+    "MJ/m²": ("mj/m2", "mj/m^2", "mjm-2", "mj m-2", "mj_m2"),
+    "J/cm²": ("j/cm2", "j/cm^2", "j_cm2"),
 }  # fmt: skip
 _BY_SPELLING = {spelling: text for text, spellings in _SPELLINGS.items() for spelling in spellings}
 _BY_TEXT = {unit.text: unit for unit in _UNITS}
 # Units of what no reading has: a column in one of them is none of the four measurements, whatever its name.
 _OTHERS = {
-    "w", "kw", "mw", "watt", "watts", "kilowatt", "va", "kva", "var", "kvar", "wh", "kwh", "mwh", "wh/m2", "kwh/m2",
-    "j",
-    "mj", "j/m2", "mj/m2", "j/cm2", "wh/m^2", "kwh/m^2", "wh/qm", "hz", "%", "ohm", "kohm", "mohm", "ω", "kω", "mω",
+    "w", "kw", "mw", "watt", "watts", "kilowatt", "va", "kva", "var", "kvar", "wh", "kwh", "mwh", "j",
+    "mj", "hz", "%", "ohm", "kohm", "mohm", "ω", "kω", "mω",
     "m/s", "km/h", "mph", "mm", "hpa", "mbar", "bar", "pa", "s", "min", "h", "ms", "eur", "€", "kg", "°", "deg", "°/o",
     "ah", "lux", "-", "cos phi",
 }  # fmt: skip

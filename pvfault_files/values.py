@@ -128,14 +128,18 @@ def _as_number(body, column, values):
         ) from error
 
 
-def to_measurement(numbers: np.ndarray, unit: Unit | None, scale: float) -> np.ndarray:
-    """Numbers in the reading's unit."""
+def to_measurement(
+    numbers: np.ndarray, unit: Unit | None, scale: float, seconds: np.ndarray | None = None
+) -> np.ndarray:
+    """Numbers in the reading's unit; `seconds` is how long each was gathered, if they are energies."""
     plain = unit is None or unit.is_the_readings_own
     if plain and scale == 1:
         return numbers
     values = numbers.astype(np.float64)
     if not plain:
         values = values * unit.factor + unit.offset
+        if unit.is_energy:
+            values /= seconds
     return values * scale
 
 

@@ -1,0 +1,211 @@
+"""Many readings examined and judged in several processes, each of which has a group of the devices.
+
+Here: who has which devices, and what goes between the processes: readings of one date at a time, images, verdicts. Not
+here: what is done with them (`classify.py`, `credibility.py`). Verdicts of a device do not hang on other devices, so
+the groups change nothing. The network stays in the process that has the readings: it takes more memory than all else
+that a process needs.
+"""
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
+
+from pvfault.classify import Judged, distinct_readings, judge_days, judge_readings, put_together
+from pvfault.credibility import Finding, conclude, examine_readings, look_at_days
+from pvfault.errors import PvfaultError
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
+from pvfault.registry import Registry
+
+# Device-days below which starting processes takes longer than they save.
+LEAST_DEVICE_DAYS = 500
+_DAY_US = 86_400_000_000
+_EPOCH = date(1970, 1, 1)
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Crew:
+    """Processes that examine and judge readings, to be used as a context; without any where they would not pay.
+
+    Parameters
+    ----------
+    readings : pa.Table
+        Of `READING_SCHEMA`, sorted by time; deviceID may be a dictionary. Is held and not copied.
+    registry : Registry
+    workers : int
+        How many at most, a core each.
+    least : int
+        Device-days from which on there are any.
+    """
+
+    def __init__(self, readings: pa.Table, registry: Registry, workers: int, *, least: int = LEAST_DEVICE_DAYS):
+        self._readings, self._registry = readings, registry
+        self._served = _Served(readings, registry)
+        n_devices = len(self._served.devices)
+        some = min(workers, n_devices) if n_devices * len(self._served.dates) >= least else 0
+        self._groups = np.array_split(np.arange(n_devices), some) if some > 1 else []
+        self._processes: list = []
+
+    def __enter__(self) -> "Crew":
+        # Not forked: threads of Arrow and of BLAS do not go on in a forked process.
+        context = multiprocessing.get_context("spawn")
+        for _ in self._groups:
+            here, there = context.Pipe()
+            process = context.Process(target=_work, args=(there, self._registry), daemon=True)
+            process.start()
+            there.close()
+            self._processes.append((process, here))
+        return self
+
+    def __exit__(self, *error) -> None:
+        for process, here in self._processes:
+            here.close()
+            process.terminate()
+            process.join()
+
+    def examine(self) -> list[Finding]:
+        """As `examine_readings`."""
+        if not self._groups:
+            return examine_readings(self._readings, self._registry)
+        parts = self._each("examine")
+        found = [finding for findings, _ in parts for finding in findings]
+        return conclude(found, sum(count for _, count in parts))
+
+    def judge(self, classifier, doubts: Mapping[str, str]) -> Judged:
+        """As `judge_readings`."""
+        if not self._groups:
+            return judge_readings(self._readings, self._registry, classifier, doubts=doubts)
+        return put_together(self._each("judge", classifier.version, doubts, classifier=classifier))
+
+    def _each(self, *task, classifier=None):
+        """What each process makes of its devices."""
+        with ThreadPoolExecutor(len(self._groups)) as threads:
+            served = [
+                threads.submit(self._serve, here, group, task, classifier)
+                for (_, here), group in zip(self._processes, self._groups, strict=True)
+            ]
+            return [each.result() for each in served]
+
+    def _serve(self, here, group, task, classifier):
+        """Hand one process what it asks for, until it is done."""
+        try:
+            here.send(task)
+            while True:
+                asked, what = here.recv()
+                if asked == "day":
+                    here.send(self._served.day_of(group, *what))
+                elif asked == "images":
+                    here.send(classifier.predict(what))
+                elif asked == "failed":
+                    raise RuntimeError(what)
+                else:
+                    return what
+        except (EOFError, OSError) as error:
+            raise PvfaultError(
+                "a process that judges a part of the devices has ended before it was done, perhaps for want of "
+                "memory. Judge fewer files at once."
+            ) from error
+
+
+class _Served:
+    """Readings of one date and some devices, as they go to another process."""
+
+    def __init__(self, readings, registry):
+        column = readings[DEVICE_ID]
+        if not pa.types.is_dictionary(column.type):
+            column = pc.dictionary_encode(column)
+        column = column.unify_dictionaries().combine_chunks()
+        self.devices = column.dictionary.to_pylist()
+        self._codes = column.indices.to_numpy()
+        self._time = readings[TIMESTAMP].cast(pa.int64()).to_numpy()
+        self._values = [readings[name].to_numpy() for name in MEASUREMENTS]
+        self._is_registered = np.isin(self.devices, list(registry.devices))
+        first, last = self._time[0] // _DAY_US, self._time[-1] // _DAY_US
+        edges = np.searchsorted(self._time, np.arange(first, last + 2) * _DAY_US).tolist()
+        spans = enumerate(pairwise(edges))
+        self.dates = [(int(first) + number, begin, end) for number, (begin, end) in spans if begin < end]
+
+    def day_of(self, group, unregistered, number):
+        """The next date from a number on of which there is anything, its number and columns; None behind the last."""
+        which = np.zeros(len(self.devices), bool)
+        which[group] = True
+        if unregistered:
+            which &= ~self._is_registered
+        if not which.any():
+            return None
+        for place in range(number, len(self.dates)):
+            day, begin, end = self.dates[place]
+            codes = self._codes[begin:end]
+            own = np.flatnonzero(which[codes])
+            if len(own):
+                devices, codes = np.unique(codes[own], return_inverse=True)
+                names = [self.devices[device] for device in devices]
+                values = [column[begin:end][own] for column in self._values]
+                return place, day, names, codes.astype(np.int32), self._time[begin:end][own], values
+        return None
+
+
+def _work(there, registry):
+    """What a process does: the tasks that it is sent."""
+    pa.set_cpu_count(1)
+    with threadpool_limits(1):
+        while True:
+            try:
+                what, *arguments = there.recv()
+            except EOFError:  # nobody waits for more
+                return
+            try:
+                there.send(("done", _TASKS[what](there, registry, *arguments)))
+            except Exception:
+                there.send(("failed", traceback.format_exc()))
+
+
+def _examine(there, registry):
+    return look_at_days(_days(there), registry)
+
+
+def _judge(there, registry, version, doubts):
+    return judge_days(lambda *, unregistered: _days(there, unregistered), registry, _Asked(there, version), doubts=doubts)
+
+
+_TASKS = {"examine": _examine, "judge": _judge}
+
+
+class _Asked:
+    """The network of another process."""
+
+    def __init__(self, there, version):
+        self.version = version
+        self._there = there
+
+    def predict(self, images):
+        """As `pvfault.lenet.Classifier`'s."""
+        self._there.send(("images", images))
+        return self._there.recv()
+
+
+def _days(there, unregistered=False) -> Iterator[tuple[date, pa.Table]]:
+    """Dates and readings, as `days_of` gives them."""
+    number = 0
+    while True:
+        there.send(("day", (unregistered, number)))
+        found = there.recv()
+        if found is None:
+            return
+        number, day, names, codes, time, values = found
+        number += 1
+        devices = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string())).cast(pa.string())
+        columns = [devices, pa.array(time).cast(TIMESTAMP_TYPE), *map(pa.array, values)]
+        yield _EPOCH + timedelta(days=day), distinct_readings(pa.table(columns, schema=READING_SCHEMA))
