@@ -212,6 +212,8 @@ SCALOGRAM_SCHEMA = pa.schema(
         # How far what the window is held against can be trusted (`estimates.py`); null of a registered device.
         pa.field("hidden_fault", pa.float32()),
         pa.field("unsure_because", pa.string()),
+        # What is weighed against the network's answer (`open_strings.py`).
+        pa.field("open_strings", pa.bool_()),
     ]
 )
 SCALOGRAMS = Table(
@@ -234,6 +236,8 @@ SCALOGRAMS = Table(
         "1; null of a registered device, and where nothing can be said.",
         "unsure_because": "Why the hour cannot be called healthy; without `hidden_fault`, why nothing can be said of "
         "it; null where there is no such reason.",
+        "open_strings": "Whether the current of a whole number of strings, a quarter of them or more, is missing while "
+        "the voltage is in place and both hardly scatter; null unless the hour is ok.",
         **_ORIGIN,
     },
 )
@@ -263,7 +267,8 @@ PREDICTIONS = Table(
         "be trusted; null if the hour was not judged.",
         "confidence": f"How probable that is, 0 to 1: the probability of the class; of {NONE} without ratings less, as "
         f"a fault may hide in their estimate. Null if it is {UNSURE} or was not judged.",
-        "probabilities": "Probability of each class, 0 to 1, together 1; null if the hour was not judged.",
+        "probabilities": "Probability of each class, 0 to 1, together 1: the network's, combined with what "
+        "`open_strings` shows; null if the hour was not judged.",
         **_MODEL,
         "unsure_because": f"Why the hour is {UNSURE}; null if it is not.",
         **_ORIGIN,

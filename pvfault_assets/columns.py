@@ -21,6 +21,7 @@ _RATINGS = tuple((_REGISTRY, name) for name in ("rated_voltage", "rated_current"
 _LAYOUT = tuple((_REGISTRY, name) for name in LAYOUT_COLUMNS)
 _MEASURED = tuple((READINGS.name, name) for name in MEASUREMENTS)
 _PROBABILITIES = (PREDICTIONS.name, "probabilities")
+_JUDGED = ("scalogram", "open_strings", "hidden_fault")
 
 _NO_SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({})
 
@@ -41,12 +42,13 @@ SOURCES = {
         "mean_power": _of(READINGS, "voltage", "current"),
         **{f"mean_{name}": _of(READINGS, name) for name in MEASUREMENTS},
         **dict.fromkeys(("hidden_fault", "unsure_because"), (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS)),
+        "open_strings": (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS, *_LAYOUT),
     },
     PREDICTIONS.name: {
         **{name: _of(SCALOGRAMS, name) for name in (DEVICE_ID, WINDOW_START, "quality")},
-        "probabilities": _of(SCALOGRAMS, "scalogram"),
-        **dict.fromkeys(("fault", "unsure_because"), _of(SCALOGRAMS, "scalogram", "hidden_fault", "unsure_because")),
-        "confidence": _of(SCALOGRAMS, "scalogram", "hidden_fault"),
+        "probabilities": _of(SCALOGRAMS, "scalogram", "open_strings"),
+        **dict.fromkeys(("fault", "unsure_because"), _of(SCALOGRAMS, *_JUDGED, "unsure_because")),
+        "confidence": _of(SCALOGRAMS, *_JUDGED),
         **{name: _of(SCALOGRAMS, name) for name in ("readings_making", "registry_version")},
     },
     DEVICE_DAYS.name: {

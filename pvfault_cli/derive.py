@@ -121,6 +121,45 @@ def estimates(
     typer.echo(f"What looks healthy hides a fault: {share:.3f}, in the code {HIDDEN_FAULT:.3f}")
 
 
+@app.command()
+def open_strings(
+    devices: Annotated[
+        int | None, typer.Option(min=24, help="Faulty devices, each with its healthy twin; 1,032 if not given.")
+    ] = None,
+    workers: Workers = 2,
+):
+    """Find what hours that show open strings are, and how much that counts beside the network.
+
+    Judges simulated windows of the validation sites, and prints what those with a whole number of strings missing are,
+    the shares that stand in `pvfault/open_strings.py`, the cross-entropy by their weight, and the scores of all windows
+    without and with them. Nothing is written.
+
+    Example: `pvfault derive open-strings --devices 1032`
+    """
+    from pvfault.faults import FAULTS
+    from pvfault.lenet import load_classifier
+    from pvfault.open_strings import SHARES, WEIGHT
+    from pvfault_workshop import derive_open_strings as derived
+
+    devices = derived.DEVICES if devices is None else devices
+    classifier = load_classifier(read_settings().model)
+    with _progress(devices) as report:
+        found = derived.derive_open_strings(classifier, devices, workers=workers, report=report)
+    typer.echo(f"{found.counts.sum():,} of {found.windows:,} windows show open strings:")
+    rows = [
+        (fault, f"{count:,}", f"{written:.3f}", f"{share:.3f}")
+        for fault, count, written, share in zip(FAULTS, found.counts, SHARES, found.shares, strict=True)
+    ]
+    _print(rows, "they are", "windows", "share in the code", "found")
+    rows = [
+        (f"{weight:g}{' (in the code)' if weight == WEIGHT else ''}", f"{loss:.3f}")
+        for weight, loss in found.cross_entropy.items()
+    ]
+    _print(rows, "weight", "cross-entropy")
+    rows = [(name, *(f"{score:.4f}" for score in scores)) for name, scores in found.scores.items()]
+    _print(rows, "all windows", "network", "with open strings")
+
+
 def _tell(line):
     typer.echo(line, err=True)
 

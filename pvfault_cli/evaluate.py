@@ -9,10 +9,11 @@ import typer
 
 from pvfault.errors import PvfaultError
 from pvfault_cli.file_options import takes_choices
-from pvfault_cli.messages import prepare_output, read_settings
+from pvfault_cli.messages import prepare_output, print_table, read_settings
 from pvfault_workshop.recipe import Recipe
 
 DEVICES = 4_800
+LEAST_DEVICES = 24
 
 
 @takes_choices
@@ -22,7 +23,10 @@ def evaluate(
         Path, typer.Option("--output", "-o", metavar="REPORT.html", help="Write the report here.")
     ] = Path("build/evaluation/report.html"),
     model: Annotated[Path | None, typer.Option(help="Weights of the network; else PVFAULT_MODEL.")] = None,
-    devices: Annotated[int, typer.Option(min=24, help="Devices that are tested, one day each.")] = DEVICES,
+    devices: Annotated[
+        int,
+        typer.Option(min=0, help="Devices that are tested, one day each; 0: only what needs none, without a report."),
+    ] = DEVICES,
     training_devices: Annotated[
         int, typer.Option(min=48, help="Faulty devices that the baselines are fitted on; as many as the network's.")
     ] = Recipe.devices,
@@ -33,6 +37,12 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of whatever the classifiers draw.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 2,
     measured: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or Parquet file of measured days.")] = None,
+    transfer: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Plants of another simulation, with the truth of their hours.")
+    ] = None,
+    textbook: Annotated[
+        bool, typer.Option("--textbook/--no-textbook", help="Clear days on which an expert would be certain.")
+    ] = True,
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -62,6 +72,8 @@ def evaluate(
     from pvfault_workshop.evaluation.report import write_report
     from pvfault_workshop.evaluation.run import evaluate
 
+    if 0 < devices < LEAST_DEVICES:
+        raise PvfaultError(f"--devices is {devices}; expected {LEAST_DEVICES} or more, or 0 for none.")
     settings = read_settings(model=model)
     weights = settings.model
     if not isinstance(weights, Path):
@@ -73,6 +85,10 @@ def evaluate(
     days = _judge_measured(measured, choices, classifier, labels) if measured else []
     if measured:
         typer.echo(f"Measured: {score_labels(days) or f'no day has a label in {labels}'}")
+    plants = _judge_transfer(transfer, classifier, steps) if transfer else []
+    cases = _judge_textbook(classifier, steps) if textbook else None
+    if not devices:
+        return
     plan = Plan(devices, training_devices, ceiling, seed, workers)
     kept = read_ceiling(weights.with_name(KEPT_CEILING), plan)
     evaluation = evaluate(plan, classifier, settings.training, Progress(steps.step, steps.tell))
@@ -80,8 +96,10 @@ def evaluate(
     if plan.ceiling:
         kept = ceiling_of(evaluation, command=command)
         write_ceiling(weights.with_name(KEPT_CEILING), kept)
-    write_report(evaluation, kept, output, command=command, days=days)
-    card = model_card.add_evaluation(weights, evaluation, kept, command=command, days=days)
+    write_report(evaluation, kept, output, command=command, days=days, transfer=plants, textbook=cases)
+    card = model_card.add_evaluation(
+        weights, evaluation, kept, command=command, days=days, transfer=plants, textbook=cases
+    )
     for goal in goals(evaluation, kept.figures if kept else {}):
         typer.echo(f"{'✓' if goal.reached else '✗'} {goal.text}: {goal.found}")
     if not kept:
@@ -115,3 +133,25 @@ def _judge_measured(file, choices, classifier, labels):
     readings = read_files([file], choices)
     predictions = classify_readings(readings.table, EMPTY_REGISTRY, classifier)
     return measured_days(predictions, read_judgements(labels))
+
+
+def _judge_transfer(folder, classifier, steps):
+    """Plants of another simulation, told as soon as they are judged."""
+    from pvfault_workshop.evaluation.transfer import measure_transfer
+
+    with steps.step(f"Plants of another simulation: {folder}"):
+        plants = measure_transfer(folder, classifier)
+    for each in plants:
+        typer.echo(f"Transfer, {each}")
+    return plants
+
+
+def _judge_textbook(classifier, steps):
+    """Textbook days, told as soon as they are judged."""
+    from pvfault_workshop.evaluation.textbook_scores import TALLY_HEADINGS, judge_textbook
+
+    with steps.step("Textbook days"):
+        textbook = judge_textbook(classifier)
+    for factor, tallies in textbook.by_factor().items():
+        print_table([(value, *tally.cells()) for value, tally in tallies.items()], factor, *TALLY_HEADINGS)
+    return textbook

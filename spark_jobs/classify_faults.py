@@ -28,7 +28,16 @@ NAME = "classify_faults"
 IMAGES_AT_ONCE = 1024
 # Of a large file of images, so that a fleet's few files keep all cores busy. [B]
 BYTES_PER_TASK = 64 * 2**20
-_COLUMNS = (DEVICE_ID, WINDOW_START, "quality", "scalogram", "hidden_fault", "unsure_because", *INHERITED)
+_COLUMNS = (
+    DEVICE_ID,
+    WINDOW_START,
+    "quality",
+    "scalogram",
+    "hidden_fault",
+    "unsure_because",
+    "open_strings",
+    *INHERITED,
+)
 AUDITS = checks.AUDITED
 
 

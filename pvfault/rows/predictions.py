@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pvfault.faults import FAULTS, NONE
+from pvfault.open_strings import weigh_in
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.images import as_images
 from pvfault.tables import PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE, WINDOW_START
@@ -15,7 +16,7 @@ from pvfault.verdicts import name_windows
 
 
 def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
-    """What the network takes each window for.
+    """What each window is taken for, by the network and where open strings show by that as well.
 
     Parameters
     ----------
@@ -28,7 +29,8 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     -------
     pa.Table
         Rows of `PREDICTION_SCHEMA`, in the same order; fault, confidence and probabilities are null where there is no
-        scalogram. The probabilities are the network's, also where it is not believed.
+        scalogram. The probabilities are the network's, combined with what `open_strings` shows, also where they are not
+        believed.
 
     Raises
     ------
@@ -37,7 +39,10 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     """
     unjudged = ~np.asarray(scalograms["scalogram"].is_valid())
     probabilities = np.zeros((len(scalograms), len(FAULTS)), np.float32)
-    probabilities[~unjudged] = classifier.predict(as_images(scalograms["scalogram"]))
+    answers = classifier.predict(as_images(scalograms["scalogram"]))
+    # Null in rows that are older than this column.
+    shown = pc.fill_null(scalograms["open_strings"], False).to_numpy()[~unjudged]
+    probabilities[~unjudged] = weigh_in(answers, shown)
     fault, confidence = name_windows(probabilities)
     fault = np.array(FAULTS, dtype=object)[fault]
     hidden = scalograms["hidden_fault"]

@@ -12,6 +12,8 @@ import pyarrow as pa
 from pvfault import reference, scalogram
 from pvfault.curtailment import is_curtailed
 from pvfault.estimates import Trust, trust_estimates
+from pvfault.first_day import rate_first_days
+from pvfault.open_strings import shows_open_strings
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
@@ -69,22 +71,25 @@ def scalograms_and_doubts(
     unregistered = np.isnan(registry.ratings(devices)[:, 0])
     trust = trust_estimates(unregistered, device, second, measurements, own, ratings)
     ratings = trust.ratings
-    own = reference.or_typical(own, ratings)
+    first = ~unregistered & np.isnan(own).any(axis=1)
+    own = reference.or_typical(own, rate_first_days(first, device, second, measurements, ratings))
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
     means = windows.hourly_means
     # The level of an hour that the inverter limits is not the array's; to later hours it is as if nothing were known.
     means[(windows.quality == CURTAILED).reshape(means.shape[:2])] = np.nan
     background = reference.background_of(owner, hour, means, before, own, ratings, layouts)
-    images = scalogram.transform(scalogram.signals_of(windows.values, owner, hour, background))
-    return _scalogram_table(devices, day, windows, images, trust), doubts_of(devices, device, unsound)
+    known = scalogram.known_of(windows.values, owner, hour, background)
+    images = scalogram.transform(scalogram.normalise(*known))
+    shown = shows_open_strings(known[-1])
+    return _scalogram_table(devices, day, windows, images, shown, trust), doubts_of(devices, device, unsound)
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
     """Rows of `SCALOGRAM_SCHEMA` for devices that sent nothing on a date: 24 `missing` windows each, in their order."""
     nothing = np.empty(0, np.int64)
     windows = cut_windows(nothing, nothing, np.empty((0, len(MEASUREMENTS)), np.float32), len(devices))
-    return _scalogram_table(devices, day, windows, np.empty((0, *scalogram.SHAPE), np.uint8))
+    return _scalogram_table(devices, day, windows, np.empty((0, *scalogram.SHAPE), np.uint8), np.empty(0, bool))
 
 
 def _what_is_known(registry, references, devices):
@@ -99,8 +104,10 @@ def _what_is_known(registry, references, devices):
     return own, levels.reshape(len(devices), len(reference.HISTORY), 2), ratings
 
 
-def _scalogram_table(devices, day, windows, images, trust: Trust | None = None):
-    """Rows of `SCALOGRAM_SCHEMA`, 24 for each device."""
+def _scalogram_table(devices, day, windows, images, shown, trust: Trust | None = None):
+    """Rows of `SCALOGRAM_SCHEMA`, 24 for each device; `shown` as `shows_open_strings` gives it for the images."""
+    open_strings = np.full(len(windows.quality), None, object)
+    open_strings[windows.judged] = shown
     start = midnight_us(day) + np.arange(WINDOWS_PER_DAY) * WINDOW_S * 1_000_000
     means = {
         name: pa.array(getattr(windows, name), pa.float32(), from_pandas=True)
@@ -114,6 +121,7 @@ def _scalogram_table(devices, day, windows, images, trust: Trust | None = None):
         "scalogram": as_column(images, windows.judged, len(windows.quality)),
         **means,
         **_trust_columns(windows, trust),
+        "open_strings": pa.array(open_strings, pa.bool_()),
     }
     return pa.table(columns).select(SCALOGRAM_SCHEMA.names).cast(SCALOGRAM_SCHEMA)
 

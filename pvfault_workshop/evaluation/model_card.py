@@ -13,10 +13,14 @@ from pvfault_workshop.evaluation.ceiling import Ceiling
 from pvfault_workshop.evaluation.comparison import GROUPED, METRICS
 from pvfault_workshop.evaluation.goals import baselines_ahead, goals, quieter_baselines
 from pvfault_workshop.evaluation.measured import MeasuredDay, score_labels, worst_days
+from pvfault_workshop.evaluation.plan import MODEL
 from pvfault_workshop.evaluation.run import Evaluation
 from pvfault_workshop.evaluation.same_circuits import WOULD_HELP, short_rows
 from pvfault_workshop.evaluation.scores import GROUP_NAMES
 from pvfault_workshop.evaluation.templates import render
+from pvfault_workshop.evaluation.textbook_scores import TALLY_HEADINGS, Textbook
+from pvfault_workshop.evaluation.transfer import METRICS as PLANT_METRICS
+from pvfault_workshop.evaluation.transfer import PlantScores, score_own_test
 from pvfault_workshop.publishing import card_of, replace_text, version_named
 from pvfault_workshop.simulation.faults import LEAST_SEVERITY
 from pvfault_workshop.simulation.labelling import LEAST_EFFECT
@@ -82,8 +86,9 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
 
 
 def add_evaluation(
-    weights: Path, evaluation: Evaluation, ceiling: Ceiling | None, *, command: str, days: list[MeasuredDay]
-) -> Path:
+    weights: Path, evaluation: Evaluation, ceiling: Ceiling | None, *, command: str, days: list[MeasuredDay],
+    transfer: list[PlantScores], textbook: Textbook | None,
+) -> Path:  # fmt: skip
     """Put an evaluation's figures into the model card of weights, in the place of those of an earlier one.
 
     Parameters
@@ -96,6 +101,9 @@ def add_evaluation(
     command : str
         That makes it again.
     days : list of MeasuredDay
+    transfer : list of PlantScores
+        Empty if no plants of another simulation were given.
+    textbook : Textbook or None
 
     Returns
     -------
@@ -118,7 +126,14 @@ def add_evaluation(
     _, end, after = rest.partition(_END)
     if not (begin and end):
         before, after = f"{card.rstrip()}\n\n## Evaluation\n\n", "\n"
-    section = "\n\n".join(_evaluation_paragraphs(evaluation, ceiling, command, days))
+    paragraphs = [*_evaluation_paragraphs(evaluation, ceiling, command)]
+    if transfer:
+        paragraphs += _transfer_paragraphs([score_own_test(evaluation), *transfer])
+    if textbook:
+        paragraphs += _textbook_paragraphs(textbook)
+    if days:
+        paragraphs += _measured_paragraphs(days)
+    section = "\n\n".join(paragraphs)
     replace_text(path, f"{before}{_BEGIN}\n\n{section}\n\n{_END}{after}")
     return path
 
@@ -128,7 +143,7 @@ def _begin_card(path, version):
     return f"# Model card: {path.stem}, version {version}\n\n{_BEGIN}\n{_END}\n"
 
 
-def _evaluation_paragraphs(evaluation, ceiling, command, days):
+def _evaluation_paragraphs(evaluation, ceiling, command):
     """What the card says of an evaluation."""
     plan = evaluation.plan
     beside = "two baselines and a ceiling" if ceiling else "two baselines"
@@ -172,8 +187,6 @@ def _evaluation_paragraphs(evaluation, ceiling, command, days):
     for baseline in quieter_baselines(evaluation):
         yield f"{baseline.capitalize()}."
     yield from [*(ceiling.describe(evaluation.version) if ceiling else []), *evaluation.notes]
-    if days:
-        yield from _measured_paragraphs(days)
 
 
 def _limits_paragraphs(limits):
@@ -204,6 +217,46 @@ def _limits_paragraphs(limits):
     )
     yield _table(["take of the power", "fault", "configurations", "voltage", "current"], short_rows())
     yield "What would separate the rest: " + "; ".join(what[0].lower() + what[1:] for what, _ in WOULD_HELP) + "."
+
+
+def _transfer_paragraphs(plants):
+    """What the card says of plants of another simulation, beside the own test set."""
+    yield "### Plants of another simulation"
+    yield (
+        "Another hand simulated them, with other cells, trackers, weather and sensors; nothing was trained or chosen "
+        "on them. Both shorts are one class; in brackets, 95 % confidence over devices."
+    )
+    for unit in ("windows", "days"):
+        columns = [getattr(each, unit) for each in plants]
+        yield _table(
+            [columns[0].unit, "", *(metric.name for metric in PLANT_METRICS)],
+            [[c.name, f"{c.n:,}", *(f"{c.scores[m.name][MODEL]}" for m in PLANT_METRICS)] for c in columns],
+        )
+    for each in plants[1:]:
+        yield (
+            f"{each.name.capitalize()}: calibration error {each.calibration}; {each.describe_rest()}. Windows, truth "
+            "by row:"
+        )
+        yield _confusion(each.confusion)
+
+
+def _textbook_paragraphs(textbook):
+    """What the card says of clear days on which an expert would be certain."""
+    whole = textbook.tally()
+    yield "### Textbook days"
+    yield (
+        f"{whole.days:,} clear device-days made from the single-diode model alone, on which an expert would be certain "
+        f"(docs/evaluation.md). Shorts count as one. {whole.false_alarms} of {whole.healthy:,} healthy hours are "
+        "called faulty."
+    )
+    yield _table(
+        ["", *TALLY_HEADINGS],
+        [
+            [f"{factor}: {value}", *tally.cells()]
+            for factor, tallies in textbook.by_factor().items()
+            for value, tally in tallies.items()
+        ],
+    )
 
 
 def _measured_paragraphs(days):

@@ -15,17 +15,21 @@ from pvfault_workshop.evaluation.comparison import FOUND, GROUPED, SHORTS, SIX, 
 from pvfault_workshop.evaluation.goals import baselines_ahead, ceiling_ahead, goals, quieter_baselines, whole
 from pvfault_workshop.evaluation.intervals import estimate_share
 from pvfault_workshop.evaluation.measured import MeasuredDay, score_labels, worst_days
-from pvfault_workshop.evaluation.plan import FLEET_PART, OTHER_DEVICES
+from pvfault_workshop.evaluation.plan import FLEET_PART, MODEL, OTHER_DEVICES
 from pvfault_workshop.evaluation.run import Evaluation
 from pvfault_workshop.evaluation.same_circuits import WOULD_HELP, confused_circuits, short_rows
 from pvfault_workshop.evaluation.scores import GROUP_NAMES, NEAR_THE_CEILING
 from pvfault_workshop.evaluation.templates import render
+from pvfault_workshop.evaluation.textbook_scores import TALLY_HEADINGS, Textbook
+from pvfault_workshop.evaluation.transfer import METRICS as PLANT_METRICS
+from pvfault_workshop.evaluation.transfer import PlantScores, score_own_test
 from pvfault_workshop.simulation.splits import literature_devices
 
 
 def write_report(
-    evaluation: Evaluation, ceiling: Ceiling | None, path: Path, *, command: str, days: list[MeasuredDay]
-) -> None:
+    evaluation: Evaluation, ceiling: Ceiling | None, path: Path, *, command: str, days: list[MeasuredDay],
+    transfer: list[PlantScores], textbook: Textbook | None,
+) -> None:  # fmt: skip
     """Write the report.
 
     Parameters
@@ -39,6 +43,9 @@ def write_report(
         That makes it again.
     days : list of MeasuredDay
         Empty if nothing measured was given.
+    transfer : list of PlantScores
+        Empty if no plants of another simulation were given.
+    textbook : Textbook or None
     """
     fleet = evaluation.parts[FLEET_PART]
     page = render(
@@ -63,6 +70,12 @@ def write_report(
         delays=_delay_rows(evaluation),
         confusers=alarms_by_confuser(fleet.days, fleet.verdicts),
         by_class=_by_class(evaluation),
+        plants=[score_own_test(evaluation), *transfer] if transfer else [],
+        plant_metrics=PLANT_METRICS,
+        model=MODEL,
+        faults=FAULTS,
+        textbook=textbook,
+        tally_headings=TALLY_HEADINGS,
         days=days,
         worst=worst_days(days),
         labelled=score_labels(days),

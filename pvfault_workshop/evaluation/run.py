@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pvfault.open_strings import shows_open_strings, weigh_in
 from pvfault_workshop.evaluation.alarms import FalseAlarms, count_false_alarms, detection_delay, must_be_found_soon
 from pvfault_workshop.evaluation.comparison import (
     GROUPED,
@@ -145,7 +146,7 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
     for name, (devices, options) in _tests(plan).items():
         whole = _test_windows(name, devices, options, plan, folder, progress)
         with progress.step(f"{len(whole):,} windows judged by the model: {name}"):
-            probabilities[name] = classifier.predict(whole.images)
+            probabilities[name] = weigh_in(classifier.predict(whole.images), shows_open_strings(whole.marks))
         windows[name] = whole.without_images()
     others = ask_others(plan, windows, folder, progress)
     with progress.step("Scores and their intervals"):

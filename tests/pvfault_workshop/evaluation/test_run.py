@@ -21,8 +21,9 @@ from pvfault_workshop.evaluation.measured import (
     score_labels,
     worst_days,
 )
+from tests.pvfault_workshop.evaluation.transfer_folder import write_folder
 
-SMALL = ["--devices", "24", "--training-devices", "48", "--workers", "1"]
+SMALL = ["--devices", "24", "--training-devices", "48", "--workers", "1", "--no-textbook"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,11 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
         )
     )
     weights.with_name(JUDGEMENTS).write_text("# Days\n\n## INV0000001 2024-06-01\n\nAn even day,\nmade up.\n")
-    done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, "--measured", readings, *SMALL)
+    others = tmp_path / "others"
+    others.mkdir()
+    write_folder(others)
+    given = ("--measured", readings, "--transfer", others)
+    done = evaluate("-o", tmp_path / "report.html", "--model", weights, "--ceiling", 0, *given, *SMALL)
     assert done.exit_code == 0, done.output
     assert "expected-power rule fitted on" in done.output
     page, card = ((path).read_text() for path in (tmp_path / "report.html", weights.with_suffix(".md")))
@@ -70,6 +75,9 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     for text in (page, card):
         assert "An even day, made up." in text
         assert re.search(r"7 windows|<td class=\"n\">7</td>", text)
+        assert re.search(r"own test set \||<td>own test set</td>", text)
+    transfer = re.search(r"Transfer, clean: 16 windows: F1, faulty against healthy (\d\.\d{3} \(.*?\))", done.output)
+    assert f"| clean | 16 | {transfer[1]} |" in card
     behind = re.search(r"✗ F1 above both baselines' in every column: (behind in \d+ of \d+ comparisons)", done.output)
     assert behind[1] in page
     assert behind[1] in card
@@ -83,6 +91,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     again_card = weights.with_suffix(".md").read_text()
     assert len(re.findall("<!-- pvfault evaluate -->", again_card)) == 1
     assert "Measured days" not in again_card
+    assert "Plants of another simulation" not in again_card
     assert "the ceiling has" not in page + again_card
     assert "No ceiling is kept" in again.output
 
@@ -112,6 +121,23 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
     for text in ((tmp_path / "report.html").read_text(), other.with_suffix(".md").read_text()):
         assert f"The ceiling was found beside version {version}" in text
         assert "within 0.02 of the ceiling" in text
+
+
+def test_other_plants_are_judged_alone_if_no_devices_are_asked_for(evaluate, weights, tmp_path):
+    write_folder(tmp_path)
+    report = tmp_path / "report.html"
+    asked = ("-o", report, "--model", weights, "--no-textbook", "--transfer", tmp_path)
+    done = evaluate(*asked, "--devices", 0)
+    assert done.exit_code == 0, done.output
+    assert "Transfer, clean: 16 windows" in done.output
+    assert "simulated" not in done.output
+    assert not report.exists()
+    few = evaluate(*asked, "--devices", 7)
+    assert few.exit_code == 2
+    assert "expected 24 or more, or 0 for none" in few.output
+    nowhere = evaluate("-o", report, "--model", weights, "--transfer", tmp_path / "none", "--devices", 0)
+    assert nowhere.exit_code == 2
+    assert "labels.parquet: found no file" in nowhere.output
 
 
 @pytest.mark.parametrize(
