@@ -19,6 +19,9 @@ from pvfault_server.problems import ProblemError
 MOST_BYTES = 16_384
 """Of what is told with a request; a comment of the greatest length is a half of it."""
 
+MOST_HEAD_BYTES = 65_536
+"""Of a request's headers."""
+
 _ASKING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -52,6 +55,8 @@ class Guard:
         await (refused or self._app)(scope, receive, send)
 
     def _refused(self, headers: Headers, path: str):
+        if sum(len(name) + len(value) for name, value in headers.raw) > MOST_HEAD_BYTES:
+            return HEAD_TOO_LARGE.response()
         if self._token is None:
             if is_loopback(_host_of(headers.get("host", ""))):
                 return None
@@ -75,6 +80,10 @@ class Guard:
 
 
 _TOO_LARGE = ProblemError(413, "too_large", f"what is told with a request has at most {MOST_BYTES} bytes; say less")
+
+HEAD_TOO_LARGE = ProblemError(
+    431, "head_too_large", f"a request's headers have at most {MOST_HEAD_BYTES} bytes; say less by them"
+)
 
 
 def _is_of_own_page(headers: Headers) -> bool:

@@ -227,6 +227,10 @@ def test_times_are_of_the_plant_until_utc_is_asked_for(look, address):
     page = look(address).open("/")
     row = page.get_by_role("row").filter(has_text=plant.OPEN)
     assert "3 Jun 14:00 UTC+2" in row.inner_text().replace(" ", " ")
+    eyes = look(address)
+    for path, since in ((DEVICE, "14:00 UTC+2"), (f"{DEVICE}&utc=1", "12:00 UTC")):
+        why = eyes.open(path).get_by_role("region", name="Why").inner_text()
+        assert f"Since the hour of {since} the current" in why.replace("\u00a0", " ")
     page.get_by_role("switch").click()
     page.wait_for_url("**utc=1**")
     until(page, "document.querySelector('.grid-body')?.textContent.includes('12:00')")
@@ -290,19 +294,12 @@ def test_the_checks_of_the_day_are_told_in_words(look, address):
     eyes = look(address)
     page = eyes.open("/")
     tables = page.locator(".tables")
-    # A device is silent, so it has no verdict, and the registry has no history.
-    assert "of this day:" in tables.inner_text()
-    assert "Warning, every device has a verdict (device_days)" in tables.inner_text()
-    page.get_by_text("All 31 checks").click()
-    assert ": passed, " in tables.inner_text()
-    passed = {
-        "table": "readings",
-        "check": "date_is_made",
-        "passed": True,
-        "severity": "error",
-        "found": "",
-        "means": "",
-    }
+    page.get_by_text("1 error and 4 warnings in 31 checks of this day").click()
+    # A device was silent.
+    assert "Warning, every device has a verdict (device_days): 1 of 6 devices" in tables.inner_text()
+    assert "every device has 24 windows (scalograms): " in tables.inner_text()
+    assert eyes.violations() == []
+    passed = dict.fromkeys(("table", "check", "severity", "found", "means"), "") | {"passed": True}
     answers = [{"status": 202, "json": {"detail": "later"}}, {"json": {"rows": [passed]}}]
     page.route("**/dates/*/checks", lambda route: route.fulfill(**answers.pop(0)))
     page.reload()

@@ -2,7 +2,7 @@
 
 import { Problem, ask } from "./api.js";
 import { h } from "./dom.js";
-import { count, number } from "./units.js";
+import { count } from "./units.js";
 
 const AGAIN_MS = 2000;
 const MOST_TIMES = 60;
@@ -19,18 +19,19 @@ async function readChecks(date, signal) {
 }
 
 const words = (name) => name.replaceAll("_", " ");
+const isError = (row) => row.severity === "error";
 
+/** One line; the reasons behind it for whoever opens it, as the devices below are what people come for. */
 export async function dayChecks(date, signal) {
   const rows = await readChecks(date, signal);
-  const failed = rows.filter((row) => !row.passed);
-  const errors = failed.filter((row) => row.severity === "error");
-  const parts = [errors.length && count(errors.length, "error"), failed.length > errors.length && count(failed.length - errors.length, "warning")];
-  return [
-    failed.length > 0 && h("p", { class: "shown strong" }, `${parts.filter(Boolean).join(" and ")} among ${count(rows.length, "check")} of this day:`),
-    failed.length > 0 && h("ul", { class: "lines" }, [...errors, ...failed.filter((row) => !errors.includes(row))].map((row) =>
-      h("li", {}, h("b", {}, row.severity === "error" ? "Error" : "Warning", `, ${words(row.check)}`), ` (${row.table}): ${row.found}`))),
-    h("details", { class: "checks" }, h("summary", {}, failed.length ? `All ${number(rows.length)} checks` : `All ${count(rows.length, "check")} of this day passed`),
-      [...new Set(rows.map((row) => row.table))].map((table) => [h("h2", {}, table), h("ul", { class: "lines" }, rows.filter((row) => row.table === table).map((row) =>
-        h("li", {}, h("b", {}, words(row.check)), row.passed ? ": passed, " : `: ${row.severity}, `, row.found, h("br"), h("small", {}, row.means))))])),
-  ];
+  const failed = rows.filter((row) => !row.passed).sort((a, b) => isError(b) - isError(a));
+  const errors = failed.filter(isError).length;
+  const parts = [errors && count(errors, "error"), failed.length > errors && count(failed.length - errors, "warning")].filter(Boolean);
+  return h("details", { class: "checks" },
+    h("summary", { class: errors ? "strong" : "" },
+      failed.length ? `${parts.join(" and ")} in ${count(rows.length, "check")} of this day` : `All ${count(rows.length, "check")} of this day passed`),
+    failed.length > 0 && h("ul", { class: "lines" }, failed.map((row) =>
+      h("li", {}, h("b", {}, isError(row) ? "Error" : "Warning", `, ${words(row.check)}`), ` (${row.table}): ${row.found}`))),
+    h("h2", {}, "Passed"),
+    h("ul", { class: "lines" }, rows.filter((row) => row.passed).map((row) => h("li", { title: row.means }, `${words(row.check)} (${row.table}): ${row.found}`))));
 }

@@ -9,7 +9,7 @@ import { chip, readFleet, sign, zoneOf } from "./fleet.js";
 import { plainTable } from "./grid.js";
 import { median, strip, yieldOf } from "./sites.js";
 import { address, note, state, viewAddress } from "./state.js";
-import { UNKNOWN, count, day, dayAfter, energy, hourOf, isKnown, moment, money, number, offset, quantity, share, shortDay } from "./units.js";
+import { UNKNOWN, count, day, dayAfter, energy, hourOf, isKnown, moment, money, number, offset, quantity, share, shortDay, time } from "./units.js";
 
 const CLASSES = STATES.filter(({ key }) => isFault(key) || key === "none");
 const HISTORY_DAYS = 30;
@@ -34,7 +34,7 @@ export async function deviceView(about, signal, viewName) {
           panel("Hours and probabilities", [probabilities(context), hoursTable(context)]),
           scalogramPanel(context)),
         h("div", { class: "narrow-column" },
-          panel("Why", why(found)),
+          panel("Why", why(context)),
           panel("Alarms", places.alarms),
           panel("Its peers", places.peers),
           panel(`The last ${HISTORY_DAYS} days`, places.history))),
@@ -77,12 +77,16 @@ function verdict({ about, found, zone, date, key }) {
   return element;
 }
 
-function why({ explanation }) {
+/** Words of the server, whose times are in UTC, with those of the plant. */
+const inZone = (text, date, zone) => text.replace(/\b(?:(\d\d:\d\d) to )?(\d\d:\d\d) UTC\b/g, (_, from, to) =>
+  `${from ? `${hourOf(`${date}T${from}:00Z`, zone)} to ` : ""}${time(`${date}T${to}:00Z`, zone)}`);
+
+function why({ found: { explanation }, date, zone }) {
   if (!explanation) return h("p", { class: "empty" }, "Nothing is known of why.");
   return [
-    h("p", {}, explanation.text),
-    explanation.observations?.length > 0 && h("ul", { class: "lines" }, explanation.observations.map((each) => h("li", {}, typeof each === "string" ? each : each.text ?? JSON.stringify(each)))),
-    explanation.runner_up && [h("h3", {}, "What would tell the two apart"), h("p", {}, explanation.runner_up)],
+    h("p", {}, inZone(explanation.text, date, zone)),
+    explanation.observations?.length > 0 && h("ul", { class: "lines" }, explanation.observations.map((each) => h("li", {}, inZone(each, date, zone)))),
+    explanation.runner_up && [h("h3", {}, "What would tell the two apart"), h("p", {}, inZone(explanation.runner_up, date, zone))],
   ];
 }
 

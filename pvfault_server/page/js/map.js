@@ -221,6 +221,8 @@ function drawPlace(context, { rows }, x, y, colour) {
   context.lineWidth = 1;
   context.strokeStyle = colour("--ground");
   if (rows.length === 1) {
+    // What has no verdict is drawn by its rim, as its sign is.
+    if (!isFault(rows[0].state) && rows[0].state !== "none") context.strokeStyle = colour("--edge");
     disc(context, x, y, size, colour(colourName(rows[0].state)));
     context.stroke();
     return;
