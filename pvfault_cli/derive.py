@@ -147,10 +147,12 @@ def open_strings(
         found = derived.derive_open_strings(classifier, devices, workers=workers, report=report)
     typer.echo(f"{found.counts.sum():,} of {found.windows:,} windows show open strings:")
     rows = [
-        (fault, f"{count:,}", f"{written:.3f}", f"{share:.3f}")
-        for fault, count, written, share in zip(FAULTS, found.counts, SHARES, found.shares, strict=True)
+        (fault, f"{count:,}", f"{own:.1f}", f"{written:.3f}", f"{share:.3f}")
+        for fault, count, own, written, share in zip(
+            FAULTS, found.counts, found.devices, SHARES, found.shares, strict=True
+        )
     ]
-    _print(rows, "they are", "windows", "share in the code", "found")
+    _print(rows, "they are", "windows", "devices", "share in the code", "found")
     rows = [
         (f"{weight:g}{' (in the code)' if weight == WEIGHT else ''}", f"{loss:.3f}")
         for weight, loss in found.cross_entropy.items()

@@ -33,16 +33,19 @@ class Found:
         That were looked at.
     counts : ndarray of int, shape (6,)
         Those that show open strings, by what they are.
+    devices : ndarray, shape (6,)
+        The same, each device counting as one.
     shares : ndarray, shape (6,)
-        Of the faulty ones of them, each fault counted once more than it occurs.
+        Of the faulty ones of these devices, with one more of each fault.
     cross_entropy : dict of float to float
-        Of the windows that show open strings, by the weight of these shares.
+        Of the windows that show open strings, by the weight of these shares; each device counts as one.
     scores : dict of str to (float, float)
         Of all windows, by the network alone and with the shares and the weight of the code.
     """
 
     windows: int
     counts: np.ndarray
+    devices: np.ndarray
     shares: np.ndarray
     cross_entropy: dict[float, float]
     scores: dict[str, tuple[float, float]]
@@ -69,24 +72,42 @@ def derive_open_strings(
     """
     _, _, options = plan_part(VALIDATION.name, Recipe.devices)[0]
     parts = [
-        (fleet.label, shows_open_strings(fleet.marks), classifier.predict(fleet.images))
+        (fleet.label, fleet.device, shows_open_strings(fleet.marks), classifier.predict(fleet.images))
         for fleet in simulate_fleets(VALIDATION, devices, workers=workers, report=report, **options)
     ]
     return describe(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
-def describe(label, shown, probabilities) -> Found:
-    """What windows turned out to be: their label, whether they show open strings, and the network's probabilities."""
-    counts = np.bincount(label[shown], minlength=len(FAULTS))
-    faulty = np.where(np.arange(len(FAULTS)) == FAULTS.index(NONE), 0, counts + 1)
+def describe(label, device, shown, probabilities) -> Found:
+    """What windows turned out to be.
+
+    Parameters
+    ----------
+    label, device : ndarray of int, shape (n,)
+    shown : ndarray of bool, shape (n,)
+        Which windows show open strings.
+    probabilities : ndarray, shape (n, 6)
+        The network's.
+
+    Returns
+    -------
+    Found
+    """
+    _, own, windows = np.unique(device[shown], return_inverse=True, return_counts=True)
+    part = 1 / windows[own]
+    devices = np.bincount(label[shown], part, minlength=len(FAULTS))
+    faulty = np.where(np.arange(len(FAULTS)) == FAULTS.index(NONE), 0, devices + 1)
     shares = faulty / faulty.sum()
     in_code = weigh_in(probabilities, shown, shares=SHARES, weight=WEIGHT)
     return Found(
         windows=len(label),
-        counts=counts,
+        counts=np.bincount(label[shown], minlength=len(FAULTS)),
+        devices=devices,
         shares=shares,
         cross_entropy={
-            weight: _cross_entropy(weigh_in(probabilities, shown, shares=shares, weight=weight)[shown], label[shown])
+            weight: _cross_entropy(
+                weigh_in(probabilities, shown, shares=shares, weight=weight)[shown], label[shown], part
+            )
             for weight in WEIGHTS
         },
         scores={
@@ -96,6 +117,8 @@ def describe(label, shown, probabilities) -> Found:
     )
 
 
-def _cross_entropy(probabilities, label):
+def _cross_entropy(probabilities, label, part):
+    """Mean of windows that count as parts of their devices; NaN without any."""
     of_truth = probabilities[np.arange(len(label)), label]
-    return float(-np.log(np.maximum(of_truth, _LEAST_PROBABILITY)).mean()) if len(label) else np.nan
+    loss = -np.log(np.maximum(of_truth, _LEAST_PROBABILITY))
+    return float(np.average(loss, weights=part)) if len(label) else np.nan

@@ -6,6 +6,7 @@ import pytest
 from pvfault.marks import MARKS, SIZES, to_scale
 from pvfault.reference import TYPICAL
 from pvfault_workshop import derive_marks, derive_references
+from pvfault_workshop import derive_open_strings as of_open_strings
 from pvfault_workshop.derive_marks import CANDIDATES, Numbers, choose_marks, find_scales, is_size
 from tests.pvfault_cli.test_main import run
 
@@ -99,3 +100,27 @@ def test_the_command_prints_both():
     assert done.exit_code == 0, done.output
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("current at 25 °C"))
     assert line.split()[-2] == f"{TYPICAL[4]:.4f}"
+
+
+def test_a_device_with_many_hours_counts_as_one():
+    """Two devices with an open string, one of them for nine hours, and one that is shaded."""
+    label = np.array([3] * 9 + [3, 4, 0])
+    device = np.array([1] * 9 + [2, 3, 4])
+    shown = np.array([True] * 11 + [False])
+    probabilities = np.full((12, 6), 1 / 6)
+    found = of_open_strings.describe(label, device, shown, probabilities)
+    assert found.counts.tolist() == [0, 0, 0, 10, 1, 0]
+    np.testing.assert_allclose(found.devices, [0, 0, 0, 2, 1, 0])
+    np.testing.assert_allclose(found.shares, np.array([0, 1, 1, 3, 2, 1]) / 8)
+    # Without weight, what the network says: a sixth of everything.
+    assert found.cross_entropy[0.0] == pytest.approx(np.log(6))
+    open_, shaded = (5 / 6 * each for each in (3 / 8, 2 / 8))
+    assert found.cross_entropy[1.0] == pytest.approx(-(2 * np.log(open_) + np.log(shaded)) / 3)
+
+
+def test_the_command_shows_what_open_strings_are(monkeypatch):
+    monkeypatch.delenv("PVFAULT_MODEL", raising=False)
+    done = run("derive", "open-strings", "--devices", 24, "--workers", 1)
+    assert done.exit_code == 0, done.output
+    assert "windows show open strings" in done.output
+    assert "0.7 (in the code)" in done.output
