@@ -70,18 +70,24 @@ def judge_readings(
     -------
     Judged
     """
-    others = Neighbourhood.of(_unregistered_days(readings, registry))
     hours, device_days = [_HOURS.empty_table()], [DEVICE_DAY_SCHEMA.empty_table()]
-    before = [SCALOGRAM_SCHEMA.empty_table().select(HOUR_COLUMNS)]
-    for day, of_day in days_of(readings):
-        known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
-        windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})
+    for day, windows in cut_days(readings, registry):
         judged = prediction_rows(_doubted(windows, doubts or {}), classifier)
         judged = pa.table([*judged.columns, *(windows[name] for name in HOURLY_COLUMNS)], schema=_HOURS)
         hours.append(judged)
         device_days.append(device_day_rows(judged, day, registry))
-        before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
     return Judged(pa.concat_tables(hours), pa.concat_tables(device_days))
+
+
+def cut_days(readings: pa.Table, registry: Registry) -> Iterator[tuple[date, pa.Table]]:
+    """Date by date (UTC), the rows of `SCALOGRAM_SCHEMA`, each beside all that the other dates tell of its devices."""
+    others = Neighbourhood.of(_unregistered_days(readings, registry))
+    before = [SCALOGRAM_SCHEMA.empty_table().select(HOUR_COLUMNS)]
+    for day, of_day in days_of(readings):
+        known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
+        windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})
+        before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
+        yield day, windows
 
 
 def _doubted(windows: pa.Table, doubts: Mapping[str, str]) -> pa.Table:

@@ -195,6 +195,9 @@ LEDGER = Table(
     },
 )
 
+# How far an hour lies below the day's best ones by a step of voltage or current.
+BELOW_COLUMNS = ("voltage_below", "current_below")
+
 SCALOGRAM_SCHEMA = pa.schema(
     [
         _device,
@@ -212,6 +215,7 @@ SCALOGRAM_SCHEMA = pa.schema(
         # How far what the window is held against can be trusted (`estimates.py`); null of a registered device.
         pa.field("hidden_fault", pa.float32()),
         pa.field("unsure_because", pa.string()),
+        *(pa.field(name, pa.float32()) for name in BELOW_COLUMNS),
     ]
 )
 SCALOGRAMS = Table(
@@ -234,6 +238,11 @@ SCALOGRAMS = Table(
         "1; null of a registered device, and where nothing can be said.",
         "unsure_because": "Why the hour cannot be called healthy; without `hidden_fault`, why nothing can be said of "
         "it; null where there is no such reason.",
+        **{
+            name: f"How far the {what} lies below that of the day's best hours, beyond a step within the day, as a "
+            "share; 0 without a step, null where `hidden_fault` is."
+            for name, what in zip(BELOW_COLUMNS, ("voltage", "current over light"), strict=True)
+        },
         **_ORIGIN,
     },
 )
@@ -263,7 +272,8 @@ PREDICTIONS = Table(
         "be trusted; null if the hour was not judged.",
         "confidence": f"How probable that is, 0 to 1: the probability of the class; of {NONE} without ratings less, as "
         f"a fault may hide in their estimate. Null if it is {UNSURE} or was not judged.",
-        "probabilities": "Probability of each class, 0 to 1, together 1; null if the hour was not judged.",
+        "probabilities": "Probability of each class, 0 to 1, together 1: the network's, and where ratings are "
+        "estimated, what these are worth beside the day's steps; null if the hour was not judged.",
         **_MODEL,
         "unsure_because": f"Why the hour is {UNSURE}; null if it is not.",
         **_ORIGIN,

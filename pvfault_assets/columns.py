@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, TIMESTAMP
 from pvfault.registry import LAYOUT_COLUMNS
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, WINDOW_START, Table
+from pvfault.tables import BELOW_COLUMNS, DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, WINDOW_START, Table
 
 _TOPIC, _REGISTRY = "readings_topic", "device_registry"
 _RATINGS = tuple((_REGISTRY, name) for name in ("rated_voltage", "rated_current"))
@@ -40,13 +40,17 @@ SOURCES = {
         "scalogram": (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS, *_LAYOUT),
         "mean_power": _of(READINGS, "voltage", "current"),
         **{f"mean_{name}": _of(READINGS, name) for name in MEASUREMENTS},
-        **dict.fromkeys(("hidden_fault", "unsure_because"), (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS)),
+        **dict.fromkeys(
+            ("hidden_fault", "unsure_because", *BELOW_COLUMNS), (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS)
+        ),
     },
     PREDICTIONS.name: {
         **{name: _of(SCALOGRAMS, name) for name in (DEVICE_ID, WINDOW_START, "quality")},
-        "probabilities": _of(SCALOGRAMS, "scalogram"),
-        **dict.fromkeys(("fault", "unsure_because"), _of(SCALOGRAMS, "scalogram", "hidden_fault", "unsure_because")),
-        "confidence": _of(SCALOGRAMS, "scalogram", "hidden_fault"),
+        **dict.fromkeys(("probabilities", "confidence"), _of(SCALOGRAMS, "scalogram", "hidden_fault", *BELOW_COLUMNS)),
+        **dict.fromkeys(
+            ("fault", "unsure_because"),
+            _of(SCALOGRAMS, "scalogram", "hidden_fault", *BELOW_COLUMNS, "unsure_because"),
+        ),
         **{name: _of(SCALOGRAMS, name) for name in ("readings_making", "registry_version")},
     },
     DEVICE_DAYS.name: {

@@ -45,7 +45,7 @@ def classify(
     from rich.console import Console
 
     from pvfault.classify import judge_readings
-    from pvfault.credibility import doubted_ratings, examine_readings
+    from pvfault.credibility import why_in_doubt, examine_readings
     from pvfault.lenet import load_classifier_for
     from pvfault.registry import EMPTY_REGISTRY, read_registry
     from pvfault_files.reader import read_files
@@ -65,7 +65,7 @@ def classify(
     _refuse(findings, found.names)
     classifier = load_classifier_for(read_settings(model=model).model, readings.windows_at_most)
     with Console(stderr=True).status(f"Judging {len(found.table):,} readings"):
-        judged = judge_readings(found.table, devices, classifier, doubts=doubted_ratings(findings))
+        judged = judge_readings(found.table, devices, classifier, doubts=why_in_doubt(findings))
     days = tell_days(judged, readings, found.names, findings)
     about = describe_input(files, found, devices, classifier.version)
     if output is not None:

@@ -17,7 +17,7 @@ from pvfault.faults import FAULTS
 from pvfault.locations import local_file
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.predictions import prediction_rows
-from pvfault.tables import PREDICTIONS, SCALOGRAMS, UNSURE, WINDOW_START
+from pvfault.tables import BELOW_COLUMNS, PREDICTIONS, SCALOGRAMS, UNSURE, WINDOW_START
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.lineage import INHERITED, lineage_of, marked
@@ -28,7 +28,9 @@ NAME = "classify_faults"
 IMAGES_AT_ONCE = 1024
 # Of a large file of images, so that a fleet's few files keep all cores busy. [B]
 BYTES_PER_TASK = 64 * 2**20
-_COLUMNS = (DEVICE_ID, WINDOW_START, "quality", "scalogram", "hidden_fault", "unsure_because", *INHERITED)
+_COLUMNS = (
+    DEVICE_ID, WINDOW_START, "quality", "scalogram", "hidden_fault", "unsure_because", *BELOW_COLUMNS, *INHERITED,
+)  # fmt: skip
 AUDITS = checks.AUDITED
 
 
