@@ -24,6 +24,10 @@ from pvfault.rows.scalograms import scalogram_rows
 from pvfault.tables import DEVICE_DAY_SCHEMA, PREDICTION_SCHEMA, SCALOGRAM_SCHEMA
 from pvfault.windows import WINDOWS_PER_DAY
 
+Days = Callable[..., Iterator[tuple[date, pa.Table]]]
+"""Gives dates and their readings as `days_of` does: of all devices (``unregistered=False``), or of those alone that are
+not registered."""
+
 _EPOCH = date(1970, 1, 1)
 _DAY_US = 86_400_000_000
 _HOURS = pa.schema([*PREDICTION_SCHEMA, *(SCALOGRAM_SCHEMA.field(name) for name in HOURLY_COLUMNS)])
@@ -72,38 +76,24 @@ def judge_readings(
     -------
     Judged
     """
-
-    def days(*, unregistered: bool):
-        return days_of(_of_unregistered(readings, registry) if unregistered else readings)
-
-    return judge_days(days, registry, classifier, doubts=doubts)
+    return judge_days(as_days(readings, registry), registry, classifier, doubts=doubts)
 
 
-def judge_days(
-    days: Callable[..., Iterator[tuple[date, pa.Table]]], registry: Registry, classifier, *,
-    doubts: Mapping[str, str] | None = None,
-) -> Judged:  # fmt: skip
+def judge_days(days: Days, registry: Registry, classifier, *, doubts: Mapping[str, str] | None = None) -> Judged:
     """What `judge_readings` does, for readings that come date by date, so that one date is held at a time.
 
     Parameters
     ----------
-    days : callable
-        Gives dates and their readings as `days_of` does, of all devices, or with ``unregistered=True`` of those alone
-        that are not registered. Called once with each.
+    days : Days
     registry, classifier, doubts
         As `judge_readings` takes them.
     """
-    others = Neighbourhood.of(days(unregistered=True))
     hours, device_days = [_HOURS.empty_table()], [DEVICE_DAY_SCHEMA.empty_table()]
-    before = [SCALOGRAM_SCHEMA.empty_table().select(HOUR_COLUMNS)]
-    for day, of_day in days(unregistered=False):
-        known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
-        windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})
+    for day, windows in cut_days(days, registry):
         judged = prediction_rows(_doubted(windows, doubts or {}), classifier)
         judged = pa.table([*judged.columns, *(windows[name] for name in HOURLY_COLUMNS)], schema=_HOURS)
         hours.append(judged)
         device_days.append(device_day_rows(judged, day, registry))
-        before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
     return Judged(pa.concat_tables(hours), pa.concat_tables(device_days))
 
 
@@ -114,6 +104,24 @@ def put_together(parts: Sequence[Judged]) -> Judged:
     order = pc.sort_indices(device_days, [("date", "ascending"), (DEVICE_ID, "ascending")]).to_numpy().astype(np.int64)
     of_hours = (order[:, None] * WINDOWS_PER_DAY + np.arange(WINDOWS_PER_DAY)).ravel()
     return Judged(hours.take(of_hours), device_days.take(order))
+
+
+def cut_days(days: Days, registry: Registry) -> Iterator[tuple[date, pa.Table]]:
+    """Date by date (UTC), the rows of `SCALOGRAM_SCHEMA`, each beside all that the other dates tell of its devices.
+
+    Parameters
+    ----------
+    days : Days
+        Called once with each.
+    registry : Registry
+    """
+    others = Neighbourhood.of(days(unregistered=True))
+    before = [SCALOGRAM_SCHEMA.empty_table().select(HOUR_COLUMNS)]
+    for day, of_day in days(unregistered=False):
+        known = references_by_device(reference_rows(pa.concat_tables(before), day, registry))
+        windows = scalogram_rows(of_day, day, registry, {**known, **others.references(day)})
+        before = [*before[-HISTORY[-1] :], windows.select(before[0].column_names)]
+        yield day, windows
 
 
 def _doubted(windows: pa.Table, doubts: Mapping[str, str]) -> pa.Table:
@@ -132,6 +140,18 @@ def _doubted(windows: pa.Table, doubts: Mapping[str, str]) -> pa.Table:
     return windows
 
 
+def as_days(readings: pa.Table, registry: Registry) -> Days:
+    """Readings that are all there, as `judge_days` and `cut_days` take them."""
+    return lambda *, unregistered: days_of(_of_unregistered(readings, registry) if unregistered else readings)
+
+
+def _of_unregistered(readings, registry):
+    """The readings of devices that are not registered."""
+    if set(pc.unique(readings[DEVICE_ID]).to_pylist()) <= set(registry.devices):
+        return readings.slice(0, 0)
+    return readings.filter(pc.invert(pc.is_in(readings[DEVICE_ID], pa.array(registry.devices, pa.string()))))
+
+
 def days_of(readings: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     """Readings date by date (UTC), sorted by device and time, each pair once."""
     time = readings[TIMESTAMP].cast(pa.int64()).to_numpy()
@@ -146,13 +166,6 @@ def days_of(readings: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     for number, (begin, end) in enumerate(pairwise(edges.tolist())):
         if begin < end:
             yield _EPOCH + timedelta(days=int(first) + number), distinct_readings(readings.slice(begin, end - begin))
-
-
-def _of_unregistered(readings, registry):
-    """The readings of devices that are not registered."""
-    if set(pc.unique(readings[DEVICE_ID]).to_pylist()) <= set(registry.devices):
-        return readings.slice(0, 0)
-    return readings.filter(pc.invert(pc.is_in(readings[DEVICE_ID], pa.array(registry.devices, pa.string()))))
 
 
 def distinct_readings(readings: pa.Table) -> pa.Table:

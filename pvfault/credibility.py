@@ -11,22 +11,33 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import numpy as np
 import pyarrow as pa
 
 from pvfault.classify import days_of
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
 from pvfault.registry import Registry
-from pvfault.rows.columns import device_codes, microseconds_of_day
-from pvfault.soundness import find_unsound
+from pvfault.rows.sifting import sift_readings
 from pvfault.suspicions import CHECKS
 from pvfault.suspicions.day import DeviceDay, see_day
-from pvfault.suspicions.suspicion import CURRENT_RATING, VOLTAGE_RATING, Suspicion
+from pvfault.suspicions.suspicion import (
+    AC_FOR_DC,
+    CURRENT_RATING,
+    IRRADIANCE_MEANS,
+    IRRADIANCE_UNIT,
+    POWER_FOR_CURRENT,
+    TEMPERATURE_UNIT,
+    VOLTAGE_RATING,
+    Suspicion,
+)
 
 # How a file was made or read is the same on all its days: what shows on fewer is weather, or a fault.
 SHARE_OF_DAYS = 0.5
 # A voltage that short circuits could explain in one device is no short in so many, alike.
 DEVICES_ALIKE, SHARE_ALIKE = 3, 0.8
+# If this is so, likely as it is, neither a fault nor its absence means anything. Beside a constant temperature or light
+# of another plane a verdict may be right, and is marked.
+_NOTHING_IS_RIGHT_BESIDE = (
+    VOLTAGE_RATING, CURRENT_RATING, POWER_FOR_CURRENT, AC_FOR_DC, IRRADIANCE_UNIT, IRRADIANCE_MEANS, TEMPERATURE_UNIT,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,25 +103,21 @@ def conclude(findings: list[Finding], n_devices: int) -> list[Finding]:
     return sorted(findings, key=lambda found: (not found.certain, found.device, found.kind))
 
 
-def doubted_ratings(findings: Iterable[Finding]) -> dict[str, str]:
-    """Why the ratings of devices are in doubt, so that a fault that is held against them is none; by device."""
-    return {found.device: found.sentence for found in findings if found.kind in (VOLTAGE_RATING, CURRENT_RATING)}
+def why_in_doubt(findings: Iterable[Finding]) -> dict[str, str]:
+    """Why what devices are held against is likely something else, so that a fault beside it is none; by device."""
+    return {found.device: found.sentence for found in findings if found.kind in _NOTHING_IS_RIGHT_BESIDE}
 
 
 def _device_days(dates, registry: Registry) -> Iterator[DeviceDay]:
     """Each device's dates that have enough readings in the light to say anything, date by date."""
     for then, of_date in dates:
-        devices, device = device_codes(of_date[DEVICE_ID])
-        hour = microseconds_of_day(of_date[TIMESTAMP], then) / (3600 * 1_000_000)
-        measurements = np.column_stack([of_date[name].to_numpy() for name in MEASUREMENTS])
-        ratings = registry.ratings(devices)
-        # What stands still or is a placeholder tells nothing of columns and clocks either.
-        unsound = find_unsound(device, hour * 3600, measurements, ratings)
-        measurements[unsound.still | unsound.silent] = np.nan
-        known = zip(ratings, registry.layouts(devices), registry.places(devices), strict=True)
+        sifted = sift_readings(of_date, then, registry)
+        devices = sifted.devices
+        known = zip(registry.ratings(devices), registry.layouts(devices), registry.places(devices), strict=True)
         for number, (name, of_device) in enumerate(zip(devices, known, strict=True)):
-            own = slice(*np.searchsorted(device, [number, number + 1]))
-            day = see_day(name, then, hour[own], measurements[own], *of_device)
+            own = sifted.of(number)
+            # What stands still or is a placeholder tells nothing of columns and clocks either.
+            day = see_day(name, then, sifted.second[own] / 3600, sifted.said[own], *of_device)
             if day is not None:
                 yield day
 

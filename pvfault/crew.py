@@ -177,7 +177,9 @@ def _examine(there, registry):
 
 
 def _judge(there, registry, version, doubts):
-    return judge_days(lambda *, unregistered: _days(there, unregistered), registry, _Asked(there, version), doubts=doubts)
+    return judge_days(
+        lambda *, unregistered: _days(there, unregistered), registry, _Asked(there, version), doubts=doubts
+    )
 
 
 _TASKS = {"examine": _examine, "judge": _judge}

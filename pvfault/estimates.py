@@ -144,11 +144,14 @@ class Trust(NamedTuple):
     unsure_because : ndarray of object, shape (n_devices, 24)
         Why an hour cannot be called healthy, or where `hidden_fault` is NaN, why nothing can be said; None without a
         reason.
+    below : ndarray, shape (n_devices, 24, 2)
+        As `Estimate` has it; NaN where `hidden_fault` is.
     """
 
     ratings: np.ndarray
     hidden_fault: np.ndarray
     unsure_because: np.ndarray
+    below: np.ndarray
 
 
 def trust_estimates(unregistered, device, second, measurements, references, ratings) -> Trust:
@@ -172,6 +175,7 @@ def trust_estimates(unregistered, device, second, measurements, references, rati
     ratings = np.array(ratings, np.float64)
     hidden = np.full((len(ratings), WINDOWS_PER_DAY), np.nan)
     because = np.full(hidden.shape, None, object)
+    steps = np.full((*hidden.shape, 2), np.nan)
     for number in np.flatnonzero(unregistered):
         own = slice(*np.searchsorted(device, [number, number + 1]))
         is_known = np.isfinite(references[number]).all()
@@ -181,7 +185,7 @@ def trust_estimates(unregistered, device, second, measurements, references, rati
             if found.reason:
                 because[number] = f"the device is not registered, and {found.reason}"
                 continue
-        hidden[number] = HIDDEN_FAULT
+        hidden[number], steps[number] = HIDDEN_FAULT, found.below
         for hour in np.flatnonzero(found.below.any(axis=1)):
             because[number, hour] = _below_sentence("after a step", found.below[hour], "the best hours of the day")
         below = np.where(found.reason, 0.0, 1 - found.ratings / ratings[number])
@@ -191,7 +195,7 @@ def trust_estimates(unregistered, device, second, measurements, references, rati
             because[number, others] = _below_sentence("all day", below, "what other dates promise")
         elif found.raised.any() and not is_known:
             because[number, others] = _raised_sentence(found.raised)
-    return Trust(ratings, hidden, because)
+    return Trust(ratings, hidden, because, steps)
 
 
 def _below_sentence(when, below, what):

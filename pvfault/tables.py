@@ -195,6 +195,9 @@ LEDGER = Table(
     },
 )
 
+# How far an hour lies below the day's best ones by a step of voltage or current.
+BELOW_COLUMNS = ("voltage_below", "current_below")
+
 SCALOGRAM_SCHEMA = pa.schema(
     [
         _device,
@@ -214,6 +217,7 @@ SCALOGRAM_SCHEMA = pa.schema(
         pa.field("unsure_because", pa.string()),
         # What is weighed against the network's answer (`open_strings.py`).
         pa.field("open_strings", pa.bool_()),
+        *(pa.field(name, pa.float32()) for name in BELOW_COLUMNS),
     ]
 )
 SCALOGRAMS = Table(
@@ -238,6 +242,11 @@ SCALOGRAMS = Table(
         "it; null where there is no such reason.",
         "open_strings": "Whether the current of a whole number of strings, a quarter of them or more, is missing while "
         "the voltage is in place and both hardly scatter; null unless the hour is ok.",
+        **{
+            name: f"How far the {what} lies below that of the day's best hours, beyond a step within the day, as a "
+            "share; 0 without a step, null where `hidden_fault` is."
+            for name, what in zip(BELOW_COLUMNS, ("voltage", "current over light"), strict=True)
+        },
         **_ORIGIN,
     },
 )
@@ -268,7 +277,8 @@ PREDICTIONS = Table(
         "confidence": f"How probable that is, 0 to 1: the probability of the class; of {NONE} without ratings less, as "
         f"a fault may hide in their estimate. Null if it is {UNSURE} or was not judged.",
         "probabilities": "Probability of each class, 0 to 1, together 1: the network's, combined with what "
-        "`open_strings` shows; null if the hour was not judged.",
+        "`open_strings` shows, and where ratings are estimated, what these are worth beside the day's steps; null if "
+        "the hour was not judged.",
         **_MODEL,
         "unsure_because": f"Why the hour is {UNSURE}; null if it is not.",
         **_ORIGIN,

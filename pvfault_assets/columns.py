@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, TIMESTAMP
 from pvfault.registry import LAYOUT_COLUMNS
-from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, WINDOW_START, Table
+from pvfault.tables import BELOW_COLUMNS, DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, WINDOW_START, Table
 
 _TOPIC, _REGISTRY = "readings_topic", "device_registry"
 _RATINGS = tuple((_REGISTRY, name) for name in ("rated_voltage", "rated_current"))
 _LAYOUT = tuple((_REGISTRY, name) for name in LAYOUT_COLUMNS)
 _MEASURED = tuple((READINGS.name, name) for name in MEASUREMENTS)
 _PROBABILITIES = (PREDICTIONS.name, "probabilities")
-_JUDGED = ("scalogram", "open_strings", "hidden_fault")
+_JUDGED = ("scalogram", "open_strings", "hidden_fault", *BELOW_COLUMNS)
 
 _NO_SOURCES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType({})
 
@@ -41,14 +41,15 @@ SOURCES = {
         "scalogram": (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS, *_LAYOUT),
         "mean_power": _of(READINGS, "voltage", "current"),
         **{f"mean_{name}": _of(READINGS, name) for name in MEASUREMENTS},
-        **dict.fromkeys(("hidden_fault", "unsure_because"), (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS)),
+        **dict.fromkeys(
+            ("hidden_fault", "unsure_because", *BELOW_COLUMNS), (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS)
+        ),
         "open_strings": (*_of(READINGS, TIMESTAMP), *_MEASURED, *_RATINGS, *_LAYOUT),
     },
     PREDICTIONS.name: {
         **{name: _of(SCALOGRAMS, name) for name in (DEVICE_ID, WINDOW_START, "quality")},
-        "probabilities": _of(SCALOGRAMS, "scalogram", "open_strings"),
+        **dict.fromkeys(("probabilities", "confidence"), _of(SCALOGRAMS, *_JUDGED)),
         **dict.fromkeys(("fault", "unsure_because"), _of(SCALOGRAMS, *_JUDGED, "unsure_because")),
-        "confidence": _of(SCALOGRAMS, *_JUDGED),
         **{name: _of(SCALOGRAMS, name) for name in ("readings_making", "registry_version")},
     },
     DEVICE_DAYS.name: {

@@ -44,7 +44,7 @@ def classify(
 
     from rich.console import Console
 
-    from pvfault.credibility import doubted_ratings
+    from pvfault.credibility import why_in_doubt
     from pvfault.crew import Crew, count_cores
     from pvfault.lenet import load_classifier_for
     from pvfault.registry import EMPTY_REGISTRY, read_registry
@@ -67,7 +67,7 @@ def classify(
         _refuse(findings, found.names)
         classifier = load_classifier_for(read_settings(model=model).model, readings.windows_at_most)
         with Console(stderr=True).status(f"Judging {len(found.table):,} readings"):
-            judged = crew.judge(classifier, doubted_ratings(findings))
+            judged = crew.judge(classifier, why_in_doubt(findings))
     days = tell_days(judged, readings, found.names, findings)
     about = describe_input(files, found, devices, classifier.version)
     if output is not None:

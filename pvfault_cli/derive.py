@@ -89,36 +89,58 @@ def marks(
 @app.command()
 def estimates(
     devices: Annotated[
-        int | None, typer.Option(min=1, help="Devices of each length of a file; 240 if not given.")
+        int | None, typer.Option(min=24, help="Devices of each length of a file and part; 240 if not given.")
     ] = None,
 ):
-    """Find how probable it is that a healthy look hides a fault, where ratings are estimated.
+    """Find what verdicts are worth where ratings are estimated, and what the network's probabilities mean there.
 
-    Judges simulated files of 1, 4 and 15 days without a registry, half of whose devices have a fault, and prints how
-    right each name is beside its confidence, how many healthy days are called faulty or unsure, and the share that
-    stands in `pvfault/estimates.py`. Nothing is written.
+    Judges simulated files of 1 and 4 days without a registry, half of whose devices have a fault. From those at the
+    validation sites come the weights of `pvfault/calibration.py` and the share of faults that hide behind a healthy
+    look, of `pvfault/estimates.py`; those at the test sites tell how right each name is beside its confidence, and how
+    many healthy days are called faulty or unsure. Nothing is written.
 
     Example: `pvfault derive estimates --devices 240`
     """
+    from pvfault.calibration import TERMS, WEIGHTS
     from pvfault.estimates import HIDDEN_FAULT
+    from pvfault.faults import FAULTS
     from pvfault.lenet import load_classifier
     from pvfault_workshop import derive_estimates as derived
+    from pvfault_workshop.simulation.splits import TEST, VALIDATION
 
     devices = derived.DEVICES if devices is None else devices
     classifier = load_classifier(read_settings().model)
-    with _progress(devices * len(derived.FILE_DAYS)) as report:
-        found = derived.derive_estimates(classifier, devices, report=report)
-    for days, judged in found.items():
-        healthy, alarms, unsure = derived.false_alarms(judged)
-        typer.echo(
-            f"The last of {days} days: {len(judged.truth):,} windows, calibration error "
-            f"{derived.calibration_error(judged):.3f}; of {healthy} healthy device-days {alarms} faulty, {unsure} "
-            "unsure:"
-        )
-        rows = [(name, f"{n:,}", f"{sure:.3f}", f"{right:.3f}") for name, n, sure, right in derived.by_name(judged)]
-        _print(rows, "called", "windows", "confidence", "right")
-    share = derived.hidden_share(derived.join(list(found.values())))
-    typer.echo(f"What looks healthy hides a fault: {share:.3f}, in the code {HIDDEN_FAULT:.3f}")
+    seen = []
+    for split in (VALIDATION, TEST):
+        with _progress(devices * len(derived.FILE_DAYS)) as report:
+            seen.append(derived.see_files(classifier, devices, split=split, report=report))
+    fitted, tested = seen
+    together = derived.join(list(fitted.values()))
+    weights = derived.fit_weights(together)
+    hidden = derived.hidden_share(derived.call(together, weights, 0.0))
+    typer.echo(f"What looks healthy hides a fault: {hidden:.3f}, in the code {HIDDEN_FAULT:.3f}")
+    typer.echo("Weights of the faults, found / in the code:")
+    rows = [
+        (term, *(f"{found:.2f} / {written:.2f}" for found, written in zip(weights[:, at], WEIGHTS[:, at], strict=True)))
+        for at, term in enumerate(TERMS)
+    ]
+    _print(rows, "term", *FAULTS[1:])
+    for days, seen in tested.items():
+        for weighed, name in ((None, "by the network alone"), (WEIGHTS, "with the weights in the code")):
+            _print_judged(days, name, derived.call(seen, weighed, HIDDEN_FAULT))
+
+
+def _print_judged(days, name, judged):
+    """How right names are beside their confidence."""
+    from pvfault_workshop import derive_estimates as derived
+
+    healthy, alarms, unsure = derived.false_alarms(judged)
+    typer.echo(
+        f"Test sites, the last of {days} days, {name}: {len(judged.truth):,} windows, calibration error "
+        f"{derived.calibration_error(judged):.3f}; of {healthy} healthy device-days {alarms} faulty, {unsure} unsure:"
+    )
+    rows = [(name, f"{n:,}", f"{sure:.3f}", f"{right:.3f}") for name, n, sure, right in derived.by_name(judged)]
+    _print(rows, "called", "windows", "confidence", "right")
 
 
 @app.command()

@@ -1,8 +1,10 @@
-"""How sure a verdict without a registry can be: measured on simulated plants whose truth is known.
+"""What verdicts without a registry are worth: measured on simulated plants whose truth is known, and made so.
 
-Devices of the validation sites, half of them with a fault, are judged from files of one day and of some days, without
-registry and without any other history. What comes of it is how probable it is that a healthy look hides a fault,
-`HIDDEN_FAULT` of `pvfault/estimates.py`, and how right each name is at its confidence.
+Devices, half of them with a fault, are judged from files of one day and of some days, without registry and without any
+other history. Of those at the validation sites comes what the network's probabilities mean beside estimated ratings,
+`WEIGHTS` of `pvfault/calibration.py`, and how probable it is that a healthy look hides a fault, `HIDDEN_FAULT` of
+`pvfault/estimates.py`. Those at the test sites, other devices in another year, say how right each name then is at its
+confidence.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,31 +13,66 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pvfault.classify import classify_readings
+from pvfault.calibration import calibrate, terms_of
+from pvfault.classify import as_days, cut_days
 from pvfault.dates import midnight
 from pvfault.faults import FAULTS, NONE
-from pvfault.readings import READING_SCHEMA, SAMPLE_PERIOD_S
+from pvfault.readings import DEVICE_ID, READING_SCHEMA, SAMPLE_PERIOD_S
 from pvfault.registry import EMPTY_REGISTRY
-from pvfault.tables import UNSURE
-from pvfault.verdicts import combine_windows
+from pvfault.rows.images import as_images
+from pvfault.tables import BELOW_COLUMNS, UNSURE, WINDOW_START
+from pvfault.verdicts import combine_windows, name_windows
 from pvfault.windows import WINDOWS_PER_DAY
 from pvfault_workshop.simulation.devices import simulate_day
 from pvfault_workshop.simulation.fleet import simulate_fleet, site_weather
 from pvfault_workshop.simulation.labelling import FLEET, LEAST_EFFECT, SITES_OF_A_FLEET, measure_effect
-from pvfault_workshop.simulation.splits import TRAINED_CADENCES, VALIDATION
+from pvfault_workshop.simulation.splits import TEST, TRAINED_CADENCES, VALIDATION, Split
 
 DEVICES = 240
 FAULTY = 0.5
-FILE_DAYS = (1, 4, 15)
-# Further seeds than a validation part of any size takes.
-_SEED = VALIDATION.seed + 900_000
+FILE_DAYS = (1, 4)
+# Further seeds than a part of any size takes.
+_FURTHER = 900_000
 BINS = 10
+# A fault that the network is so sure is none, and that has no step, shows nowhere: it is what `HIDDEN_FAULT` counts.
+SHOWS_NOWHERE = 0.9
+# How strongly the weights are held to nothing; by it the validation windows are calibrated as well as the test ones.
+STRENGTH = 0.1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Windows of the last dates of some files, shape (n,) each.
+
+    Attributes
+    ----------
+    truth : ndarray of int
+        Position in `FAULTS`.
+    network : ndarray, shape (n, 6)
+        Its probabilities.
+    below : ndarray, shape (n, 2)
+        Of voltage and current, as `Estimate` has it.
+    is_estimated : ndarray of bool
+        Whether the estimate tells anything.
+    has_reason : ndarray of bool
+        Whether there is one why the window cannot be healthy.
+    device : ndarray of int
+        Whose day each is of.
+    """
+
+    truth: np.ndarray
+    network: np.ndarray
+    below: np.ndarray
+    is_estimated: np.ndarray
+    has_reason: np.ndarray
+    device: np.ndarray
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Windows of the last dates of some files, shape (n,) each.
+    """What windows are called, shape (n,) each.
 
     Attributes
     ----------
@@ -46,7 +83,6 @@ class Judged:
     confidence : ndarray
         NaN where it is unsure.
     probabilities : ndarray, shape (n, 6)
-        The network's.
     device : ndarray of int
         Whose day each is of.
     """
@@ -58,43 +94,44 @@ class Judged:
     device: np.ndarray
 
 
-def derive_estimates(
-    classifier, devices: int = DEVICES, *, file_days: Sequence[int] = FILE_DAYS, judge: Callable = classify_readings,
+def see_files(
+    classifier, devices: int = DEVICES, *, split: Split = VALIDATION, file_days: Sequence[int] = FILE_DAYS,
     report: Callable[[int], None] = lambda _done: None,
-) -> dict[int, Judged]:  # fmt: skip
-    """Judge files of simulated readings without a registry.
+) -> dict[int, Seen]:  # fmt: skip
+    """Look at files of simulated readings without a registry.
 
     Parameters
     ----------
     classifier : pvfault.lenet.Classifier
     devices : int
         Of each length of a file.
+    split : Split
+        Whose sites and year.
     file_days : sequence of int
         Days of a file, of which the last one is looked at.
-    judge : callable
-        As `classify_readings`.
     report : callable
         Called with the number of devices that are done.
 
     Returns
     -------
-    dict of int to Judged
+    dict of int to Seen
         By the days of a file.
     """
     found, done = {}, 0
     for days in file_days:
         parts = []
         for number in range(-(-devices // FLEET)):
-            readings, truth, last = simulate_file(number, min(FLEET, devices - number * FLEET), days)
-            rows = judge(readings, EMPTY_REGISTRY, classifier)
-            parts.append(_judged(rows, truth, last, number * FLEET))
+            readings, truth, last = simulate_file(number, min(FLEET, devices - number * FLEET), days, split)
+            days = cut_days(as_days(readings, EMPTY_REGISTRY), EMPTY_REGISTRY)
+            (windows,) = (rows for day, rows in days if day == last)
+            parts.append(_seen(windows, truth, classifier, number * FLEET))
             done += len(truth)
             report(done)
         found[days] = join(parts)
     return found
 
 
-def simulate_file(number: int, devices: int, n_days: int):
+def simulate_file(number: int, devices: int, n_days: int, split: Split = VALIDATION):
     """Readings of a fleet over some solar days, each as a date, and the truth of the last one.
 
     Parameters
@@ -102,6 +139,8 @@ def simulate_file(number: int, devices: int, n_days: int):
     number : int
         Of the fleet; another one, other devices and another season.
     devices, n_days : int
+    split : Split
+        Whose sites and year.
 
     Returns
     -------
@@ -110,11 +149,11 @@ def simulate_file(number: int, devices: int, n_days: int):
         Of `FAULTS`, by device.
     last : datetime.date
     """
-    seed = _SEED + number
-    first = VALIDATION.first + timedelta(days=number * 157 % 365)
+    seed = split.seed + _FURTHER + number
+    first = split.first + timedelta(days=number * 157 % 365)
     days = [first + timedelta(days=n) for n in range(n_days)]
     rng = np.random.default_rng([seed, 5])
-    sites = tuple(VALIDATION.sites[k] for k in rng.permutation(len(VALIDATION.sites))[:SITES_OF_A_FLEET])
+    sites = tuple(split.sites[k] for k in rng.permutation(len(split.sites))[:SITES_OF_A_FLEET])
     # A fault begins before the last day, or on it: what began meanwhile, the days before tell.
     fleet = simulate_fleet(devices, days[-1:], seed, sites=sites, faulty=FAULTY, cadences=TRAINED_CADENCES)
     tables, truth = [], {}
@@ -141,16 +180,53 @@ def _table(name, day, simulated):
     )
 
 
-def _judged(rows, truth, last, before):
+def _seen(windows, truth, classifier, before):
+    """The windows that are judged, with their truth."""
+    windows = windows.filter(pc.is_valid(windows["scalogram"]))
     names = {name: number for number, name in enumerate(truth)}
-    found = [row for row in rows.to_pylist() if row["fault"] is not None and row["window_start"].date() == last]
-    return Judged(
-        np.array([truth[row["deviceID"]][row["window_start"].hour] for row in found], object),
-        np.array([row["fault"] for row in found], object),
-        np.array([np.nan if row["confidence"] is None else row["confidence"] for row in found], float),
-        np.array([[row["probabilities"][fault] for fault in FAULTS] for row in found]).reshape(-1, len(FAULTS)),
-        np.array([before + names[row["deviceID"]] for row in found], int),
+    devices, hours = windows[DEVICE_ID].to_pylist(), [start.hour for start in windows[WINDOW_START].to_pylist()]
+    return Seen(
+        np.array([FAULTS.index(truth[name][hour]) for name, hour in zip(devices, hours, strict=True)], int),
+        classifier.predict(as_images(windows["scalogram"])).reshape(-1, len(FAULTS)),
+        np.column_stack([pc.fill_null(windows[name], 0.0).to_numpy() for name in BELOW_COLUMNS]),
+        np.asarray(windows["hidden_fault"].is_valid()),
+        np.asarray(windows["unsure_because"].is_valid()),
+        np.array([before + names[name] for name in devices], int),
     )
+
+
+def fit_weights(seen: Seen) -> np.ndarray:
+    """Weights of `pvfault/calibration.py`, by logistic regression.
+
+    Faults that show nowhere are left out: how many there are is not in the hour.
+
+    Returns
+    -------
+    ndarray, shape (5, len(TERMS))
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    hidden = (seen.truth > 0) & (seen.network[:, 0] > SHOWS_NOWHERE) & (seen.below == 0).all(axis=1)
+    used = seen.is_estimated & ~hidden
+    terms = terms_of(seen.network, seen.below)[:, :-1]  # the constant is the regression's own
+    fitted = LogisticRegression(C=STRENGTH, max_iter=5000).fit(terms[used], seen.truth[used])
+    weights = np.zeros((len(FAULTS), terms.shape[1] + 1))
+    weights[fitted.classes_] = np.column_stack([fitted.coef_, fitted.intercept_])
+    return (weights - weights[0])[1:]
+
+
+def call(seen: Seen, weights: np.ndarray | None, hidden: float) -> Judged:
+    """What windows are called, as `prediction_rows` does; by the network alone without weights."""
+    probabilities = seen.network.copy()
+    which = seen.is_estimated
+    if weights is not None:
+        probabilities[which] = calibrate(seen.network[which], seen.below[which], weights)
+    fault, confidence = name_windows(probabilities)
+    called = np.array(FAULTS, object)[fault]
+    confidence = np.where(called == NONE, confidence * (1 - hidden), confidence)
+    unsure = seen.has_reason & (~which | (called == NONE))
+    called[unsure], confidence[unsure] = UNSURE, np.nan
+    return Judged(np.array(FAULTS, object)[seen.truth], called, confidence, probabilities, seen.device)
 
 
 def hidden_share(judged: Judged) -> float:
@@ -179,9 +255,10 @@ def calibration_error(judged: Judged) -> float:
     return float(sum(abs((confidence - right)[of == each].sum()) for each in range(BINS)) / max(len(right), 1))
 
 
-def join(parts: Sequence[Judged]) -> Judged:
-    """Windows of files of several lengths."""
-    return Judged(*(np.concatenate(fields) for fields in zip(*(vars(part).values() for part in parts), strict=True)))
+def join(parts: Sequence):
+    """Windows of several files, of which each field is an array."""
+    fields = zip(*(vars(part).values() for part in parts), strict=True)
+    return type(parts[0])(*(np.concatenate(field) for field in fields))
 
 
 def false_alarms(judged: Judged) -> tuple[int, int, int]:

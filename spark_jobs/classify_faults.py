@@ -17,7 +17,7 @@ from pvfault.faults import FAULTS
 from pvfault.locations import local_file
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.predictions import prediction_rows
-from pvfault.tables import PREDICTIONS, SCALOGRAMS, UNSURE, WINDOW_START
+from pvfault.tables import BELOW_COLUMNS, PREDICTIONS, SCALOGRAMS, UNSURE, WINDOW_START
 from spark_jobs import catalog, publishing, scans
 from spark_jobs.job import DateReport, JobConfig, JobReport, OnDate, main, run_dates, to_nobody
 from spark_jobs.lineage import INHERITED, lineage_of, marked
@@ -36,6 +36,7 @@ _COLUMNS = (
     "hidden_fault",
     "unsure_because",
     "open_strings",
+    *BELOW_COLUMNS,
     *INHERITED,
 )
 AUDITS = checks.AUDITED

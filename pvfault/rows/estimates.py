@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from pvfault import reference
 from pvfault.estimates import Estimate, estimate_day, healthy_hours
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
-from pvfault.rows.columns import device_codes, microseconds_of_day
-from pvfault.windows import cut_windows
+from pvfault.readings import MEASUREMENTS
+from pvfault.registry import EMPTY_REGISTRY
+from pvfault.rows.sifting import sift_readings
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,10 @@ class Neighbourhood:
 
 def _look(day, readings):
     """Of each device of a date, its hourly means and what its readings tell of it."""
-    devices, device = device_codes(readings[DEVICE_ID])
-    second = microseconds_of_day(readings[TIMESTAMP], day) / 1e6
-    measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
-    means = cut_windows(device, second, measurements, len(devices)).hourly_means
-    for number, name in enumerate(devices):
-        own = slice(*np.searchsorted(device, [number, number + 1]))
-        yield name, means[number], estimate_day(second[own], measurements[own])
+    sifted = sift_readings(readings, day, EMPTY_REGISTRY)
+    for number, name in enumerate(sifted.devices):
+        own = sifted.of(number)
+        yield name, sifted.hourly_means[number], estimate_day(sifted.second[own], sifted.of_the_array[own])
 
 
 def _history(by_day, days):

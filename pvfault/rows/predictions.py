@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pvfault.calibration import calibrate
 from pvfault.faults import FAULTS, NONE
 from pvfault.open_strings import weigh_in
 from pvfault.readings import DEVICE_ID
 from pvfault.rows.images import as_images
-from pvfault.tables import PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE, WINDOW_START
+from pvfault.tables import BELOW_COLUMNS, PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE, WINDOW_START
 from pvfault.verdicts import name_windows
 
 
@@ -29,8 +30,8 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     -------
     pa.Table
         Rows of `PREDICTION_SCHEMA`, in the same order; fault, confidence and probabilities are null where there is no
-        scalogram. The probabilities are the network's, combined with what `open_strings` shows, also where they are not
-        believed.
+        scalogram. The probabilities are the network's, combined with what `open_strings` shows, and where ratings are
+        estimated, what these are worth (`calibration.py`); also where they are not believed.
 
     Raises
     ------
@@ -43,11 +44,13 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     # Null in rows that are older than this column.
     shown = pc.fill_null(scalograms["open_strings"], False).to_numpy()[~unjudged]
     probabilities[~unjudged] = weigh_in(answers, shown)
+    hidden = scalograms["hidden_fault"]
+    is_estimated = ~unjudged & np.asarray(hidden.is_valid())
+    below = np.column_stack([pc.fill_null(scalograms[name], 0.0).to_numpy() for name in BELOW_COLUMNS])
+    probabilities[is_estimated] = calibrate(probabilities[is_estimated], below[is_estimated])
     fault, confidence = name_windows(probabilities)
     fault = np.array(FAULTS, dtype=object)[fault]
-    hidden = scalograms["hidden_fault"]
-    is_hidden_known = np.asarray(hidden.is_valid())
-    unsure = ~unjudged & np.asarray(scalograms["unsure_because"].is_valid()) & (~is_hidden_known | (fault == NONE))
+    unsure = ~unjudged & np.asarray(scalograms["unsure_because"].is_valid()) & (~is_estimated | (fault == NONE))
     # A fault that was there all the time looks healthy in every hour, and to the network as well.
     confidence = np.where(fault == NONE, confidence * (1 - pc.fill_null(hidden, 0.0).to_numpy()), confidence)
     fault[unsure] = UNSURE

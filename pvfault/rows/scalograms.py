@@ -10,17 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from pvfault import reference, scalogram
-from pvfault.curtailment import is_curtailed
 from pvfault.estimates import Trust, trust_estimates
 from pvfault.first_day import rate_first_days
 from pvfault.open_strings import shows_open_strings
-from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP, TIMESTAMP_TYPE
+from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP_TYPE
 from pvfault.registry import Registry
-from pvfault.rows.columns import device_codes, microseconds_of_day, midnight_us
+from pvfault.rows.columns import midnight_us
 from pvfault.rows.images import as_column
-from pvfault.rows.references import NO_LEVELS
-from pvfault.soundness import Doubt, doubts_of, find_unsound
-from pvfault.tables import CURTAILED, NOT_REPORTING, SCALOGRAM_SCHEMA, SPARSE, WINDOW_START
+from pvfault.rows.sifting import sift_readings
+from pvfault.soundness import Doubt, doubts_of
+from pvfault.tables import BELOW_COLUMNS, SCALOGRAM_SCHEMA, WINDOW_START
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY, cut_windows
 
 
@@ -58,31 +57,25 @@ def scalograms_and_doubts(
     ValueError
         If the readings are not of `day`, not sorted, or there twice.
     """
-    devices, device = device_codes(readings[DEVICE_ID])
-    second = microseconds_of_day(readings[TIMESTAMP], day) / 1e6
-    measurements = np.column_stack([readings[name].to_numpy() for name in MEASUREMENTS])
-    own, before, ratings = _what_is_known(registry, references or {}, devices)
-    unsound = find_unsound(device, second, measurements, ratings)
-    measurements[np.any(unsound, axis=0)] = np.nan
-    curtailed = is_curtailed(device, second, measurements, own, ratings)
-    aside = {SPARSE: unsound.repeated, NOT_REPORTING: unsound.silent, CURTAILED: curtailed}
-    windows = cut_windows(device, second, measurements, len(devices), set_aside=aside, by_interval=True)
-    measurements[curtailed] = np.nan
+    sifted = sift_readings(readings, day, registry, references)
+    devices, windows = sifted.devices, sifted.windows
     unregistered = np.isnan(registry.ratings(devices)[:, 0])
-    trust = trust_estimates(unregistered, device, second, measurements, own, ratings)
+    trust = trust_estimates(
+        unregistered, sifted.device, sifted.second, sifted.of_the_array, sifted.references, sifted.ratings
+    )
     ratings = trust.ratings
+    own = sifted.references
     first = ~unregistered & np.isnan(own).any(axis=1)
-    own = reference.or_typical(own, rate_first_days(first, device, second, measurements, ratings))
+    rated = rate_first_days(first, sifted.device, sifted.second, sifted.of_the_array, ratings)
+    own = reference.or_typical(own, rated)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
-    means = windows.hourly_means
-    # The level of an hour that the inverter limits is not the array's; to later hours it is as if nothing were known.
-    means[(windows.quality == CURTAILED).reshape(means.shape[:2])] = np.nan
-    background = reference.background_of(owner, hour, means, before, own, ratings, layouts)
+    background = reference.background_of(owner, hour, sifted.hourly_means, sifted.levels, own, ratings, layouts)
     known = scalogram.known_of(windows.values, owner, hour, background)
     images = scalogram.transform(scalogram.normalise(*known))
     shown = shows_open_strings(known[-1])
-    return _scalogram_table(devices, day, windows, images, shown, trust), doubts_of(devices, device, unsound)
+    rows = _scalogram_table(devices, day, windows, images, shown, trust)
+    return rows, doubts_of(devices, sifted.device, sifted.unsound)
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
@@ -90,18 +83,6 @@ def missing_rows(devices: Sequence[str], day: date) -> pa.Table:
     nothing = np.empty(0, np.int64)
     windows = cut_windows(nothing, nothing, np.empty((0, len(MEASUREMENTS)), np.float32), len(devices))
     return _scalogram_table(devices, day, windows, np.empty((0, *scalogram.SHAPE), np.uint8), np.empty(0, bool))
-
-
-def _what_is_known(registry, references, devices):
-    """References, levels of the dates before, and ratings of devices, shapes (n, 11), (n, len(HISTORY), 2) and (n, 2).
-
-    Where a device is not registered, its history tells its ratings; NaN where there is none.
-    """
-    unknown = np.full(reference.SIZE + len(NO_LEVELS), np.nan)
-    known = np.array([references.get(name, unknown) for name in devices]).reshape(-1, len(unknown))
-    own, levels = np.split(known, [reference.SIZE], axis=1)
-    ratings = np.where(np.isnan(given := registry.ratings(devices)), reference.ratings_of(own), given)
-    return own, levels.reshape(len(devices), len(reference.HISTORY), 2), ratings
 
 
 def _scalogram_table(devices, day, windows, images, shown, trust: Trust | None = None):
@@ -129,11 +110,16 @@ def _scalogram_table(devices, day, windows, images, shown, trust: Trust | None =
 def _trust_columns(windows, trust):
     """How far what the judged windows are held against can be trusted."""
     n, judged = len(windows.quality), windows.judged
-    hidden, because = np.full(n, np.nan), np.full(n, None, object)
+    hidden, because, below = np.full(n, np.nan), np.full(n, None, object), np.full((n, 2), np.nan)
     if trust is not None:
+        below[judged] = trust.below.reshape(-1, 2)[judged]
         hidden[judged] = trust.hidden_fault.reshape(-1)[judged]
         because[judged] = trust.unsure_because.reshape(-1)[judged]
     return {
         "hidden_fault": pa.array(hidden, pa.float32(), from_pandas=True),
         "unsure_because": pa.array(because, pa.string()),
+        **{
+            name: pa.array(column, pa.float32(), from_pandas=True)
+            for name, column in zip(BELOW_COLUMNS, below.T, strict=True)
+        },
     }

@@ -29,8 +29,14 @@ MOST_WARMING = 0.1
 MEANS_S = 1500.0
 # Clear light over which current per light may not drift, and by how much it may: sensors stand some degrees beside.
 BRIGHT, MOST_DRIFT = 200.0, 2.0
+# Two planes on one input give more at both ends of the day than light between them promises, and less at noon.
+MOST_HOLLOW = 1.25
 # How far from a smooth course half of the readings may lie, in logarithms: of weather, and of the course itself.
 SMOOTH, SMOOTH_OF_DRIFT = 0.03, 0.05
+# The sun moves on: from one half hour to the next it makes no more of a drift than this. A string opens in an instant.
+AT_ONCE, HALF_HOUR = 0.4, 0.5
+# An inverter at its limit pushes the voltage up where it takes less current than the light allows, by so much of it.
+PUSHED_UP = -0.08
 
 
 def other_unit(day: DeviceDay) -> Suspicion | None:
@@ -115,9 +121,15 @@ def other_plane(day: DeviceDay) -> Suspicion | None:
     if not day.light_is_w_per_m2 or used.sum() < 20 or np.ptp(day.hour[used]) < 5:
         return None
     ratio, hour = np.log(day.current[used] / day.irradiance[used]), day.hour[used]
-    fitted = np.polyval(np.polyfit(hour - hour.mean(), ratio, 3), hour - hour.mean())
+    fitted = np.polyval(np.polyfit(hour - hour.mean(), ratio, 4), hour - hour.mean())
     drift = float(np.exp(np.ptp(fitted)))
-    if drift < MOST_DRIFT or np.median(np.abs(ratio - fitted)) > SMOOTH + SMOOTH_OF_DRIFT * np.log(drift):
+    hollow = float(np.exp(min(fitted[0], fitted[-1]) - fitted.min()))
+    if (drift < MOST_DRIFT and hollow < MOST_HOLLOW) or np.median(
+        np.abs(ratio - fitted)
+    ) > SMOOTH + SMOOTH_OF_DRIFT * np.log(drift):
+        return None
+    pushed, goes_with = slope(np.log(day.voltage[used]), ratio)
+    if _greatest_jump(ratio, hour) > AT_ONCE * np.log(drift) or (pushed < PUSHED_UP and goes_with < -0.7):
         return None
     first, last = (float(1000 * np.exp(fitted[end])) for end in (0, -1))
     lowest, highest = (float(1000 * np.exp(end)) for end in (fitted.min(), fitted.max()))
@@ -129,6 +141,18 @@ def other_plane(day: DeviceDay) -> Suspicion | None:
         "array that face other ways, such as east and west on one input",
         "map irradiance to that of the array's plane; an input of two planes has no irradiance of its own",
     )
+
+
+def _greatest_jump(values, hour) -> float:
+    """How far the medians of two half hours, one before and one behind a moment, are apart at most."""
+    moments = np.arange(hour[0] + HALF_HOUR, hour[-1] - HALF_HOUR, HALF_HOUR / 6)
+    first, middle, end = (np.searchsorted(hour, moments + away) for away in (-HALF_HOUR, 0.0, HALF_HOUR))
+    jumps = [
+        abs(np.median(values[b:c]) - np.median(values[a:b]))
+        for a, b, c in zip(first, middle, end, strict=True)
+        if a < b < c
+    ]
+    return float(max(jumps, default=0.0))
 
 
 def _together(day: DeviceDay) -> float:

@@ -56,9 +56,9 @@ class Array:
         parts = self.parts(irradiance, cell)
         found = pvlib.pvsystem.singlediode(*parts)
         v_mp, v_oc, p_mp = (np.asarray(found[name]) for name in ("v_mp", "v_oc", "p_mp"))
-        if share == 0:
+        if np.all(share == 0):
             return v_oc * self.series, 0 * v_oc
-        voltage = np.linspace(v_mp, v_oc, 150)
+        voltage = np.linspace(v_mp, v_oc, 60)
         current = np.stack([pvlib.pvsystem.i_from_v(row, *parts) for row in voltage])
         wanted = share * p_mp
         row = np.abs(voltage * current - wanted).argmin(axis=0)

@@ -58,7 +58,7 @@ def declared_from(table, asset, column):
 
 
 # Of devices that are not registered, of which there is none here.
-TRUST = {"hidden_fault", "unsure_because"}
+TRUST = {"hidden_fault", "unsure_because", "voltage_below", "current_below"}
 # In few hours, of which there is none here.
 SELDOM = {"open_strings"}
 
