@@ -45,7 +45,9 @@ SOURCES = {
     PREDICTIONS.name: {
         **{name: _of(SCALOGRAMS, name) for name in (DEVICE_ID, WINDOW_START, "quality")},
         "probabilities": _of(SCALOGRAMS, "scalogram"),
-        **dict.fromkeys(("fault", "unsure_because"), _of(SCALOGRAMS, "scalogram", "hidden_fault", "unsure_because")),
+        **dict.fromkeys(
+            ("fault", "unsure_because", "candidates"), _of(SCALOGRAMS, "scalogram", "hidden_fault", "unsure_because")
+        ),
         "confidence": _of(SCALOGRAMS, "scalogram", "hidden_fault"),
         **{name: _of(SCALOGRAMS, name) for name in ("readings_making", "registry_version")},
     },
@@ -59,6 +61,7 @@ SOURCES = {
         "fault": (_PROBABILITIES, *_of(PREDICTIONS, "fault")),
         "confidence": (_PROBABILITIES, *_of(PREDICTIONS, "confidence")),
         "unsure_because": (_PROBABILITIES, *_of(PREDICTIONS, "fault", "unsure_because")),
+        "candidates": (_PROBABILITIES, *_of(PREDICTIONS, "fault", "model_version")),
         "onset": (_PROBABILITIES, *_of(PREDICTIONS, WINDOW_START)),
         "energy_kwh": _of(SCALOGRAMS, "mean_power"),
         "lost_kwh": (

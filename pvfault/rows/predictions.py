@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID
+from pvfault.rows.candidates import candidates_column
 from pvfault.rows.images import as_images
-from pvfault.tables import PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE, WINDOW_START
+from pvfault.tables import CANDIDATES_TYPE, PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE, WINDOW_START
 from pvfault.verdicts import name_windows
 
 
@@ -22,13 +23,14 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     scalograms : pa.Table
         Rows of `SCALOGRAMS`.
     classifier : pvfault.lenet.Classifier
-        Or whatever has a `version` and a `predict` from images, uint8 (n, 64, 64, 4), to probabilities, (n, 6).
+        Or whatever has a `version`, `sets` and a `predict` from images, uint8 (n, 64, 64, 4), to probabilities, (n, 6).
 
     Returns
     -------
     pa.Table
         Rows of `PREDICTION_SCHEMA`, in the same order; fault, confidence and probabilities are null where there is no
-        scalogram. The probabilities are the network's, also where it is not believed.
+        scalogram. The probabilities are the network's, also where it is not believed. There are candidates where the
+        network has sets and the hour is not unsure.
 
     Raises
     ------
@@ -38,8 +40,8 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     unjudged = ~np.asarray(scalograms["scalogram"].is_valid())
     probabilities = np.zeros((len(scalograms), len(FAULTS)), np.float32)
     probabilities[~unjudged] = classifier.predict(as_images(scalograms["scalogram"]))
-    fault, confidence = name_windows(probabilities)
-    fault = np.array(FAULTS, dtype=object)[fault]
+    named, confidence = name_windows(probabilities)
+    fault = np.array(FAULTS, dtype=object)[named]
     hidden = scalograms["hidden_fault"]
     is_hidden_known = np.asarray(hidden.is_valid())
     unsure = ~unjudged & np.asarray(scalograms["unsure_because"].is_valid()) & (~is_hidden_known | (fault == NONE))
@@ -59,6 +61,14 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
             pa.StructArray.from_arrays(by_fault, fields=list(PROBABILITIES_TYPE), mask=pa.array(unjudged)),
             pa.repeat(pa.scalar(classifier.version, pa.string()), len(scalograms)),
             because,
+            _candidates(classifier.sets, probabilities, named, ~unjudged & ~unsure),
         ],
         schema=PREDICTION_SCHEMA,
     )
+
+
+def _candidates(sets, probabilities, named, known):
+    """The candidates of each window, null where there are none."""
+    if sets is None:
+        return pa.nulls(len(named), CANDIDATES_TYPE)
+    return candidates_column(sets.of_windows(probabilities, named), probabilities, named, known)
