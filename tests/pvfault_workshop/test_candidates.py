@@ -29,8 +29,10 @@ def devices_of(random, n_devices, most_windows):
 
 
 def test_one_window_a_device_gives_the_quantile_of_the_textbook():
-    """Of K devices of a class, the ceil(0.9 (K + 1))-th from the top: A. N. Angelopoulos and S. Bates, "Conformal
-    prediction: a gentle introduction", 2023, section 1."""
+    """Of K devices of a class, the ceil(0.9 (K + 1))-th from the top.
+
+    A. N. Angelopoulos and S. Bates, "Conformal prediction: a gentle introduction", 2023, section 1.
+    """
     probabilities, _, truth, device = devices_of(np.random.default_rng(1), 700, 1)
     named_healthy = np.zeros_like(truth)  # so that the name covers nothing
     found = least_probabilities(probabilities, named_healthy, truth, device)
@@ -48,8 +50,7 @@ def test_a_class_of_too_few_devices_is_in_every_set_and_one_that_is_always_named
 
 
 def test_new_devices_are_covered_as_often_as_is_asked_for_and_hardly_more_often():
-    """Of exchangeable devices the law is known: a window of a new one is covered in 0.9 of the draws or more, but by
-    the weight of a device or two at most."""
+    """Of exchangeable devices the law is known: 0.9 of the draws or more, by the weight of a device or two at most."""
     random, covered = np.random.default_rng(3), []
     for _ in range(300):
         probabilities, _, truth, device = devices_of(random, 400, 20)
