@@ -135,7 +135,7 @@ def _print_faults(days):
     print_table(
         [
             (
-                day.name + (" (doubtful)" if day.findings else ""),
+                day.name + ("\n(doubtful)" if day.findings else ""),
                 str(day.date),
                 "\nor ".join(day.verdict["candidates"] or [day.verdict["fault"]]),
                 f"{day.verdict['onset']:%H:%M}",

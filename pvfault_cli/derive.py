@@ -172,8 +172,11 @@ def candidates(
     _print(rows, "of", "class", "in the weights", "found")
     scores = score_candidates(found, probabilities[TEST.name], parts[TEST.name])
     for unit, of_unit in scores.items():
-        rows = [(s.name, f"{s.n:,}", f"{s.coverage:.3f}", f"{s.size:.2f}", f"{s.circuits:.2f}") for s in of_unit]
-        _print(rows, f"sets of {unit}", "number", "truth in the set", "size", "circuits")
+        rows = [
+            (s.name, f"{s.n:,}", f"{s.coverage:.3f}", f"{s.by_device:.3f}", f"{s.size:.2f}", f"{s.circuits:.2f}")
+            for s in of_unit
+        ]
+        _print(rows, f"sets of {unit}", "number", "truth in the set", "by device", "size", "circuits")
     if write:
         typer.echo(f"{weights}: version {put_candidates(weights, least, scores)}")
 

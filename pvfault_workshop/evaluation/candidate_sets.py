@@ -29,6 +29,8 @@ class SetScore:
     n : int
     coverage : Estimate
         Share of the sets that hold the truth.
+    by_device : float
+        The same where each device weighs alike, however many windows it has: what is calibrated.
     size : float
         Mean number of names in a set.
     circuits : float
@@ -42,6 +44,7 @@ class SetScore:
     name: str
     n: int
     coverage: Estimate
+    by_device: float
     size: float
     circuits: float
     named: float
@@ -108,6 +111,7 @@ def _score(name, inside, fault, truth, device):
         name=name,
         n=len(truth),
         coverage=to_estimate(float(holds / number), drawn[:, 0] / drawn[:, 1]),
+        by_device=float((by_device[:, 0] / by_device[:, 1]).mean()),
         size=float(inside.sum(axis=1).mean()),
         circuits=float(circuits.sum(axis=1).mean()),
         named=float((fault == truth).mean()),

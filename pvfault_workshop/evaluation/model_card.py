@@ -115,20 +115,20 @@ def _sets_paragraphs(sets):
     """What the card says of sets."""
     yield (
         f"Sets of candidates: found so that, of each class, the set holds the truth in {CONFIDENCE:.0%} of the windows "
-        "of a new device, and on as many of its days; more, where the one name alone is right more often. In brackets, "
-        "95 % confidence over devices. Size is the mean number of names; of circuits, where the two shorts count once."
+        "of a new device, and on as many of its days; more, where the one name alone is right more often. By device, "
+        "each one counts once, whatever its number of windows. In brackets, 95 % confidence over devices. Size is the "
+        "mean number of names; of circuits, where the two shorts count once."
     )
+    columns = ("number", "truth in the set", "by device", "size", "circuits", "named exactly", "shorts as one")
     for unit, scores in sets.items():
-        yield _table(
-            [f"sets of {unit}", "number", "truth in the set", "size", "circuits", "named exactly", "shorts as one"],
-            [
-                [
-                    score.name, f"{score.n:,}", f"{score.coverage:.3f}", f"{score.size:.2f}", f"{score.circuits:.2f}",
-                    f"{score.named:.3f}", f"{score.named_group:.3f}",
-                ]
-                for score in scores
-            ],
-        )  # fmt: skip
+        yield _table([f"sets of {unit}", *columns], [_set_row(score) for score in scores])
+
+
+def _set_row(score):
+    """One class of sets."""
+    shares = (f"{share:.3f}" for share in (score.named, score.named_group))
+    sizes = (f"{size:.2f}" for size in (score.size, score.circuits))
+    return [score.name, f"{score.n:,}", f"{score.coverage:.3f}", f"{score.by_device:.3f}", *sizes, *shares]
 
 
 def add_evaluation(

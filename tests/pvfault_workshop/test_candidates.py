@@ -74,9 +74,11 @@ def test_a_device_with_many_windows_weighs_as_one():
 
 def test_scores_are_counted_by_hand():
     inside = np.array([[1, 0, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0]], bool)
-    scores = {s.name: s for s in score_sets(inside, np.array([0, 2, 1, 0]), np.array([0, 1, 2, 3]), np.arange(4))}
+    scores = {
+        s.name: s for s in score_sets(inside, np.array([0, 2, 1, 0]), np.array([0, 1, 2, 3]), np.array([7, 8, 9, 9]))
+    }
     faulty = scores[FAULTY]
-    assert (faulty.n, faulty.coverage.value) == (3, pytest.approx(1 / 3))
+    assert (faulty.n, faulty.coverage.value, faulty.by_device) == (3, pytest.approx(1 / 3), 1 / 2)
     assert (faulty.size, faulty.circuits) == (pytest.approx(5 / 3), pytest.approx(4 / 3))
     assert (faulty.named, faulty.named_group) == (0, pytest.approx(2 / 3))
     assert scores["line_line"].coverage.value == 1
@@ -94,7 +96,7 @@ def test_weights_that_are_there_get_sets_and_stay_the_same_network(tmp_path):
     assert version == read_version(weights) == version_named(card_of(weights)) != before
     card = card_of(weights).read_text()
     assert f"Of version {version}." in card
-    assert "| faulty | 5 | 1.000 (1.000 to 1.000) | 1.00 | 1.00 |" in card
+    assert "| faulty | 5 | 1.000 (1.000 to 1.000) | 1.000 | 1.00 | 1.00 |" in card
     np.testing.assert_array_equal(read_candidate_sets(weights).windows, least[0])
     assert read_scores(weights) == read_scores(RELEASED)
     images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 4), np.uint8)

@@ -1,5 +1,6 @@
 """Verdicts and energy of a date, against sums done by hand."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -97,3 +98,21 @@ def test_a_device_without_a_judged_window_is_unknown_and_not_healthy(spark, lake
     assert (row["fault"], row["confidence"], row["usable_hours"], row["completeness"]) == (None, None, 0, 0.0)
     assert report.figures["devices_unknown"] == 1
     assert not next(audit for audit in report.audits if audit.name == "every_device_has_a_verdict").passed
+
+
+def test_a_table_of_before_candidates_gets_the_column_and_its_old_rows_have_none(spark, lake_settings, registry_of):
+    """The column stands behind the others then, and another file of the same table has it elsewhere or not at all."""
+    old, new = (DAY + timedelta(days=days) for days in (2, 3))
+    config = config_of(lake_settings, [old], registry=str(registry_of([OPEN])))
+    version = read_version(lake_settings.model)
+    catalog.create_tables(spark)
+    for day in (old, new):
+        rows = predictions_of(OPEN, {12: "open_circuit"}, version)
+        starts = pa.array([midnight(day) + timedelta(hours=hour) for hour in range(24)], rows["window_start"].type)
+        publish(spark, PREDICTIONS, rows.set_column(1, rows.schema.field(1), starts), day)
+    summarise_device_days.run(spark, config)
+    spark.sql(f"ALTER TABLE {catalog.name_of(DEVICE_DAYS)} DROP COLUMN candidates")
+    summarise_device_days.run(spark, replace(config, dates=(new,)))
+    before, after = (rows_of(lake_settings, DEVICE_DAYS, day).to_pylist()[0] for day in (old, new))
+    assert (before["fault"], before["candidates"]) == ("open_circuit", None)
+    assert (after["fault"], after["candidates"][0]) == ("open_circuit", "open_circuit")
