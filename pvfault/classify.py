@@ -93,7 +93,7 @@ def judge_days(days: Days, registry: Registry, classifier, *, doubts: Mapping[st
         judged = prediction_rows(_doubted(windows, doubts or {}), classifier)
         judged = pa.table([*judged.columns, *(windows[name] for name in HOURLY_COLUMNS)], schema=_HOURS)
         hours.append(judged)
-        device_days.append(device_day_rows(judged, day, registry))
+        device_days.append(device_day_rows(judged, day, registry, classifier.sets))
     return Judged(pa.concat_tables(hours), pa.concat_tables(device_days))
 
 

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from pvfault import scalogram
+from pvfault.candidates import read_candidate_sets
 from pvfault.versions import version_of
 
 # `form_of` what `lenet.build_network` builds; a test holds it to that.
@@ -37,10 +38,13 @@ class NumpyClassifier:
         By layer and name, as in ``"F7/kernel"``.
     version : str
         What its predictions are marked with.
+    sets : pvfault.candidates.CandidateSets, optional
+        None for a network whose predictions have no candidates.
     """
 
-    def __init__(self, weights, version):
+    def __init__(self, weights, version, sets=None):
         self.version = version
+        self.sets = sets
         self._weights = weights
 
     def predict(self, images):
@@ -133,7 +137,7 @@ def read_classifier(path):
                 weights[f"{layer}/{kind}"] = item[...]
 
         file["model_weights"].visititems(keep)
-    return NumpyClassifier(weights, version_of(path.read_bytes()))
+    return NumpyClassifier(weights, version_of(path.read_bytes()), read_candidate_sets(path))
 
 
 def form_of(config):

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from pvfault import scalogram
+from pvfault.candidates import read_candidate_sets
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.forward import read_classifier
@@ -339,11 +340,14 @@ class Classifier:
     network : keras.Model
     version : str
         What its predictions are marked with.
+    sets : pvfault.candidates.CandidateSets, optional
+        None for a network whose predictions have no candidates.
     """
 
-    def __init__(self, network, version):
+    def __init__(self, network, version, sets=None):
         tf = start_tensorflow()
         self.version = version
+        self.sets = sets
         # Of any number of images, so that TensorFlow traces it once and a small batch costs no more than it has.
         signature = [tf.TensorSpec((None, *scalogram.SHAPE), tf.uint8)]
         self._call = tf.function(lambda images: network(images, training=False), input_signature=signature)
@@ -386,7 +390,7 @@ def load_classifier(path, *, threads=None):
     """
     if threads is not None:
         limit_threads(threads)
-    return Classifier(load_network(path), read_version(path))
+    return Classifier(load_network(path), read_version(path), read_candidate_sets(Path(path)))
 
 
 def load_classifier_for(path, windows):

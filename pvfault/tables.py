@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from pvfault.candidates import CONFIDENCE
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
 
@@ -27,6 +28,8 @@ UNSURE = "unsure"
 """What a window or a day is called of which nothing can be said, though it is judged; none of `FAULTS`."""
 
 PROBABILITIES_TYPE = pa.struct([pa.field(fault, pa.float32(), nullable=False) for fault in FAULTS])
+
+CANDIDATES_TYPE = pa.list_(pa.string())
 
 _device = pa.field(DEVICE_ID, pa.string(), nullable=False)
 _window = pa.field(WINDOW_START, TIMESTAMP_TYPE, nullable=False)
@@ -261,6 +264,7 @@ PREDICTION_SCHEMA = pa.schema(
         pa.field("probabilities", PROBABILITIES_TYPE),
         pa.field("model_version", pa.string(), nullable=False),
         pa.field("unsure_because", pa.string()),
+        pa.field("candidates", CANDIDATES_TYPE),
     ]
 )
 PREDICTIONS = Table(
@@ -281,6 +285,8 @@ PREDICTIONS = Table(
         "the hour was not judged.",
         **_MODEL,
         "unsure_because": f"Why the hour is {UNSURE}; null if it is not.",
+        "candidates": f"What it can be: of each class, the set holds the truth in {CONFIDENCE:.0%} of the hours. "
+        f"`fault` comes first, then what is less probable; null if it is {UNSURE} or was not judged.",
         **_ORIGIN,
     },
 )
@@ -300,6 +306,7 @@ DEVICE_DAY_SCHEMA = pa.schema(
         pa.field("runner_up", pa.string()),
         pa.field("runner_up_probability", pa.float32()),
         pa.field("unsure_because", pa.string()),
+        pa.field("candidates", CANDIDATES_TYPE),
     ]
 )
 DEVICE_DAYS = Table(
@@ -324,6 +331,8 @@ DEVICE_DAYS = Table(
         "runner_up": f"What it is if it is not `fault`, {NONE} included; null without a verdict or if it is {UNSURE}.",
         "runner_up_probability": "How probable that is, 0 to 1; null where `runner_up` is.",
         "unsure_because": f"Why the verdict is {UNSURE}; null if it is not.",
+        "candidates": f"What it can be: of each class, the set holds the truth on {CONFIDENCE:.0%} of the days. "
+        f"`fault` comes first, then what is less probable; null if it is {UNSURE} or no hour could be judged.",
         **_MODEL,
         **_ORIGIN,
     },

@@ -14,7 +14,7 @@ from pvfault_api.files_of_now import Registered
 from pvfault_api.hours import HOUR_COLUMNS, expect_power, learn_expectation
 from pvfault_api.snapshots import Snapshot
 
-_OF_NETWORK = ("fault", "confidence", "probabilities", "unsure_because")
+_OF_NETWORK = ("fault", "confidence", "probabilities", "unsure_because", "candidates")
 
 
 def read_evidence(

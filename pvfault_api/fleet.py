@@ -20,7 +20,7 @@ from pvfault.tables import DEVICE_DAYS, UNSURE
 UNKNOWN = "unknown"
 """What is counted of devices without a verdict."""
 
-_COLUMNS = (DEVICE_ID, "fault", "onset", "faulty_hours", "confidence", "lost_kwh")
+_COLUMNS = (DEVICE_ID, "fault", "onset", "faulty_hours", "confidence", "lost_kwh", "candidates")
 # A row as Python's objects takes some hundred times its bytes.
 _ROWS_AT_ONCE = 10_000
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -43,6 +43,8 @@ class FaultyDevice:
         That of the day on which it showed for the most hours.
     lost_kwh : float
         Energy lost on the days with that fault, as far as it is known. [kWh]
+    candidates : tuple of str
+        What it can be, by the same day as `confidence`; empty if the day has none.
     """
 
     device: str
@@ -51,6 +53,7 @@ class FaultyDevice:
     hours: int
     confidence: float
     lost_kwh: float
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,14 +129,16 @@ class _Days:
     onset: datetime = _NEVER
     hours: int = 0
     lost_kwh: float = 0.0
-    longest: tuple = ()  # the hours of the day, how early it was, its confidence
+    longest: tuple = ()  # the hours of the day, how early it was, its confidence, its candidates
 
-    def add(self, onset: datetime, hours: int, confidence: float, lost_kwh: float | None) -> None:
+    def add(
+        self, onset: datetime, hours: int, confidence: float, lost_kwh: float | None, candidates: Sequence[str] | None
+    ) -> None:
         """One day more."""
         self.onset = min(self.onset, onset)
         self.hours += hours
         self.lost_kwh += lost_kwh or 0.0
-        self.longest = max(self.longest, (hours, -onset.timestamp(), confidence))
+        self.longest = max(self.longest, (hours, -onset.timestamp(), confidence, tuple(candidates or ())))
 
 
 def _faulty_rows(batch: pa.RecordBatch) -> Iterator[tuple]:
@@ -146,7 +151,8 @@ def _faulty_rows(batch: pa.RecordBatch) -> Iterator[tuple]:
 
 def _faulty_device(device: str, faults: dict[str, _Days]) -> FaultyDevice:
     fault, days = min(faults.items(), key=lambda item: (-item[1].hours, item[1].onset))
-    return FaultyDevice(device, fault, days.onset, days.hours, days.longest[-1], days.lost_kwh)
+    *_, confidence, candidates = days.longest
+    return FaultyDevice(device, fault, days.onset, days.hours, confidence, days.lost_kwh, candidates)
 
 
 def _distinct(known, more):

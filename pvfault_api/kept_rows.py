@@ -146,9 +146,9 @@ class _Footer:
     bounds: dict[str, list[tuple[str, str] | None]]
 
     def name_of(self, plan: Plan, name: str) -> str | None:
-        """What a column of the table is called in the file; None if the file is older than the column."""
+        """What a column of the table is called in the file; None if file or table is older than the column."""
         if self.by_id:
-            return self.by_id.get(plan.fields[name])
+            return self.by_id.get(plan.fields.get(name))
         return name if name in self.names else None
 
     def columns(self, plan: Plan, names) -> list[str]:

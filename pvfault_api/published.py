@@ -148,6 +148,8 @@ def read_dates(settings: Settings | View, table: Table, dates: Sequence[date]) -
     """
     with scan_dates(settings, table, dates) as scan:
         rows = scan.to_arrow()
+    # In a table that got a column later, it stands behind the others.
+    rows = rows.select(table.schema.names)
     return rows.sort_by([(column, "ascending") for column in table.key]).cast(table.schema)
 
 

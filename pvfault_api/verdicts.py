@@ -25,7 +25,8 @@ CURRENT = (DEVICE_ID, *OF_REGISTRY, *(name for name in DEVICE_DAYS.schema.names 
 """The columns of a verdict with what the registry says of its device."""
 
 IN_COLUMNS = (
-    DEVICE_ID, *OF_REGISTRY, "fault", "onset", "faulty_hours", "confidence", "energy_kwh", "lost_kwh", "completeness",
+    DEVICE_ID, *OF_REGISTRY, "fault", "candidates", "onset", "faulty_hours", "confidence", "energy_kwh", "lost_kwh",
+    "completeness",
 )  # fmt: skip
 """The columns of a verdict of which a whole fleet is asked for at once."""
 

@@ -49,7 +49,7 @@ SOURCES = {
     PREDICTIONS.name: {
         **{name: _of(SCALOGRAMS, name) for name in (DEVICE_ID, WINDOW_START, "quality")},
         **dict.fromkeys(("probabilities", "confidence"), _of(SCALOGRAMS, *_JUDGED)),
-        **dict.fromkeys(("fault", "unsure_because"), _of(SCALOGRAMS, *_JUDGED, "unsure_because")),
+        **dict.fromkeys(("fault", "unsure_because", "candidates"), _of(SCALOGRAMS, *_JUDGED, "unsure_because")),
         **{name: _of(SCALOGRAMS, name) for name in ("readings_making", "registry_version")},
     },
     DEVICE_DAYS.name: {
@@ -62,6 +62,7 @@ SOURCES = {
         "fault": (_PROBABILITIES, *_of(PREDICTIONS, "fault")),
         "confidence": (_PROBABILITIES, *_of(PREDICTIONS, "confidence")),
         "unsure_because": (_PROBABILITIES, *_of(PREDICTIONS, "fault", "unsure_because")),
+        "candidates": (_PROBABILITIES, *_of(PREDICTIONS, "fault", "model_version")),
         "onset": (_PROBABILITIES, *_of(PREDICTIONS, WINDOW_START)),
         "energy_kwh": _of(SCALOGRAMS, "mean_power"),
         "lost_kwh": (

@@ -219,6 +219,7 @@ class Plant:
             "confidence": pa.array(shares.max(axis=1), mask=is_night),
             "probabilities": probabilities,
             "unsure_because": pa.nulls(n, pa.string()),
+            "candidates": _alone(best, is_night),
         }
         return _with_lineage(columns, PREDICTIONS, n, day)
 
@@ -240,8 +241,15 @@ class Plant:
             "runner_up": pa.array([NONE] * n, pa.string()),
             "runner_up_probability": pa.array(self._random.random(n) / 2, pa.float32()),
             "unsure_because": pa.nulls(n, pa.string()),
+            "candidates": _alone(np.array(FAULTS, dtype=object)[kind], np.zeros(n, bool)),
         }
         yield _with_lineage(columns, DEVICE_DAYS, n, day)
+
+
+def _alone(names: np.ndarray, unjudged: np.ndarray) -> pa.Array:
+    """Sets of one candidate each."""
+    ends = pa.array(np.arange(len(names) + 1), pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.array(names, pa.string()), mask=pa.array(unjudged))
 
 
 def _with_lineage(columns: dict[str, pa.Array], table: Table, n: int, day: date) -> pa.Table:

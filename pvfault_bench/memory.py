@@ -27,7 +27,7 @@ from pvfault.reference import HISTORY
 from pvfault.registry import REGISTRY_SCHEMA, read_registry, write_registry
 from pvfault.rows.references import HISTORY_COLUMNS
 from pvfault.settings import Settings
-from pvfault.tables import CATALOG, DEVICE_DAYS, NAMESPACE, OK, WINDOW_START
+from pvfault.tables import CANDIDATES_TYPE, CATALOG, DEVICE_DAYS, NAMESPACE, OK, WINDOW_START
 from pvfault_bench.filling import device_names
 from pvfault_bench.machine import describe_machine, peak_memory
 
@@ -171,6 +171,7 @@ def _verdicts(devices, day):
             "usable_hours": 12, "confidence": 0.9, "energy_kwh": 30.0, "lost_kwh": 1.0, "completeness": 1.0,
             "runner_up": NONE, "runner_up_probability": 0.1, "model_version": "0" * 12, "readings_making": "0" * 32,
             "registry_version": "0" * 12, "code_version": "0" * 12, "unsure_because": None,
+            "candidates": pa.array([[NONE]] * devices, CANDIDATES_TYPE),
         },
     )  # fmt: skip
 

@@ -137,9 +137,9 @@ def _print_faults(days):
     print_table(
         [
             (
-                day.name + (" (doubtful)" if day.findings else ""),
+                day.name + ("\n(doubtful)" if day.findings else ""),
                 str(day.date),
-                day.verdict["fault"],
+                "\nor ".join(day.verdict["candidates"] or [day.verdict["fault"]]),
                 f"{day.verdict['onset']:%H:%M}",
                 day.verdict["faulty_hours"],
                 f"{day.verdict['confidence']:.2f}",
@@ -162,7 +162,7 @@ def _print_hours(judged, day):
         [
             (
                 f"{hour['window_start']:%H:%M}",
-                hour["fault"] or hour["quality"],
+                _shown(hour),
                 "" if hour["confidence"] is None else f"{hour['confidence']:.2f}",
                 "" if hour["mean_power"] is None else f"{hour['mean_power']:,.0f}",
                 "" if hour["mean_irradiance"] is None else f"{hour['mean_irradiance']:,.0f}",
@@ -171,6 +171,11 @@ def _print_hours(judged, day):
         ],
         "from", "shows", "confidence", "power W", "irradiance W/m²",
     )  # fmt: skip
+
+
+def _shown(hour):
+    """What an hour is called, with what else it can be; why not, if it is called nothing."""
+    return "\nor ".join(hour["candidates"] or [hour["fault"] or hour["quality"]])
 
 
 def _print_rest(days, what):

@@ -142,32 +142,39 @@ def _print_fleet(console, devices, labels, found):
     injected = {label["deviceID"]: label for label in labels.to_pylist()}
     # 79 characters wide: no terminal breaks it.
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-    for heading in ("device", "injected", "since (UTC)", "found", "since (UTC)", "hours", "sure", ""):
+    for heading in ("device", "injected", "since (UTC)", "can be", "since (UTC)", "sure", ""):
         table.add_column(heading, no_wrap=True)
     for device in sorted(injected | found):
         truth, verdict = injected.get(device), found.get(device)
-        is_right = truth and verdict and truth["fault"] == verdict.fault
+        is_right = truth and verdict and GROUPS[truth["fault"]] in _groups(verdict)
         table.add_row(
             device,
             *((truth["fault"], f"{truth['onset']:%m-%d %H:%M}") if truth else ("none", "")),
-            *((verdict.fault, f"{verdict.onset:%m-%d %H:%M}") if verdict else ("none", "")),
-            *((str(verdict.hours), f"{verdict.confidence:.0%}") if verdict else ("", "")),
+            *(("\nor ".join(_groups(verdict)), f"{verdict.onset:%m-%d %H:%M}") if verdict else ("none", "")),
+            f"{verdict.confidence:.0%}" if verdict else "",
             "[green]✓[/green]" if is_right else "[red]✗[/red]",
         )
     console.print()
     console.print(table)
-    detected = [(truth["fault"], found[device].fault) for device, truth in injected.items() if device in found]
-    right = sum(truth == verdict for truth, verdict in detected)
-    right_as_groups = sum(GROUPS[truth] == GROUPS[verdict] for truth, verdict in detected)
+    detected = [(truth["fault"], found[device]) for device, truth in injected.items() if device in found]
+    held = sum(GROUPS[truth] in _groups(verdict) for truth, verdict in detected)
+    exact = sum(truth == verdict.fault for truth, verdict in detected)
     healthy = devices - len(injected)
     false = sum(device not in injected for device in found)
     console.print(
-        f"Of {count(len(injected), 'faulty device')}, {len(detected)} were found and {right} named rightly "
-        f"(shorts as one: {right_as_groups}).\n"
+        f"Of {count(len(injected), 'faulty device')}, {len(detected)} were found; in {held} of their sets is the truth "
+        f"(line_line and line_ground as one short), and {exact} have its exact name.\n"
         f"Of {healthy} healthy ones, {false} {'was' if false == 1 else 'were'} called faulty.",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _groups(verdict):
+    """What a device can be, the most probable first; the two shorts, which are one circuit, as one."""
+    from pvfault_workshop.evaluation.scores import GROUPS
+
+    return list(dict.fromkeys(GROUPS[fault] for fault in verdict.candidates or (verdict.fault,)))
 
 
 def _print_what_next(console, settings, dates, log):

@@ -1,13 +1,15 @@
-"""`pvfault derive`: find again, from simulated plants, numbers that stand in the code, and show both."""
+"""`pvfault derive`: find again, from simulated plants, numbers that stand in the code or the weights, and show both."""
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pvfault.errors import PvfaultError
 from pvfault_cli.messages import read_settings
 
-app = typer.Typer(no_args_is_help=True, help="Find numbers of the code again from simulated plants, and compare.")
+app = typer.Typer(no_args_is_help=True, help="Find numbers of code and weights again, and compare.")
 
 Workers = Annotated[int, typer.Option(min=1, help="Processes that simulate.")]
 
@@ -182,6 +184,64 @@ def open_strings(
     _print(rows, "weight", "cross-entropy")
     rows = [(name, *(f"{score:.4f}" for score in scores)) for name, scores in found.scores.items()]
     _print(rows, "all windows", "network", "with open strings")
+
+
+@app.command()
+def candidates(
+    devices: Annotated[
+        int | None,
+        typer.Option(min=100, help="As of `pvfault train`; a tenth is calibrated on. As for the release if not given."),
+    ] = None,
+    workers: Workers = 2,
+    write: Annotated[bool, typer.Option("--write", help="Put them into weights and model card.")] = False,
+):
+    """Find how probable a class must be to be in the set of candidates of an hour or a day.
+
+    Found on the validation windows and scored on the test windows, which are those of `pvfault train` and kept with
+    them. Prints what was found beside what the weights have, and how often the sets hold the truth. With --write the
+    weights keep what was found: the same network, but another version, by which verdicts are to be made again.
+
+    Example: `pvfault derive candidates --write`
+    """
+    from pvfault.candidates import CandidateSets, read_candidate_sets
+    from pvfault.faults import FAULTS
+    from pvfault.lenet import load_classifier
+    from pvfault_workshop.candidates import calibrate, put_candidates
+    from pvfault_workshop.evaluation.candidate_sets import score_candidates
+    from pvfault_workshop.recipe import Recipe
+    from pvfault_workshop.simulation.parts import prepare_parts
+    from pvfault_workshop.simulation.splits import TEST, VALIDATION
+
+    settings = read_settings()
+    weights = settings.model
+    if not isinstance(weights, Path):
+        raise PvfaultError(f"PVFAULT_MODEL is {weights}; expected a file of this machine, as in models/lenet5.h5.")
+    classifier = load_classifier(weights)
+    names = (VALIDATION.name, TEST.name)
+    wanted = Recipe.devices if devices is None else devices
+    with _progress(None) as tell:
+        parts = prepare_parts(
+            wanted, settings.training, names=names, workers=workers, report=lambda _part, _count, done: tell(done)
+        )
+    probabilities = {name: classifier.predict(parts[name].images) for name in names}
+    least = calibrate(probabilities[VALIDATION.name], parts[VALIDATION.name])
+    found = CandidateSets(classifier.version, *least)
+    kept = read_candidate_sets(weights)
+    rows = [
+        (unit, fault, "" if kept is None else f"{getattr(kept, unit)[position]:.4f}", f"{numbers[position]:.4f}")
+        for unit, numbers in (("windows", found.windows), ("days", found.days))
+        for position, fault in enumerate(FAULTS)
+    ]
+    _print(rows, "of", "class", "in the weights", "found")
+    scores = score_candidates(found, probabilities[TEST.name], parts[TEST.name])
+    for unit, of_unit in scores.items():
+        rows = [
+            (s.name, f"{s.n:,}", f"{s.coverage:.3f}", f"{s.by_device:.3f}", f"{s.size:.2f}", f"{s.circuits:.2f}")
+            for s in of_unit
+        ]
+        _print(rows, f"sets of {unit}", "number", "truth in the set", "by device", "size", "circuits")
+    if write:
+        typer.echo(f"{weights}: version {put_candidates(weights, least, scores)}")
 
 
 def _tell(line):

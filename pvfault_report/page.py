@@ -13,6 +13,7 @@ import numpy as np
 
 from pvfault.classify import Judged
 from pvfault.readings import MEASUREMENTS, UNITS
+from pvfault.verdicts import SHORTS
 from pvfault.windows import MAX_GAP_S
 from pvfault_report.curves import DAY_S, PIXELS, ReadingsByDay, thin
 from pvfault_report.days import FAULTY, HEALTHY, STATES, UNJUDGED, UNSURE, DeviceDay, faulty_hours, hours_of
@@ -113,6 +114,16 @@ def _numbers(values, digits):
     return [round(float(value), digits) if has else None for value, has in zip(values, known, strict=True)]
 
 
+def _in_words(candidates):
+    """What it can be, in one phrase; the two shorts, which are one circuit at the terminals, as one."""
+    left = [fault for fault in candidates if fault not in SHORTS]
+    shorts = [fault for fault in candidates if fault in SHORTS]
+    names = ["short (line to line or to ground)"] if len(shorts) == len(SHORTS) else [_NAMES[fault] for fault in shorts]
+    named = [_NAMES[fault] for fault in left]
+    ordered = [*names, *named] if candidates[0] in SHORTS else [*named, *names]
+    return " or ".join(name.lower() for name in ordered)
+
+
 @cache
 def _environment():
     environment = jinja2.Environment(
@@ -124,6 +135,7 @@ def _environment():
     )
     environment.filters |= {
         "fault": lambda fault: _NAMES.get(fault, fault),
+        "candidates": _in_words,
         "ucfirst": lambda text: text[:1].upper() + text[1:],
     }
     environment.globals |= {"FAULTY": FAULTY, "UNSURE": UNSURE, "UNJUDGED": UNJUDGED, "HEALTHY": HEALTHY}

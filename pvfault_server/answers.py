@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from starlette.requests import Request
@@ -104,6 +105,9 @@ def _as_csv(rows: Rows) -> bytes:
     flat = rows.table
     while any(pa.types.is_struct(column.type) for column in flat.schema):
         flat = flat.flatten()
+    for number, column in enumerate(flat.schema):
+        if pa.types.is_list(column.type):  # of words, which hold no space
+            flat = flat.set_column(number, column.name, pc.binary_join(flat[number], " "))
     sink = io.BytesIO()
     pa_csv.write_csv(flat, sink)
     return sink.getvalue()

@@ -19,12 +19,12 @@ _VERDICT = {
     "deviceID": "19TW8L3GNY", "name": "Roof south", "site": "Ancona", "date": "2024-06-02", "fault": "open_circuit",
     "onset": "2024-06-02T05:00:00Z", "faulty_hours": 13, "usable_hours": 14, "confidence": 0.98, "energy_kwh": 31.7,
     "lost_kwh": 15.2, "completeness": 0.99, "runner_up": "line_line", "runner_up_probability": 0.01,
-    "unsure_because": None, **_ORIGIN,
+    "unsure_because": None, "candidates": ["open_circuit", "partial_shading"], **_ORIGIN,
 }  # fmt: skip
 _HOUR = {
     "deviceID": "19TW8L3GNY", "window_start": "2024-06-02T11:00:00Z", "quality": "ok", "fault": "open_circuit",
     "confidence": 0.95, "probabilities": {fault: 0.95 if fault == "open_circuit" else 0.01 for fault in FAULTS},
-    "unsure_because": None, **_ORIGIN,
+    "unsure_because": None, "candidates": ["open_circuit"], **_ORIGIN,
 }  # fmt: skip
 VERDICT = {name: _VERDICT[name] for name in CURRENT}
 DEVICE_DAY = {name: _VERDICT[name] for name in DEVICE_DAYS.schema.names}
@@ -53,7 +53,8 @@ EVIDENCE = {
         "window_start": "2024-06-02T11:00:00Z", "quality": "ok", "readings": 180, "mean_irradiance": 884.2,
         "mean_temperature": 41.4, "voltage": {"measured": 562.4, "expected": 563.1},
         "current": {"measured": 5.98, "expected": 8.97}, "power": {"measured": 3363.1, "expected": 5012.6},
-        **{name: _HOUR[name] for name in ("fault", "confidence", "probabilities")}, "in_fault": True,
+        **{name: _HOUR[name] for name in ("fault", "confidence", "probabilities", "unsure_because", "candidates")},
+        "in_fault": True,
     }],
     "explanation": {
         "text": "Since the hour of 05:00 UTC the current is two thirds of what the light promises, and the voltage is "

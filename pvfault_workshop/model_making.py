@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pvfault import lenet
+from pvfault.candidates import CandidateSets, write_candidate_sets
 from pvfault.errors import PvfaultError
 from pvfault.scores import write_scores
 from pvfault_workshop.audit import compare_networks, read_back
+from pvfault_workshop.candidates import calibrate
 from pvfault_workshop.evaluation import model_card
 from pvfault_workshop.evaluation.network_scores import Scores, score_network
 from pvfault_workshop.publishing import keep_beside, publish, replace_text, written_beside
@@ -57,7 +59,8 @@ def make_network(
     begin = time.monotonic()
     training, validation, test = (parts[name] for name in PARTS)
     network = train_network(training, validation, epochs=recipe.epochs, seed=recipe.seed, report=tell)
-    scores = score_network(network, test)
+    least = calibrate(lenet.Classifier(network, "training").predict(validation.images), validation)
+    scores = score_network(network, CandidateSets("training", *least), test)
 
     def write_card(version):
         return model_card.write_card(
@@ -71,12 +74,12 @@ def make_network(
         )
 
     summary = scores.summary() | {"training_windows": name_parts(parts)}
-    put_in_place(network, summary, write_card, output, test=test, tell=tell)
+    put_in_place(network, summary, write_card, output, test=test, least=least, tell=tell)
     return scores
 
 
 def put_in_place(
-    network, summary: dict, write_card: Callable[[str], str], output: Path, *, test: LabelledWindows,
+    network, summary: dict, write_card: Callable[[str], str], output: Path, *, test: LabelledWindows, least: tuple,
     tell: Tell = _quietly,
 ) -> None:  # fmt: skip
     """Write a network and its card beside those that are there, audit it, and publish it if it is not worse.
@@ -91,6 +94,8 @@ def put_in_place(
     output : Path
     test : LabelledWindows
         On which the network is compared with the one that is there.
+    least : tuple of ndarray
+        What its sets of candidates go by, as `calibrate` gives it.
     tell : callable
 
     Raises
@@ -102,6 +107,7 @@ def put_in_place(
     with written_beside(output) as new:
         lenet.save_network(network, new)
         write_scores(new, summary)
+        write_candidate_sets(new, *least)
         replace_text(new.with_suffix(".md"), write_card(lenet.read_version(new)))
         differences = _compare_with_present(read_back(new, network, test.images), output, test, tell)
         worse = [str(difference) for difference in differences if difference.worse]

@@ -45,7 +45,7 @@ class JobConfig:
     registry : str
         Path or s3:// URI of the device registry.
     model : str
-        Path or s3:// URI of the network's weights; for classification alone.
+        Path or s3:// URI of the network's weights; for classification, and for the candidates of days.
     allow_fewer : bool
         Replace a date even by fewer readings than it holds; for ingest alone.
     broker_iam_region : str

@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
+from pvfault.candidates import CandidateSets, read_candidate_sets
 from pvfault.checks import device_days as checks
 from pvfault.checks.check import CheckResult
 from pvfault.faults import FAULTS
+from pvfault.locations import is_there, local_file
 from pvfault.readings import DEVICE_ID
 from pvfault.registry import Registry
 from pvfault.rows.device_days import HOURLY_COLUMNS, device_day_rows
@@ -44,10 +46,24 @@ def run(spark: SparkSession, config: JobConfig, on_date: OnDate = to_nobody) -> 
     ------
     RegistryError
         If the registry cannot be used.
+    ModelError
+        If there are weights, and they cannot be read.
     """
     registry = config.read_registry()
+    sets = _read_sets(config.model)
     catalog.create_tables(spark)
-    return run_dates(NAME, config, partial(_make_date, spark, registry), on_date)
+    return run_dates(NAME, config, partial(_make_date, spark, registry, sets), on_date)
+
+
+def _read_sets(model: str) -> CandidateSets | None:
+    """What days can be, by the network; None without one: verdicts come from predictions, which need no weights."""
+    if not is_there(model):
+        return None
+    from pvfault.lenet import examine_network
+
+    with local_file(model) as file:
+        examine_network(file)
+        return read_candidate_sets(file)
 
 
 def hours_of(spark: SparkSession, day: date, n_tasks: int) -> DataFrame:
@@ -86,14 +102,14 @@ class Tally:
         return Tally(self.predicted + other.predicted, verdicts, self.origins | other.origins)
 
 
-def _verdicts(day: date, registry: Registry) -> Callable:
+def _verdicts(day: date, registry: Registry, sets: CandidateSets | None) -> Callable:
     def to_device_days(batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, Tally]:
         held = list(batches)
         if not held:
             return Tally()
         hours = pa.Table.from_batches(held)
         lineage = lineage_of(hours, "model_version", *INHERITED)
-        verdicts = marked(device_day_rows(hours, day, registry), lineage)
+        verdicts = marked(device_day_rows(hours, day, registry, sets), lineage)
         yield from verdicts.to_batches()
         return Tally(len(pc.unique(hours[DEVICE_ID])), _count(verdicts), _origins(hours))
 
@@ -135,11 +151,11 @@ def _origins(hours: pa.Table) -> frozenset[Origin]:
     return frozenset(tuple(tuple(row[name] for name in side) for side in columns) for row in found)
 
 
-def _make_date(spark: SparkSession, registry: Registry, day: date) -> DateReport:
+def _make_date(spark: SparkSession, registry: Registry, sets: CandidateSets | None, day: date) -> DateReport:
     n_devices = scans.count_rows(spark, PREDICTIONS, day) // 24
     hours = hours_of(spark, day, n_tasks=1 + n_devices // DEVICES_PER_TASK)
     with scans.naming_damage(spark, day, PREDICTIONS, SCALOGRAMS):
-        written, tallies = publishing.write(scans.Source(hours), _verdicts(day, registry), DEVICE_DAYS, day)
+        written, tallies = publishing.write(scans.Source(hours), _verdicts(day, registry, sets), DEVICE_DAYS, day)
     staged = publishing.stage(spark, DEVICE_DAYS, day, written)
     if not staged.rows:
         return publishing.publish_audited(spark, staged, (), {})

@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pvfault.candidates import CandidateSets, strongest
 from pvfault.expected_power import expected_power
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID, TIMESTAMP_TYPE
 from pvfault.registry import Registry
+from pvfault.rows.candidates import candidates_column
 from pvfault.rows.columns import device_codes, microseconds_of_day
-from pvfault.tables import DEVICE_DAY_SCHEMA, UNSURE, WINDOW_START
+from pvfault.tables import CANDIDATES_TYPE, DEVICE_DAY_SCHEMA, UNSURE, WINDOW_START
 from pvfault.verdicts import combine_windows
 from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 
@@ -22,7 +24,7 @@ from pvfault.windows import WINDOW_S, WINDOWS_PER_DAY
 HOURLY_COLUMNS = ("readings", "mean_power", "mean_irradiance", "mean_temperature")
 
 
-def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
+def device_day_rows(hours: pa.Table, day: date, registry: Registry, sets: CandidateSets | None = None) -> pa.Table:
     """The verdict of each device for one date, and what it cost.
 
     Parameters
@@ -32,6 +34,8 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
         [W], irradiance [W/m²] and module temperature [°C] of the hour's plausible readings; null where there is none.
     day : date
     registry : Registry
+    sets : CandidateSets, optional
+        Of the network that judged the hours. Devices that another one judged, or nobody, have no candidates.
 
     Returns
     -------
@@ -92,9 +96,19 @@ def device_day_rows(hours: pa.Table, day: date, registry: Registry) -> pa.Table:
             pa.array(np.array(FAULTS, dtype=object)[verdicts.runner_up], pa.string(), mask=unknown),
             pa.array(verdicts.runner_up_probability, pa.float32(), mask=unknown),
             pa.array(_reasons(hours, device, hour, is_unsure), pa.string(), mask=~unsure),
+            _candidates(sets, hours["model_version"], device, strongest(probabilities), verdicts.fault, ~unknown),
         ],
         schema=DEVICE_DAY_SCHEMA,
     )
+
+
+def _candidates(sets, versions, device, probabilities, fault, known):
+    """The candidates of each device's day; null where there are none, and where another network judged an hour."""
+    if sets is None:
+        return pa.nulls(len(known), CANDIDATES_TYPE)
+    by_others = np.asarray(pc.not_equal(versions, sets.version))
+    known = known & ~np.isin(np.arange(len(known)), device[by_others])
+    return candidates_column(sets.of_days(probabilities, fault), probabilities, fault, known)
 
 
 def _called(hours, device, hour, n_devices):

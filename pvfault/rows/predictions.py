@@ -11,8 +11,16 @@ from pvfault.calibration import calibrate
 from pvfault.faults import FAULTS, NONE
 from pvfault.open_strings import weigh_in
 from pvfault.readings import DEVICE_ID
+from pvfault.rows.candidates import candidates_column
 from pvfault.rows.images import as_images
-from pvfault.tables import BELOW_COLUMNS, PREDICTION_SCHEMA, PROBABILITIES_TYPE, UNSURE, WINDOW_START
+from pvfault.tables import (
+    BELOW_COLUMNS,
+    CANDIDATES_TYPE,
+    PREDICTION_SCHEMA,
+    PROBABILITIES_TYPE,
+    UNSURE,
+    WINDOW_START,
+)
 from pvfault.verdicts import name_windows
 
 
@@ -24,14 +32,15 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     scalograms : pa.Table
         Rows of `SCALOGRAMS`.
     classifier : pvfault.lenet.Classifier
-        Or whatever has a `version` and a `predict` from images, uint8 (n, 64, 64, 4), to probabilities, (n, 6).
+        Or whatever has a `version`, `sets` and a `predict` from images, uint8 (n, 64, 64, 4), to probabilities, (n, 6).
 
     Returns
     -------
     pa.Table
         Rows of `PREDICTION_SCHEMA`, in the same order; fault, confidence and probabilities are null where there is no
         scalogram. The probabilities are the network's, combined with what `open_strings` shows, and where ratings are
-        estimated, what these are worth (`calibration.py`); also where they are not believed.
+        estimated, what these are worth (`calibration.py`); also where they are not believed. There are candidates where
+        the network has sets and the hour is not unsure.
 
     Raises
     ------
@@ -48,8 +57,8 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
     is_estimated = ~unjudged & np.asarray(hidden.is_valid())
     below = np.column_stack([pc.fill_null(scalograms[name], 0.0).to_numpy() for name in BELOW_COLUMNS])
     probabilities[is_estimated] = calibrate(probabilities[is_estimated], below[is_estimated])
-    fault, confidence = name_windows(probabilities)
-    fault = np.array(FAULTS, dtype=object)[fault]
+    named, confidence = name_windows(probabilities)
+    fault = np.array(FAULTS, dtype=object)[named]
     unsure = ~unjudged & np.asarray(scalograms["unsure_because"].is_valid()) & (~is_estimated | (fault == NONE))
     # A fault that was there all the time looks healthy in every hour, and to the network as well.
     confidence = np.where(fault == NONE, confidence * (1 - pc.fill_null(hidden, 0.0).to_numpy()), confidence)
@@ -67,6 +76,14 @@ def prediction_rows(scalograms: pa.Table, classifier) -> pa.Table:
             pa.StructArray.from_arrays(by_fault, fields=list(PROBABILITIES_TYPE), mask=pa.array(unjudged)),
             pa.repeat(pa.scalar(classifier.version, pa.string()), len(scalograms)),
             because,
+            _candidates(classifier.sets, probabilities, named, ~unjudged & ~unsure),
         ],
         schema=PREDICTION_SCHEMA,
     )
+
+
+def _candidates(sets, probabilities, named, known):
+    """The candidates of each window, null where there are none."""
+    if sets is None:
+        return pa.nulls(len(named), CANDIDATES_TYPE)
+    return candidates_column(sets.of_windows(probabilities, named), probabilities, named, known)

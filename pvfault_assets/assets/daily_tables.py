@@ -90,7 +90,7 @@ def table_assets(
 
     @dg.asset(
         **_made_by("summarise_device_days", DEVICE_DAYS, "device and date", days, settings),
-        deps=[predictions, scalograms, REGISTRY],
+        deps=[predictions, scalograms, REGISTRY, MODEL],
         kinds={"spark", "iceberg"},
     )
     def device_days(context: dg.AssetExecutionContext, spark: dg.ResourceParam[SparkRunner]):

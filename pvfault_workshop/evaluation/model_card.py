@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pvfault.candidates import CONFIDENCE
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS, NONE
+from pvfault_workshop.evaluation.candidate_sets import SetScore
 from pvfault_workshop.evaluation.ceiling import Ceiling
 from pvfault_workshop.evaluation.comparison import GROUPED, METRICS
 from pvfault_workshop.evaluation.goals import baselines_ahead, goals, quieter_baselines
@@ -30,6 +32,7 @@ from pvfault_workshop.teacher import SHARE
 from pvfault_workshop.training import LITERATURE_WEIGHT
 
 _BEGIN, _END = "<!-- pvfault evaluate -->", "<!-- end of pvfault evaluate -->"
+_BEGIN_SETS, _END_SETS = "<!-- sets of candidates -->", "<!-- end of sets of candidates -->"
 
 
 def write_card(scores, *, version, command, training, validation, test, minutes):
@@ -71,6 +74,7 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
             ["severity", "device-days", "found"],
             [[f"{low:.0%} to {high:.0%}", str(n), f"{share:.0%}"] for low, high, n, share in scores.found],
         ),
+        sets=_sets_section(scores.sets),
         data=_table(
             ["", "device-days", "windows", *FAULTS, "sites", "dates from"], [_data_row(*part) for part in parts]
         ),
@@ -83,6 +87,52 @@ def write_card(scores, *, version, command, training, validation, test, minutes)
         command=command,
         minutes=f"{minutes:.0f}",
     )
+
+
+def with_sets(card: str, sets: dict[str, list[SetScore]]) -> str:
+    """Text of a card with these scores of its sets, in the place of those of earlier ones.
+
+    Parameters
+    ----------
+    card : str
+    sets : dict of str to list of SetScore
+        On the test windows, as `score_candidates` gives them.
+
+    Returns
+    -------
+    str
+    """
+    before, begin, rest = card.partition(_BEGIN_SETS)
+    _, end, after = rest.partition(_END_SETS)
+    if begin and end:
+        return f"{before}{_sets_section(sets)}{after}"
+    before, heading, after = card.partition("\n## Evaluation\n")
+    return f"{before}\n{_sets_section(sets)}\n{heading}{after}"
+
+
+def _sets_section(sets):
+    """What a card says of sets, between its marks."""
+    return "\n\n".join([_BEGIN_SETS, *_sets_paragraphs(sets), _END_SETS])
+
+
+def _sets_paragraphs(sets):
+    """What the card says of sets."""
+    yield (
+        f"Sets of candidates: found so that, of each class, the set holds the truth in {CONFIDENCE:.0%} of the windows "
+        "of a new device, and on as many of its days; more, where the one name alone is right more often. By device, "
+        "each one counts once, whatever its number of windows. In brackets, 95 % confidence over devices. Size is the "
+        "mean number of names; of circuits, where the two shorts count once."
+    )
+    columns = ("number", "truth in the set", "by device", "size", "circuits", "named exactly", "shorts as one")
+    for unit, scores in sets.items():
+        yield _table([f"sets of {unit}", *columns], [_set_row(score) for score in scores])
+
+
+def _set_row(score):
+    """One class of sets."""
+    shares = (f"{share:.3f}" for share in (score.named, score.named_group))
+    sizes = (f"{size:.2f}" for size in (score.size, score.circuits))
+    return [score.name, f"{score.n:,}", f"{score.coverage:.3f}", f"{score.by_device:.3f}", *sizes, *shares]
 
 
 def add_evaluation(
@@ -173,6 +223,8 @@ def _evaluation_paragraphs(evaluation, ceiling, command):
             for judge, a in evaluation.false_alarms.items()
         ],
     )
+    if evaluation.sets:
+        yield from _sets_paragraphs(evaluation.sets)
     behind = baselines_ahead(evaluation)
     if behind:
         sure = sum(ahead.sure for ahead in behind)

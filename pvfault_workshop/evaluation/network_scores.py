@@ -8,9 +8,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from pvfault.candidates import CandidateSets
 from pvfault.lenet import Classifier
 from pvfault.verdicts import combine_windows, name_windows
 from pvfault_workshop.evaluation.alarms import FalseAlarms, count_false_alarms
+from pvfault_workshop.evaluation.candidate_sets import SetScore, score_candidates
 from pvfault_workshop.evaluation.comparison import SEVERITIES, Days
 from pvfault_workshop.evaluation.scores import calibration_error, score
 from pvfault_workshop.simulation.labelled import by_device_day
@@ -29,6 +31,8 @@ class Scores:
     found : list of tuple
         (from, to, device-days, share of them called faulty) by severity.
     false_alarms : FalseAlarms
+    sets : dict of str to list of SetScore
+        As `score_candidates` gives them.
     """
 
     windows: dict
@@ -36,6 +40,7 @@ class Scores:
     calibration: float
     found: list
     false_alarms: FalseAlarms
+    sets: dict[str, list[SetScore]]
 
     def summary(self):
         """The scores that are one number each, by name."""
@@ -51,12 +56,14 @@ class Scores:
         }
 
 
-def score_network(network, test):
+def score_network(network, sets: CandidateSets, test):
     """Score a network by window and by device-day.
 
     Parameters
     ----------
     network : keras.Model
+    sets : CandidateSets
+        The network's.
     test : LabelledWindows
 
     Returns
@@ -77,4 +84,5 @@ def score_network(network, test):
         calibration=calibration_error(probabilities, test.label),
         found=found,
         false_alarms=count_false_alarms(truth, verdict),
+        sets=score_candidates(sets, probabilities, test),
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from pvfault.open_strings import shows_open_strings, weigh_in
 from pvfault_workshop.evaluation.alarms import FalseAlarms, count_false_alarms, detection_delay, must_be_found_soon
+from pvfault_workshop.evaluation.candidate_sets import SetScore, score_candidates
 from pvfault_workshop.evaluation.comparison import (
     GROUPED,
     Answers,
@@ -102,6 +103,8 @@ class Evaluation:
     clean : Estimate
         By how much it changes with sensors without errors.
     limits : Limits
+    sets : dict of str to list of SetScore
+        The model's on the fleet, as `score_candidates` gives them.
     ceiling_notes : list of str
         What the ceiling was fitted on, and how it grew with that; empty without a ceiling.
     notes : list of str
@@ -118,6 +121,7 @@ class Evaluation:
     slower: dict[str, Estimate]
     clean: Estimate
     limits: Limits
+    sets: dict[str, list[SetScore]]
     ceiling_notes: list[str]
     notes: list[str]
 
@@ -158,7 +162,7 @@ def evaluate(plan: Plan, classifier, folder: Path, progress: Progress) -> Evalua
         parts[EVERY_20_S] = parts[FLEET_PART].of_devices(_other_devices(plan))
         ceiling_notes = describe_ceiling(others[CEILING].figures) if plan.ceiling else []
         notes = [_note_without_limit(parts[FLEET_PART], day_rules)]
-        return _score(plan, classifier.version, parts, ceiling_notes, notes)
+        return _score(plan, classifier, parts, ceiling_notes, notes)
 
 
 def _tests(plan):
@@ -198,7 +202,7 @@ def _note_without_limit(part, day_rules):
     return describe_without_limit(part.days.truth, verdicts)
 
 
-def _score(plan, version, parts, ceiling_notes, notes):
+def _score(plan, classifier, parts, ceiling_notes, notes):
     """All scores of all parts."""
     fleet = parts[FLEET_PART]
     soon = must_be_found_soon(fleet.days)
@@ -216,7 +220,7 @@ def _score(plan, version, parts, ceiling_notes, notes):
             columns += _whole_columns(breakdown, name, parts[name])
     return Evaluation(
         plan=plan,
-        version=version,
+        version=classifier.version,
         parts=parts,
         columns=columns,
         false_alarms={
@@ -227,6 +231,7 @@ def _score(plan, version, parts, ceiling_notes, notes):
         slower={name: _compare_set(plan, parts, name) for name in CADENCES if name != EVERY_20_S},
         clean=_compare_set(plan, parts, CLEAN),
         limits=find_limits(fleet, delays),
+        sets=score_candidates(classifier.sets, fleet.answers[0].probabilities, fleet.windows),
         ceiling_notes=ceiling_notes,
         notes=notes,
     )

@@ -15,15 +15,15 @@ def day_of(device, day, fault=None, hour=None, hours=0, confidence=0.9, lost=Non
             "usable_hours": 14, "confidence": confidence, "energy_kwh": 1.0, "lost_kwh": lost, "completeness": 1.0}  # fmt: skip # noqa: E501
 
 
-def make_table(settings, *files):
-    """The table of verdicts, with a commit and a file for each list of rows."""
+def make_table(settings, *files, schema=DEVICE_DAYS.schema):
+    """The table of verdicts, or one with fewer columns, with a commit and a file for each list of rows."""
     settings.home.mkdir(parents=True, exist_ok=True)
     warehouse = f"file://{settings.warehouse}"
     with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=warehouse) as catalog:
         catalog.create_namespace("pvfault")
-        table = catalog.create_table("pvfault.device_days", DEVICE_DAYS.schema)
+        table = catalog.create_table("pvfault.device_days", schema)
         for rows in files:
-            table.append(pa.Table.from_pylist(rows, schema=DEVICE_DAYS.schema))
+            table.append(pa.Table.from_pylist(rows, schema=schema))
 
 
 def make_scalograms(settings, *files):

@@ -114,5 +114,6 @@ def _predictions(scalograms: pa.Table) -> pa.Table:
         "probabilities": pa.array(probabilities, PREDICTIONS.schema.field("probabilities").type),
         "model_version": pa.array([version_of(NETWORK)] * len(scalograms)),
         "unsure_because": pa.nulls(len(scalograms), pa.string()),
+        "candidates": pa.array([[NONE] if ok else None for ok in is_ok], PREDICTIONS.schema.field("candidates").type),
     }
     return pa.table(columns)

@@ -68,3 +68,14 @@ def test_of_equally_long_days_the_first_one_says_how_sure_it_is_whatever_their_o
 def test_devices_come_sorted():
     days = [day_of(device, 1, "arc_fault", hour=9, hours=3) for device in ("INV0000002", "INV0000001")]
     assert [found.device for found in find(*days)] == ["INV0000001", "INV0000002"]
+
+
+def test_what_a_device_can_be_is_said_by_the_day_that_says_how_sure_it_is():
+    days = [
+        {**day_of("INV0000001", 1, "line_line", hour=9, hours=2), "candidates": ["line_line", "open_circuit"]},
+        {**day_of("INV0000001", 2, "line_line", hour=6, hours=8), "candidates": ["line_line", "line_ground"]},
+    ]
+    (found,) = find(*days)
+    assert found.candidates == ("line_line", "line_ground")
+    (unknown,) = find(day_of("INV0000001", 1, "arc_fault", hour=9, hours=3))
+    assert unknown.candidates == (), "rows of before this column have none"

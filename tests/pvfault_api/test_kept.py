@@ -173,3 +173,21 @@ def test_what_is_kept_of_verdicts_has_bounds(settings, catalog, monkeypatch):
     assert 0 < kept._used <= 40_000
     assert kept._used == sum(rows.nbytes for rows in kept._tables.values())
     assert snapshot.rows([date(2024, 6, 3)])["date"].to_pylist() == [date(2024, 6, 3)] * 40
+
+
+def test_a_table_from_before_a_column_answers_without_it_and_with_it_from_then_on(make_settings, tmp_path):
+    """Who serves a lake of before an update must not fail until the first job has added the columns."""
+    settings = make_settings(tmp_path / "an old home")
+    place = DEVICE_DAYS.schema.get_field_index("candidates")
+    make_table(settings, [day_of("INV0000001", 1, "none")], schema=DEVICE_DAYS.schema.remove(place))
+    rows = open_snapshot(settings, DEVICE_DAYS).rows(DAYS)
+    assert rows.schema == DEVICE_DAYS.schema
+    assert rows.select(["fault", "candidates"]).to_pylist() == [{"fault": "none", "candidates": None}]
+    with SqlCatalog("lake", uri=f"sqlite:///{settings.catalog}", warehouse=uri_of(settings.warehouse)) as catalog:
+        table = catalog.load_table("pvfault.device_days")
+        with table.update_schema() as update:
+            update.union_by_name(DEVICE_DAYS.schema)
+        new = day_of("INV0000001", 2, "line_line") | {"candidates": ["line_line", "line_ground"]}
+        table.append(pa.Table.from_pylist([new], schema=DEVICE_DAYS.schema).select(table.schema().as_arrow().names))
+    for read in (read_dates(settings, DEVICE_DAYS, DAYS), open_snapshot(settings, DEVICE_DAYS).rows(DAYS)):
+        assert read["candidates"].to_pylist() == [None, ["line_line", "line_ground"]]

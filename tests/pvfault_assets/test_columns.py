@@ -84,7 +84,7 @@ def test_scalograms_and_what_is_lost_come_from_the_ratings(readings, scalograms,
         *SELDOM,
     }
     hours = beside(faulty(predictions), scalograms)
-    days = [device_day_rows(hours, DAY, registry) for registry in (REGISTRY, change(REGISTRY))]
+    days = [device_day_rows(hours, DAY, registry, Brightness.sets) for registry in (REGISTRY, change(REGISTRY))]
     assert differing(*days) == declared_from(DEVICE_DAYS, "device_registry", column) == {"lost_kwh"}
 
 
@@ -129,7 +129,7 @@ def test_device_days_come_from_the_hourly_means_that_they_change_with(scalograms
     # A device that has sent more in one hour is less complete in the others.
     first = iter([1000])
     change = (lambda value: value + next(first, 0)) if column == "readings" else (lambda value: 0.9 * value)
-    days = [device_day_rows(each, DAY, REGISTRY) for each in (hours, replaced(hours, column, change))]
+    days = [device_day_rows(each, DAY, REGISTRY, Brightness.sets) for each in (hours, replaced(hours, column, change))]
     assert differing(*days) == declared_from(DEVICE_DAYS, "scalograms", column)
 
 
@@ -140,9 +140,9 @@ def test_verdicts_come_from_the_probabilities(scalograms, predictions):
     gaps = [None if value is None or next(fewer, False) else value for value in hours["probabilities"].to_pylist()]
     position = hours.schema.get_field_index("probabilities")
     with_gaps = hours.set_column(position, "probabilities", pa.array(gaps, PROBABILITIES_TYPE))
-    days = device_day_rows(hours, DAY, REGISTRY)
-    found = differing(days, device_day_rows(beside(predictions, scalograms), DAY, REGISTRY))
-    found |= differing(days, device_day_rows(with_gaps, DAY, REGISTRY))
+    days = device_day_rows(hours, DAY, REGISTRY, Brightness.sets)
+    found = differing(days, device_day_rows(beside(predictions, scalograms), DAY, REGISTRY, Brightness.sets))
+    found |= differing(days, device_day_rows(with_gaps, DAY, REGISTRY, Brightness.sets))
     assert found == declared_from(DEVICE_DAYS, "predictions", "probabilities") - TRUST
 
 

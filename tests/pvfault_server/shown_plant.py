@@ -143,8 +143,14 @@ def _verdict(device, day, fault) -> dict:
         "confidence": None if fault is None else 0.9, "energy_kwh": 0.0 if fault is None else 40.0 - number % 7,
         "lost_kwh": 5.0 + number % 11 if is_faulty else (0.0 if fault else None),
         "completeness": 0.0 if fault is None else 1.0, "runner_up": None if fault is None else "partial_shading",
-        "runner_up_probability": None if fault is None else 0.05, "model_version": version_of(NETWORK), **_LINEAGE,
+        "runner_up_probability": None if fault is None else 0.05, "candidates": _candidates(fault),
+        "model_version": version_of(NETWORK), **_LINEAGE,
     }  # fmt: skip
+
+
+def _candidates(fault) -> list[str] | None:
+    shorts = ["line_line", "line_ground"]
+    return fault and ([fault, *(short for short in shorts if short != fault)] if fault in shorts else [fault])
 
 
 def _as(rows, table) -> pa.Table:

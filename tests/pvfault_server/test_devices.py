@@ -203,6 +203,8 @@ def test_rows_are_the_same_in_each_form(plant, client):
     assert pq.read_table(io.BytesIO(get("application/vnd.apache.parquet"))) == own
     csv = pa_csv.read_csv(io.BytesIO(get("text/csv")))
     assert csv["probabilities.none"].to_pylist() == [each and each["none"] for each in own["probabilities"].to_pylist()]
+    said = [each and " ".join(each) for each in own["candidates"].to_pylist()]
+    assert csv["candidates"].to_pylist() == [each or "" for each in said]
     assert client.get(asked, headers={"Accept": "text/html"}).json()["code"] == "no_such_form"
     preferred = client.get(asked, headers={"Accept": "text/csv;q=0.1, application/json;q=0, */*;q=0.5"})
     assert preferred.headers["content-type"] == "application/vnd.apache.arrow.stream"

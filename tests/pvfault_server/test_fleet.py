@@ -61,6 +61,7 @@ def test_a_whole_fleet_comes_by_columns(fleet, client):
             "name": ["INV0000001", "INV0000002", "INV0000003"],
             "site": ["Nord", None, None],
             "fault": ["arc_fault", "arc_fault", None],
+            "candidates": [None, None, None],
             "onset": ["2024-06-02T09:00:00Z", "2024-06-02T06:00:00Z", None],
             "faulty_hours": [2, 6, 0],
             "confidence": pytest.approx([0.9, 0.9, 0.9]),

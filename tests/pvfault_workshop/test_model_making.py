@@ -25,6 +25,7 @@ from pvfault_workshop.simulation.splits import TEST
 from tests.conftest import PROJECT
 
 RELEASED = PROJECT / "models" / "lenet5.h5"
+LEAST = (np.full(6, 0.2), np.full(6, 0.3))
 SCORES = {"macro_f1_windows": 0.5}
 
 
@@ -62,7 +63,7 @@ def called(network, windows):
 
 
 def put(network, output, windows, tell=lambda _line: None):
-    put_in_place(network, SCORES, card_for, output, test=windows, tell=tell)
+    put_in_place(network, SCORES, card_for, output, test=windows, least=LEAST, tell=tell)
 
 
 def test_a_better_network_takes_the_place_of_a_worse_one_and_says_by_how_much(
@@ -104,7 +105,7 @@ def test_a_network_that_is_as_good_takes_the_place(test_windows, released, outpu
     windows, _ = test_windows
     put(released, output, windows)
     before = lenet.read_version(output)
-    put_in_place(released, SCORES | {"seed": 2}, card_for, output, test=windows)
+    put_in_place(released, SCORES | {"seed": 2}, card_for, output, test=windows, least=LEAST)
     assert lenet.read_version(output) != before
 
 
@@ -155,6 +156,7 @@ def test_a_file_that_holds_another_network_is_not_published(test_windows, releas
 # Puts the network of a file in the place of another in a process of its own, which kills itself before its n-th rename.
 PUT = """
 import os, signal, sys
+import numpy as np
 from pathlib import Path
 from pvfault import lenet
 from pvfault.scores import read_scores, write_scores
@@ -171,7 +173,8 @@ def watch(event, arguments):
         if renames == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(watch)
-put_in_place(network, {"new": 1}, lambda version: f"# Card: version {version}\\n", output, test=test)
+least = (np.ones(6), np.ones(6))
+put_in_place(network, {"new": 1}, lambda version: f"# Card: version {version}\\n", output, test=test, least=least)
 """
 
 

@@ -7,13 +7,16 @@ import pytest
 from sklearn import metrics
 
 from pvfault import lenet, scalogram
+from pvfault.candidates import CandidateSets
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.hourly_statistics import STATISTICS
 from pvfault.marks import MARKS
 from pvfault.scalogram import BANDS
 from pvfault.tensorflow_start import start_tensorflow
+from pvfault.verdicts import name_windows
 from pvfault.windows import DARK_BELOW
+from pvfault_workshop.candidates import calibrate
 from pvfault_workshop.evaluation import model_card
 from pvfault_workshop.evaluation.network_scores import score_network
 from pvfault_workshop.evaluation.scores import GROUP_NAMES, calibration_error, group_shorts, score
@@ -176,7 +179,8 @@ def test_a_tiny_training_learns_and_repeats_and_fills_a_card(windows, tmp_path):
     right = (probabilities.argmax(axis=1) == windows.label).mean()
     assert right > (windows.label == 0).mean() + 0.02
     np.testing.assert_array_equal(probabilities, lenet.Classifier(networks[1], "again").predict(windows.images))
-    scores = score_network(networks[0], windows)
+    sets = CandidateSets("tiny", *calibrate(probabilities, windows))
+    scores = score_network(networks[0], sets, windows)
     card = model_card.write_card(
         scores, version="0123456789ab", command="pvfault train", training=windows, validation=windows, test=windows,
         minutes=1.0,
@@ -184,6 +188,10 @@ def test_a_tiny_training_learns_and_repeats_and_fills_a_card(windows, tmp_path):
     assert "version 0123456789ab" in card
     assert f"{scores.windows['macro_f1']:.3f}" in card
     assert "{" not in card
+    row = next(line for line in card.partition("sets of windows")[2].splitlines() if line.startswith("| faulty |"))
+    faulty = windows.label > 0
+    held = sets.of_windows(probabilities, name_windows(probabilities)[0])[np.arange(len(windows)), windows.label]
+    assert row.split("|")[3].split()[0] == f"{held[faulty].mean():.3f}"
 
 
 def test_the_dense_layers_learn_the_labels_from_what_the_others_go_on_finding(windows):

@@ -1,5 +1,6 @@
 """Predictions from Spark: the same as `pvfault classify` gives for the same readings."""
 
+import json
 from datetime import date
 
 import pyarrow as pa
@@ -14,10 +15,10 @@ from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS
 from pvfault.lenet import load_classifier
 from pvfault.registry import read_registry, write_registry
-from pvfault.tables import PREDICTION_SCHEMA, PREDICTIONS
+from pvfault.tables import DEVICE_DAYS, PREDICTION_SCHEMA, PREDICTIONS
 from pvfault_cli.main import app
 from pvfault_workshop.simulation import simulate_fleet
-from spark_jobs import classify_faults, compute_scalograms, ingest_readings
+from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from tests.spark_jobs.helpers import config_of, rows_of, send_readings
 
 pytestmark = [pytest.mark.broker, pytest.mark.spark]
@@ -42,22 +43,25 @@ def test_the_command_line_and_the_spark_path_agree(spark, lake_settings, topic, 
     readings = fleet.readings(DAY)
     send_readings(lake_settings, topic, readings)
     config = config_of(lake_settings, [DAY], topic=topic, registry=str(registry))
-    for job in (ingest_readings, compute_scalograms, classify_faults):
+    for job in (ingest_readings, compute_scalograms, classify_faults, summarise_device_days):
         (report,) = job.run(spark, config).days
         assert report.published
-    by_spark = rows_of(lake_settings, PREDICTIONS, DAY)
+    by_spark, days_by_spark = (rows_of(lake_settings, table, DAY) for table in (PREDICTIONS, DEVICE_DAYS))
 
     pq.write_table(readings, file := tmp_path / "readings.parquet")
     output = tmp_path / "predictions.parquet"
-    options = ["--registry", str(registry), "--model", str(lake_settings.model), "-o", str(output)]
+    options = ["--registry", str(registry), "--model", str(lake_settings.model), "-o", str(output), "--json"]
     done = CliRunner().invoke(app, ["classify", str(file), *options])
     assert done.exit_code == 0, done.output
     by_command = pq.read_table(output, columns=PREDICTION_SCHEMA.names).cast(PREDICTION_SCHEMA)
 
     assert len(by_command) == 20 * 24
     assert len(set(by_command["fault"].to_pylist()) - {None}) > 2
-    for column in ("deviceID", "window_start", "quality", "fault", "model_version"):
+    for column in ("deviceID", "window_start", "quality", "fault", "candidates", "model_version"):
         assert by_command[column].equals(by_spark[column]), column
+    days = {day["deviceID"]: day["candidates"] for day in json.loads(done.stdout)["device_days"]}
+    assert days == dict(zip(*(days_by_spark[name].to_pylist() for name in ("deviceID", "candidates")), strict=True))
+    assert max(len(candidates) for candidates in days.values() if candidates) > 1
     for fault in FAULTS:
         ours, theirs = (pc.struct_field(rows["probabilities"], fault).to_pylist() for rows in (by_command, by_spark))
         judged = [value is not None for value in ours]

@@ -4,7 +4,7 @@ import { ask, load } from "./api.js";
 import { devicePanel } from "./alarms.js";
 import { PIXELS, dayCurves } from "./curves.js";
 import { h } from "./dom.js";
-import { STATES, colourName, faultName, isFault, stateKey, stateOf } from "./faults.js";
+import { STATES, candidatesInWords, colourName, faultName, isFault, stateKey, stateOf } from "./faults.js";
 import { chip, readFleet, sign, zoneOf } from "./fleet.js";
 import { plainTable } from "./grid.js";
 import { median, strip, yieldOf } from "./sites.js";
@@ -67,6 +67,7 @@ function verdict({ about, found, zone, date, key }) {
     is && ["Since", moment(found.onset, zone, date.slice(0, 4))],
     is && ["Shows in", `${quantity(found.faulty_hours, "h")} of ${quantity(found.usable_hours, "h")}`],
     isKnown(found.confidence) && ["Sure", share(found.confidence)],
+    found.candidates?.length > 1 && ["Can be", candidatesInWords(found.candidates)],
     found.runner_up && found.runner_up_probability >= 0.005 && ["Else", `${faultName(found.runner_up)}, ${share(found.runner_up_probability)}`],
     (is || lost > 0) && ["Lost", [energy(lost), isKnown(lost) && isKnown(about.tariff_per_kwh) ? `, ${money(lost * about.tariff_per_kwh, about.currency)}` : ""]],
     ["Given", energy(found.energy_kwh)],
@@ -129,9 +130,9 @@ function hoursTable({ found, zone }) {
   const pair = (values, unit, digits, by = 1) => `${number(isKnown(values?.measured) ? values.measured / by : null, digits)} / ${number(isKnown(values?.expected) ? values.expected / by : null, digits)}`;
   return h("details", { class: "behind" }, h("summary", {}, "All hours as a table"), plainTable({
     caption: "Means of each hour; measured / expected", shows: true,
-    head: [`Hour (${zone})`, "Quality", "Readings", "Irradiance W/m²", "Temperature °C", "Voltage V", "Current A", "Power kW", "Found", "Sure %"],
+    head: [`Hour (${zone})`, "Quality", "Readings", "Irradiance W/m²", "Temperature °C", "Voltage V", "Current A", "Power kW", "Found", "Sure %", "Can be"],
     rows: found.hours.map((hour) => [hourOf(hour.window_start, zone), QUALITY[hour.quality] ?? hour.quality, number(hour.readings), number(hour.mean_irradiance), number(hour.mean_temperature, 1),
-      pair(hour.voltage, "V", 0), pair(hour.current, "A", 2), pair(hour.power, "kW", 2, 1000), hour.fault ? faultName(hour.fault) : UNKNOWN, number(isKnown(hour.confidence) ? 100 * hour.confidence : null)]),
+      pair(hour.voltage, "V", 0), pair(hour.current, "A", 2), pair(hour.power, "kW", 2, 1000), hour.fault ? faultName(hour.fault) : UNKNOWN, number(isKnown(hour.confidence) ? 100 * hour.confidence : null), candidatesInWords(hour.candidates) || UNKNOWN]),
   }));
 }
 

@@ -19,6 +19,16 @@ export const stateOf = (key) => BY_KEY.get(key) ?? { key, name: String(key), cod
 export const isFault = (key) => FAULTS.has(key);
 export const faultName = (key) => (key ? stateOf(key).name : stateOf("unknown").name);
 
+/** What it can be, in words: the two shorts, which are one circuit at the terminals, as one. */
+export function candidatesInWords(candidates) {
+  if (!candidates?.length) return "";
+  const isShort = (key) => key === "line_line" || key === "line_ground";
+  const both = candidates.filter(isShort).length === 2;
+  const names = candidates.map((key) => (both && isShort(key) ? "Short (line to line or to ground)" : faultName(key)));
+  const words = [...new Set(names)].map((name, at) => (at ? name.toLowerCase() : name));
+  return words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0];
+}
+
 /** The state of a device from its verdict: without a verdict, "nothing came" is told from "not judged". */
 export function stateKey(fault, completeness) {
   return fault ?? (completeness === 0 ? "no_data" : "unknown");

@@ -2,7 +2,7 @@
 
 import { ask, load } from "./api.js";
 import { debounce, h, say } from "./dom.js";
-import { STATES, colourName, isFault, stateKey, stateOf } from "./faults.js";
+import { STATES, candidatesInWords, colourName, isFault, stateKey, stateOf } from "./faults.js";
 import { Grid } from "./grid.js";
 import { address, note, state } from "./state.js";
 import { UNKNOWN, ago, count, day, energy, isKnown, moment, money, number, quantity, share } from "./units.js";
@@ -31,7 +31,7 @@ function fleetOf({ date, columns }) {
     return {
       deviceID, name: columns.name[at], site: columns.site[at], fault: columns.fault[at], onset: columns.onset[at], faulty_hours: columns.faulty_hours[at],
       confidence: columns.confidence[at], energy_kwh: columns.energy_kwh[at], lost_kwh: columns.lost_kwh[at],
-      completeness: columns.completeness[at], rated_kw: columns.rated_kw[at],
+      completeness: columns.completeness[at], candidates: columns.candidates[at], rated_kw: columns.rated_kw[at],
       specific_yield_kwh_per_kw: columns.specific_yield_kwh_per_kw[at], latitude: columns.latitude[at], longitude: columns.longitude[at],
       state: key, rank: stateOf(key).rank,
     };
@@ -188,6 +188,8 @@ function fleetTable(about, fleet) {
       { key: "site", title: "Site", width: "minmax(6rem, 1.2fr)", wide: true, value: (row) => row.site, show: (row) => row.site ?? UNKNOWN },
       { key: "state", title: "State", width: "minmax(9.5rem, 1.2fr)", narrow: "minmax(9.5rem, 1.2fr)",
         value: (row) => row.rank, show: (row) => chip(row.state) },
+      { key: "candidates", title: "Can be", width: "minmax(10rem, 1.6fr)", wide: true, value: null,
+        show: (row) => (isFault(row.state) ? candidatesInWords(row.candidates) : "") },
       { key: "onset", title: "Since", width: "minmax(10.5rem, 1.2fr)", wide: true, value: (row) => row.onset,
         show: (row) => moment(row.onset, zoneOf(about, row.site), year) },
       { key: "faulty_hours", title: "Shows", unit: "h", width: "minmax(4.2rem, .6fr)", wide: true, numeric: true, value: (row) => row.faulty_hours || null },

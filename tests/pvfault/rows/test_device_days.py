@@ -67,6 +67,7 @@ def test_a_day_is_worth_what_a_pocket_calculator_says():
         "lost_kwh": pytest.approx(4 * 2.304),
         "completeness": 1.0,
         "unsure_because": None,
+        "candidates": None,
     }
 
 
