@@ -17,8 +17,6 @@ from pvfault.settings import Settings
 from pvfault_gateway.msk import find_brokers
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from spark_jobs.job import DateReport, OnDate
 
 
@@ -105,7 +103,7 @@ class LocalSparkRunner:
             import_module(f"spark_jobs.{job}").run(self._session(), config, lambda report: on_date(_sent(report)))
         return {}
 
-    def _session(self) -> "SparkSession":
+    def _session(self) -> Any:
         """The session of this process, started if there is none yet."""
         from dagster_pyspark import LazyPySparkResource
 
