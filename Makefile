@@ -48,7 +48,7 @@ serve: setup ## Show the demo's tables: the fleet page, and answers over HTTP (h
 ui: setup ## Open Dagster: materialise days and backfill ranges by hand (http://localhost:3000)
 	@exec $(BIN)/python -m pvfault_assets.page
 
-# In two processes (tests/streams.py): one has the Spark session, and the other what starts virtual machines of its own.
+# In two processes (tests/streams.py): one has the Spark session, the other what starts virtual machines of its own.
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest -n 2
 

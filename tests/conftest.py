@@ -45,6 +45,13 @@ def _no_settings_of_the_user():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_is_left(tmp_path_factory):
+    """Processes of the tests end with them."""
+    with guarded(tmp_path_factory.getbasetemp()):
+        yield
+
+
 @pytest.fixture(scope="session")
 def make_settings():
     """Make settings of a home of one's own, with the packages of `make setup`."""
@@ -62,10 +69,9 @@ def broker(tmp_path_factory, make_settings):
 
     port = free_port()
     settings = make_settings(tmp_path_factory.mktemp("broker"), PVFAULT_BROKER=f"localhost:{port}")
-    with guarded(settings):
-        running = start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
-        yield settings
-        stop(settings)
+    running = start(settings, port=port, java_home=os.environ.get("JAVA_HOME"))
+    yield settings
+    stop(settings)
     assert not psutil.pid_exists(running.pid)
 
 
@@ -75,7 +81,7 @@ def _msk(tmp_path_factory, make_settings):
     from tests.standins.msk import run_msk
 
     settings = make_settings(tmp_path_factory.mktemp("msk"))
-    with guarded(settings), run_msk(settings, secrets=AWS_KEYS, java_home=os.environ.get("JAVA_HOME")) as cluster:
+    with run_msk(settings, secrets=AWS_KEYS, java_home=os.environ.get("JAVA_HOME")) as cluster:
         yield cluster
 
 

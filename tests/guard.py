@@ -1,6 +1,7 @@
-"""No broker outlives the tests, however they end: their process may be killed before its fixtures have ended anything.
+"""Nothing that the tests start outlives them: their process may be killed before it has ended anything.
 
-An interrupted `make test` gives its two processes 10 s for that, which a broker can need for itself.
+An interrupted `make test` gives its two processes 10 s, which a broker can need for itself; a terminated one gives them
+none.
 """
 
 import subprocess
@@ -9,26 +10,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pvfault.settings import Settings
-
-_PROJECT = Path(__file__).parent.parent
-# The end of its input is the end of the tests.
+# The end of its input is the end of the tests. What they have started has a new parent by then, but still says by its
+# command line or its environment that its files are theirs. Other programs may look at these files.
 _GUARD = """
 import sys
-from pathlib import Path
+from contextlib import suppress
+import psutil
+
+def is_left(process):
+    with suppress(psutil.Error):
+        words = [*process.cmdline(), *process.environ().values()]
+        return process.name().startswith(("java", "python")) and any(f"{sys.argv[1]}/" in word for word in words)
+    return False
 
 sys.stdin.read()
-from pvfault.settings import Settings
-from pvfault_gateway.broker import stop
-
-stop(Settings.from_environment({"PVFAULT_HOME": sys.argv[1]}, Path.cwd()))
+left = [process for process in psutil.process_iter() if is_left(process)]
+for process in left:
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+for process in psutil.wait_procs(left, timeout=30)[1]:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
 """
 
 
 @contextmanager
-def guarded(settings: Settings) -> Iterator[None]:
-    """End the broker of this home when the block is left, or this process is gone."""
-    command = [sys.executable, "-c", _GUARD, str(settings.home)]
+def guarded(folder: Path) -> Iterator[None]:
+    """End all programs that use this folder if this process is gone before the block is left."""
     # A session of its own, so that Ctrl-C reaches the tests and not the guard.
-    with subprocess.Popen(command, cwd=_PROJECT, stdin=subprocess.PIPE, start_new_session=True):
+    command = [sys.executable, "-c", _GUARD, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
         yield
+        guard.kill()

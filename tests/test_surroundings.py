@@ -1,6 +1,7 @@
-"""What the tests themselves stand on: a user's own settings do not reach them."""
+"""What the tests themselves stand on: a user's own settings do not reach them, and nothing that they start stays."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -28,3 +29,26 @@ def test_the_tests_see_no_settings_of_the_user(tmp_path):
 
     assert seen() >= {"AWS_PROFILE", "PVFAULT_HOME"}
     assert seen("-p", "tests.conftest") == set()
+
+
+# One names the folder in its environment, as a job does, the other in its command line, as a broker does.
+_KILLED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from tests.guard import guarded
+
+folder = Path(sys.argv[1])
+with guarded(folder):
+    waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+    subprocess.Popen(waits, env={"PVFAULT_HOME": f"{folder}/home"})
+    subprocess.Popen([*waits, f"{folder}/server.properties"], start_new_session=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_the_tests_have_started_ends_with_them_when_they_are_killed(tmp_path):
+    """A broker would hold half a gigabyte until the next boot, and nobody knows of it."""
+    command = [sys.executable, "-c", _KILLED, tmp_path / "tests"]
+    # All of them have the same output, so this waits for the last of them.
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")

@@ -5,7 +5,6 @@ import pytest
 from pvfault_gateway.broker import free_port
 from tests.chaos.plant import JOBS, Dagster, Plant
 from tests.chaos.stages import FIRST
-from tests.guard import guarded
 
 # What a trial says of itself, in this order.
 COLUMNS = ("trial", "job", "stage", "victim", "after", "at once", "when gone", "exit code", "run again")
@@ -66,13 +65,12 @@ def undisturbed(tmp_path_factory, make_settings):
         Plant(make_settings(folder / name, PVFAULT_BROKER=broker), folder) for name in ("plant", "without tables")
     )
     plant.empty()
-    with guarded(plant.of_broker):
-        plant.start_broker()
-        try:
-            with plant.dagster() as dagster:
-                yield Undisturbed(plant, without_tables, dagster)
-        finally:
-            plant.stop_broker()
+    plant.start_broker()
+    try:
+        with plant.dagster() as dagster:
+            yield Undisturbed(plant, without_tables, dagster)
+    finally:
+        plant.stop_broker()
 
 
 @pytest.fixture

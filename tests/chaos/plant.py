@@ -90,20 +90,20 @@ class Plant:
         """Start the broker, on the data that an earlier one left, and end what is left of that one."""
         self.stop_broker()
         port = int(self.settings.broker.rpartition(":")[2])
-        broker.start(self.of_broker, port=port, java_home=os.environ.get("JAVA_HOME"))
+        broker.start(self._of_broker, port=port, java_home=os.environ.get("JAVA_HOME"))
 
     def stop_broker(self) -> None:
         """End the broker, if it runs."""
-        broker.stop(self.of_broker)
+        broker.stop(self._of_broker)
 
     @property
     def broker_process(self) -> psutil.Process:
         """The broker's process."""
-        return psutil.Process(broker.find(self.of_broker).pid)
+        return psutil.Process(broker.find(self._of_broker).pid)
 
     @property
-    def of_broker(self) -> Settings:
-        """Settings of the broker's own home: the tables' folder is put back to older states, the topic stays."""
+    def _of_broker(self) -> Settings:
+        # The tables' folder is put back to older states; the topic stays as it is.
         return Settings.from_environment(
             self.environment | {"PVFAULT_HOME": str(self.saved / "of the broker")}, PROJECT
         )
