@@ -23,6 +23,7 @@ from pvfault.versions import code_version, version_of
 from pvfault_server.problems import ProblemError
 
 JSON = "application/json"
+CSV = "text/csv"
 PNG = "image/png"
 LATER_S = 2
 """After how long an answer that is not there yet is asked for again."""
@@ -128,7 +129,7 @@ def _as_parquet(rows: Rows) -> bytes:
 
 FORMS: Mapping[str, Callable[[Rows], bytes]] = {
     JSON: _as_json,
-    "text/csv": _as_csv,
+    CSV: _as_csv,
     "application/vnd.apache.arrow.stream": _as_arrow,
     "application/vnd.apache.parquet": _as_parquet,
 }

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+import pyarrow as pa
+
 from pvfault.faults import FAULTS
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, UNSURE
 from pvfault_api.fleet import UNKNOWN
 from pvfault_api.verdicts import CURRENT, IN_COLUMNS
-from pvfault_server.answers import FORMS, JSON, PNG
+from pvfault_server.answers import CSV, FORMS, JSON, PNG, Rows
 from pvfault_server.problems import MEDIA_TYPE
 
 _ORIGIN = {
@@ -129,6 +131,7 @@ def rows(row: Mapping, *, pages: bool = False) -> dict:
     following = {"next": "/devices?cursor=WzU0NDQ4NzE3Njkz"} if pages else {}
     forms = {form: {} for form in FORMS}
     forms[JSON] = {"example": {"rows": [row], **following}}
+    forms[CSV] = {"example": FORMS[CSV](Rows(pa.Table.from_pylist([row]))).decode()}
     return {"200": {"description": "Rows.", "content": forms}, **_FAILURES}
 
 

@@ -54,6 +54,9 @@ def require_alike(client, path):
     example, answer = answers["200"]["content"]["application/json"]["example"], client.get(ASKED[path])
     assert answer.status_code == 200, answer.text
     assert alike(shape(example), shape(answer.json())), (shape(example), shape(answer.json()))
+    if "text/csv" in answers["200"]["content"]:
+        head = client.get(ASKED[path], headers={"Accept": "text/csv"}).text.splitlines()[0]
+        assert answers["200"]["content"]["text/csv"]["example"].splitlines()[0] == head
     assert all("example" in answers[status]["content"]["application/problem+json"] for status in ("4XX", "422", "5XX"))
 
 

@@ -256,6 +256,29 @@ def test_arrow_keys_read_the_curves_and_the_heat_map(look, address):
     page.wait_for_selector("h1:has-text('on 3 Jun 2024')")
 
 
+def test_on_paper_stands_what_is_shown_and_nothing_to_click(look, large, address):
+    eyes = look(large, scheme="dark")
+    page = eyes.open("/")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".grid-body .grid-row").count() == 500
+    for gone in ("nav", ".when", ".filters"):
+        assert not page.locator(gone).first.is_visible()
+    # From a dark screen too, paper is white.
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_timeout(200)
+    assert page.locator(".grid-body .grid-row").count() == 500
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".grid-body .grid-row").count() < 80
+    page = look(address).open(DEVICE)
+    page.emulate_media(media="print")
+    assert not page.locator(".buttons").first.is_visible()
+    assert page.locator(".curves canvas").count() == 5
+    assert page.get_by_role("region", name="Why").is_visible()
+
+
 def test_a_problem_is_told_in_a_sentence_with_what_to_do(look, address):
     eyes = look(address)
     page = eyes.open("/?date=2020-01-01")
@@ -305,7 +328,7 @@ def test_the_checks_of_the_day_are_told_in_words(look, address):
     page.reload()
     page.wait_for_selector("summary:has-text('All 1 check of this day passed')")
     assert answers == []
-    assert page.locator(".tables .strong").count() == 0
+    assert page.locator(".checks .strong").count() == 0
     assert eyes.violations() == []
     assert eyes.complaints == []
 

@@ -39,8 +39,10 @@ export class Grid {
     if (height) style.maxHeight = height;
     this.drawHead();
     new ResizeObserver(() => this.resized()).observe(this.element);
-    this.printing = () => this.draw(true, PRINTED);
-    this.printed = () => this.draw(true);
+    // On paper a table has no height of its own, and all rows would be in sight.
+    this.most = 0;
+    this.printing = () => { this.most = PRINTED; this.draw(true); };
+    this.printed = () => { this.most = 0; this.draw(true); };
     addEventListener("beforeprint", this.printing);
     addEventListener("afterprint", this.printed);
   }
@@ -103,7 +105,8 @@ export class Grid {
     if (size !== this.size) this.draw(true);
   }
 
-  draw(all = false, most = 0) {
+  draw(all = false) {
+    const { most } = this;
     if (!this.element.isConnected) return;
     const height = rowHeight();
     // First its height, which decides on that of the window: with the window of an empty table rows are drawn twice.

@@ -9,6 +9,7 @@ import { count, day, isKnown, number } from "./units.js";
 
 const KM_A_DEGREE = 111.2;
 const MOST_LABELS = 40;
+const MOST_LETTERS = 22; // of a site's name, so that half of a phone has room for it
 
 export async function mapView() {
   const fleet = await readFleet(state.date);
@@ -150,7 +151,8 @@ function planOf(rows, seen) {
     context.strokeStyle = ground;
     context.fillStyle = ink;
     const taken = [];
-    for (const [name, place] of firsts) {
+    for (const [site, place] of firsts) {
+      const name = site.length > MOST_LETTERS ? `${site.slice(0, MOST_LETTERS - 1)}…` : site;
       const [x, y] = at(place);
       const left = x + radius(place) + 5 + context.measureText(name).width > frame.clientWidth;
       context.textAlign = left ? "right" : "left";
