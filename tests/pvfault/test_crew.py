@@ -22,7 +22,7 @@ class Brightness:
     version = "brightness"
 
     def predict(self, images):
-        means = images.reshape(len(images), -1, 4).mean(axis=1) / 255
+        means = images.reshape(len(images), 64 * 64, 4).mean(axis=1) / 255
         odds = np.concatenate([means, 1 - means[:, :2]], axis=1).astype(np.float32)
         return odds / odds.sum(axis=1, keepdims=True)
 
