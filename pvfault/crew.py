@@ -8,7 +8,6 @@ that a process needs.
 
 import multiprocessing
 import os
-import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -42,7 +41,7 @@ class Crew:
     Parameters
     ----------
     readings : pa.Table
-        Of `READING_SCHEMA`, sorted by time; deviceID may be a dictionary. Is held and not copied.
+        Of `READING_SCHEMA`, sorted by time; deviceID may be coded (`code_devices`). Is held and not copied.
     registry : Registry
     workers : int
         How many at most, a core each.
@@ -78,7 +77,7 @@ class Crew:
     def examine(self) -> list[Finding]:
         """As `examine_readings`."""
         if not self._groups:
-            return examine_readings(self._readings, self._registry)
+            return examine_readings(_plain(self._readings), self._registry)
         parts = self._each("examine")
         found = [finding for findings, _ in parts for finding in findings]
         return conclude(found, sum(count for _, count in parts))
@@ -86,7 +85,7 @@ class Crew:
     def judge(self, classifier, doubts: Mapping[str, str]) -> Judged:
         """As `judge_readings`."""
         if not self._groups:
-            return judge_readings(self._readings, self._registry, classifier, doubts=doubts)
+            return judge_readings(_plain(self._readings), self._registry, classifier, doubts=doubts)
         return put_together(self._each("judge", classifier.version, doubts, classifier=classifier))
 
     def _each(self, *task, classifier=None):
@@ -108,8 +107,8 @@ class Crew:
                     here.send(self._served.day_of(group, *what))
                 elif asked == "images":
                     here.send(classifier.predict(what))
-                elif asked == "failed":
-                    raise RuntimeError(what)
+                elif asked == "refused":
+                    raise PvfaultError(what)
                 else:
                     return what
         except (EOFError, OSError) as error:
@@ -117,6 +116,15 @@ class Crew:
                 "a process that judges a part of the devices has ended before it was done, perhaps for want of "
                 "memory. Judge fewer files at once."
             ) from error
+
+
+def code_devices(readings: pa.Table) -> pa.Table:
+    """Readings with a number in place of each deviceID: a year of a plant takes a quarter less memory."""
+    return readings.set_column(0, DEVICE_ID, pc.dictionary_encode(readings[DEVICE_ID]))
+
+
+def _plain(readings):
+    return readings.set_column(0, READING_SCHEMA.field(DEVICE_ID), readings[DEVICE_ID].cast(pa.string()))
 
 
 class _Served:
@@ -168,8 +176,8 @@ def _work(there, registry):
                 return
             try:
                 there.send(("done", _TASKS[what](there, registry, *arguments)))
-            except Exception:
-                there.send(("failed", traceback.format_exc()))
+            except PvfaultError as error:
+                there.send(("refused", str(error)))
 
 
 def _examine(there, registry):
@@ -177,9 +185,8 @@ def _examine(there, registry):
 
 
 def _judge(there, registry, version, doubts):
-    return judge_days(
-        lambda *, unregistered: _days(there, unregistered), registry, _Asked(there, version), doubts=doubts
-    )
+    network = _Asked(there, version)
+    return judge_days(lambda *, unregistered: _days(there, unregistered), registry, network, doubts=doubts)
 
 
 _TASKS = {"examine": _examine, "judge": _judge}

@@ -1,6 +1,5 @@
 """The machine that is measured: its processor, and the memory that processes take."""
 
-import os
 import resource
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How long `pvfault classify` takes for a year of a plant in one file, and what memory, beside what it costs to read it.
+"""How long `pvfault classify` takes for a year of a plant in one file, and what memory, beside bare reading of it.
 
 As a program it prints one line of JSON: `python -m pvfault_bench.own_file [DAYS] [time|device]`. A day of each month is
 simulated and repeated through its month; the file has 20 devices every 20 s. Each thing is measured in a process of its
@@ -70,7 +70,7 @@ def write_file(path: Path, registry: Path, days: int, order: str) -> int:
     for day in (FIRST + timedelta(days=number) for number in range(days)):
         if day.month not in simulated:
             simulated[day.month] = _as_written(fleet.readings(day.replace(day=15)), names)
-    parts = ([None] if order == "time" else list(names.values()))
+    parts = [None] if order == "time" else list(names.values())
     rows = 0
     with path.open("wb") as file:
         for name in parts:
@@ -78,9 +78,7 @@ def write_file(path: Path, registry: Path, days: int, order: str) -> int:
                 of_day = _moved(simulated[day.month], (day - day.replace(day=15)).days)
                 if name is not None:
                     of_day = of_day.filter(pc.equal(of_day[DEVICE_ID], name))
-                pa_csv.write_csv(
-                    of_day, file, pa_csv.WriteOptions(include_header=rows == 0, quoting_style="none")
-                )
+                pa_csv.write_csv(of_day, file, pa_csv.WriteOptions(include_header=rows == 0, quoting_style="none"))
                 rows += len(of_day)
     return rows
 

@@ -45,7 +45,7 @@ def classify(
     from rich.console import Console
 
     from pvfault.credibility import why_in_doubt
-    from pvfault.crew import Crew, count_cores
+    from pvfault.crew import Crew, code_devices, count_cores
     from pvfault.lenet import load_classifier_for
     from pvfault.registry import EMPTY_REGISTRY, read_registry
     from pvfault_files.reader import read_files
@@ -60,6 +60,7 @@ def classify(
         prepare_output(html, "a page", "report.html", option="--html")
     devices = read_registry(registry) if registry else EMPTY_REGISTRY
     found = read_files(files, replace(choices, device_ids=devices.device_ids))
+    found = replace(found, table=code_devices(found.table))
     readings = ReadingsByDay(found.table)
     with Crew(found.table, devices, count_cores()) as crew:
         with Console(stderr=True).status(f"Examining {len(found.table):,} readings"):

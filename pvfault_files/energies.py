@@ -44,9 +44,9 @@ def seconds_gathered(
         steps = np.diff(np.unique(instants[has_value & (devices == device)])) / 1e6
         if not _is_regular(steps):
             raise PvfaultError(
-                f"{where} is in {unit}, an energy: how many W/m² that is hangs on how long each value was gathered, and "
-                f"the rows of {names[device] or 'the file'} do not tell, {_told(steps)}. Expected one interval. Export "
-                f"irradiance in W/m², or if all values are of one length of time, give the factor to W/m² with "
+                f"{where} is in {unit}, an energy: how many W/m² that is hangs on how long each value was gathered, "
+                f"and the rows of {names[device] or 'the file'} do not tell, {_told(steps)}. Expected one interval. "
+                f"Export irradiance in W/m², or if all values are of one length of time, give the factor to W/m² with "
                 f"--unit irradiance=W/m² --scale irradiance=FACTOR."
             )
         seconds[devices == device] = np.median(steps)

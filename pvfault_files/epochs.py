@@ -38,8 +38,10 @@ def times_of_numbers(where: str, values: pa.ChunkedArray, line_of, texts=None) -
     PvfaultError
         If a number is no time, or they are of several kinds.
     """
-    numbers = pc.cast(values, pa.float64(), safe=False)
-    numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+    numbers = values
+    if not pa.types.is_integer(values.type):  # of a year of a plant, another array is a quarter of a gigabyte
+        numbers = pc.cast(values, pa.float64(), safe=False)
+        numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
     low, high = (pc.min_max(numbers)[bound].as_py() for bound in ("min", "max"))
     if low is None:
         return pc.cast(pa.nulls(len(values)), _LOCAL), ""
@@ -52,7 +54,7 @@ def times_of_numbers(where: str, values: pa.ChunkedArray, line_of, texts=None) -
         micros = np.round(days * 86_400_000).astype(np.int64) * 1000
         times = pa.array(_SERIAL_ZERO + micros.astype("timedelta64[us]"), _LOCAL, mask=np.asarray(pc.is_null(numbers)))
         return times, "serials of a spreadsheet"
-    odd = pc.index(numbers, pa.scalar(low if low < _FIRST_SERIAL else high)).as_py()
+    odd = pc.index(numbers, pa.scalar(low if low < _FIRST_SERIAL else high, numbers.type)).as_py()
     raise PvfaultError(
         f"{where}, {line_of(odd)}: {values[odd].as_py():.15g} is no time after 2001 in seconds, milliseconds, "
         f"microseconds "

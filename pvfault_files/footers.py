@@ -1,7 +1,7 @@
 """What stands under the last row of a text file and is none of the table: totals, an end mark, a summary.
 
-Found by looking at the end of the file. A line is none of the table if it does not begin as the table's rows do, cell by
-cell; one that does and then breaks off is a torn row, and is refused (`bodies.py`).
+Found by looking at the end of the file. A line is none of the table if it does not begin as the table's rows do, cell
+by cell; one that does and then breaks off is a torn row, and is refused (`bodies.py`).
 """
 
 import csv
@@ -37,7 +37,7 @@ class Footer:
         where = f"line {first} was" if first == last else f"lines {first} to {last} were"
         said = [line.strip() for line in self.lines if line.strip()]
         shown = ", ".join(repr(line[:40]) for line in said[:_SHOWN]) + (" …" if len(said) > _SHOWN else "")
-        return f"{name}: {where} skipped, under the last row and none of the table: {shown}."
+        return f"{name}: {where} skipped, under the last row and none of the table: {shown or 'empty cells'}."
 
 
 class Rows:
@@ -115,7 +115,7 @@ def find_footer(end: str, encoding: str, rows: Rows, *, is_whole: bool) -> Foote
     kept = len(lines)
     while kept and not rows.has(lines[kept - 1].rstrip("\r\n")):
         kept -= 1
-    while kept < len(lines) and not lines[kept].strip():
+    while kept < len(lines) and not lines[kept].strip(" \r\n"):
         kept += 1
     below = lines[kept:]
     if not kept or not below or any("\ufffd" in line for line in below):

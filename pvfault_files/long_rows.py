@@ -45,9 +45,7 @@ def read_long(body: Body, plan: Plan, table: dict, devices, names, instants, cho
             gathered = None
             if unit is not None and unit.is_energy:
                 where = f"{body.name}: {text!r}"
-                gathered = seconds_gathered(
-                    where, unit.text, names, devices[which], instants[which], numbers[which]
-                )
+                gathered = seconds_gathered(where, unit.text, names, devices[which], instants[which], numbers[which])
                 plan.remarks.append(tell_gathered(body.name, unit.text, gathered))
             converted = to_measurement(numbers[which], unit, choices.scale.get(name.measurement, 1.0), gathered)
             values[MEASUREMENTS.index(name.measurement)][which] = to_float32(converted)

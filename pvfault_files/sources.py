@@ -56,7 +56,10 @@ class Source:
     @property
     def is_empty(self) -> bool:
         """Whether there is not a byte in it."""
-        return not self.head
+        if not self.member:
+            return self.path.stat().st_size == 0
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.getinfo(self.member).file_size == 0
 
     @cached_property
     def head(self) -> bytes:

@@ -48,6 +48,8 @@ def read_numbers(body: Body, table: dict, columns: list[int], choices: Choices) 
             numbers[n] = _as_array(_parsed(body, n, texts.pop(n), clean[n], marks))
         else:
             numbers[n] = _as_array(_as_number(body, n, table.pop(str(n))))
+        # What was read of the column is copied by now; Arrow would keep the memory for later.
+        pa.default_memory_pool().release_unused()
     return numbers
 
 

@@ -18,7 +18,7 @@ class ReadingsByDay:
     Parameters
     ----------
     readings : pa.Table
-        Of `READING_SCHEMA`, sorted by timestamp.
+        Of `READING_SCHEMA`, sorted by timestamp; deviceID may be coded.
     """
 
     def __init__(self, readings: pa.Table):
@@ -29,7 +29,7 @@ class ReadingsByDay:
     def windows_at_most(self) -> int:
         """How many hours of devices there can be to judge."""
         hours = np.unique(self._us // 3_600_000_000).size
-        return min(hours * pc.count_distinct(self._readings[DEVICE_ID]).as_py(), len(self._readings))
+        return min(hours * len(pc.unique(self._readings[DEVICE_ID])), len(self._readings))
 
     def of(self, device, day):
         """Seconds since midnight, ascending, shape (n,), and measurements, shape (n, 4), of a device on a date."""
