@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pvfault import reference, scalogram
 from pvfault.estimates import Trust, trust_estimates
-from pvfault.first_day import rate_first_days
+from pvfault.first_day import rate_hours
 from pvfault.open_strings import shows_open_strings
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP_TYPE
 from pvfault.registry import Registry
@@ -66,16 +66,29 @@ def scalograms_and_doubts(
     ratings = trust.ratings
     own = sifted.references
     first = ~unregistered & np.isnan(own).any(axis=1)
-    rated = rate_first_days(first, sifted.device, sifted.second, sifted.of_the_array, ratings)
-    own = reference.or_typical(own, rated)
+    own = reference.or_typical(own, ratings)
     owner, hour = np.divmod(windows.judged, WINDOWS_PER_DAY)
     layouts = registry.layouts(devices)
-    background = reference.background_of(owner, hour, sifted.hourly_means, sifted.levels, own, ratings, layouts)
+    background = _background_of(owner, hour, sifted.hourly_means, sifted.levels, own, ratings, layouts, first)
     known = scalogram.known_of(windows.values, owner, hour, background)
     images = scalogram.transform(scalogram.normalise(*known))
     shown = shows_open_strings(known[-1])
     rows = _scalogram_table(devices, day, windows, images, shown, trust)
     return rows, doubts_of(devices, sifted.device, sifted.unsound)
+
+
+def _background_of(owner, hour, means, before, own, ratings, layouts, first):
+    """`reference.background_of`, where devices on their first day have a reference of their own in each hour."""
+    of_first = first[owner]
+    devices, hours = owner[of_first], hour[of_first]
+    rated = rate_hours(means[first], ratings[first])[(np.cumsum(first) - 1)[devices], hours]
+    row = owner.copy()
+    row[of_first] = len(own) + np.arange(len(devices))
+    own = np.concatenate([own, reference.typical_references(rated)])
+    means, before, ratings, layouts = (
+        np.concatenate([values, values[devices]]) for values in (means, before, ratings, layouts)
+    )
+    return reference.background_of(row, hour, means, before, own, ratings, layouts)
 
 
 def missing_rows(devices: Sequence[str], day: date) -> pa.Table:

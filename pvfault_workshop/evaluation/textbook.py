@@ -5,6 +5,7 @@ is right (`textbook_scores.py`). The array is one module's curve, times modules 
 mismatch, no tracker that wanders, no cloud. Nothing of `pvfault_workshop/simulation`, on which networks are trained.
 """
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -123,15 +124,14 @@ def ratings_of(case: Case) -> tuple[float, float]:
     return case.modules * float(sheet["V_mp_ref"]), case.strings * float(sheet["I_mp_ref"])
 
 
-def read_day(case: Case, variant: Variant, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def read_day(case: Case, variant: Variant) -> tuple[np.ndarray, np.ndarray]:
     """What sensors read of a case on `DAY`.
 
     Parameters
     ----------
     case : Case
     variant : Variant
-    seed : int
-        Of the sensors' noise.
+        The noise is the same whatever is known of the array.
 
     Returns
     -------
@@ -146,6 +146,7 @@ def read_day(case: Case, variant: Variant, seed: int) -> tuple[np.ndarray, np.nd
     read[:, 0] *= np.where(is_on & (case.kind == SHORT), case.modules - case.lost, case.modules)
     read[:, 1] *= np.where(is_on & (case.kind == OPEN), case.strings - case.lost, case.strings)
     kept = second % variant.cadence == 0
+    seed = zlib.crc32(f"{case} {variant.cadence}".encode())
     noise = np.random.default_rng(seed).normal(1.0, variant.noise, (kept.sum(), 4))
     return second[kept], (read[kept] * noise).astype(np.float32)
 

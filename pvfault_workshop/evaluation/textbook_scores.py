@@ -209,7 +209,7 @@ def _registry(names, devices):
 
 def _readings(names, devices):
     """Readings of the day, sorted."""
-    read = [read_day(*device, seed) for seed, device in enumerate(devices)]
+    read = [read_day(*device) for device in devices]
     second = np.concatenate([each for each, _ in read])
     measurements = np.concatenate([each for _, each in read])
     name = np.repeat(np.array(names, object), [len(each) for each, _ in read])

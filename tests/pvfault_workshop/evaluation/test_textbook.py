@@ -35,7 +35,7 @@ QUIET = Variant(counts=True, history=True, cadence=60, noise=0.0)
 
 def noon(case, variant=QUIET):
     """Voltage, current, temperature and irradiance at 12:00."""
-    second, read = read_day(case, variant, 0)
+    second, read = read_day(case, variant)
     return read[np.searchsorted(second, 12 * 3600)].astype(float)
 
 
