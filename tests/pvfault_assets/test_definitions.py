@@ -28,7 +28,7 @@ GRAPH = {
     "readings": ("raw", {"kafka", "iceberg"}, {"readings_topic"}),
     "scalograms": ("silver", {"spark", "iceberg"}, {"readings", "device_registry"}),
     "predictions": ("gold", {"spark", "tensorflow", "iceberg"}, {"scalograms", "lenet_model"}),
-    "device_days": ("gold", {"spark", "iceberg"}, {"predictions", "scalograms", "device_registry"}),
+    "device_days": ("gold", {"spark", "iceberg"}, {"predictions", "scalograms", "device_registry", "lenet_model"}),
     "table_upkeep": ("upkeep", {"spark", "iceberg"}, set()),
 }
 TABLES = {"readings", "scalograms", "predictions", "device_days"}

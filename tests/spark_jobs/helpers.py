@@ -109,7 +109,7 @@ def rows_of(settings, table, day: date) -> pa.Table:
             GreaterThanOrEqual(table.day_of, midnight(day).isoformat()),
             LessThan(table.day_of, midnight(day + timedelta(days=1)).isoformat()),
         )
-    rows = load(settings, table).scan(row_filter=of_day).to_arrow()
+    rows = load(settings, table).scan(row_filter=of_day).to_arrow().select(table.schema.names)
     return rows.sort_by([(column, "ascending") for column in table.key]).cast(table.schema)
 
 
