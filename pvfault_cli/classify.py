@@ -45,7 +45,7 @@ def classify(
     from rich.console import Console
 
     from pvfault.classify import judge_readings
-    from pvfault.credibility import why_in_doubt, examine_readings
+    from pvfault.credibility import examine_readings, why_in_doubt
     from pvfault.lenet import load_classifier_for
     from pvfault.registry import EMPTY_REGISTRY, read_registry
     from pvfault_files.reader import read_files
