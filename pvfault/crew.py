@@ -86,7 +86,7 @@ class Crew:
         """As `judge_readings`."""
         if not self._groups:
             return judge_readings(_plain(self._readings), self._registry, classifier, doubts=doubts)
-        return put_together(self._each("judge", classifier.version, doubts, classifier=classifier))
+        return put_together(self._each("judge", classifier.version, classifier.sets, doubts, classifier=classifier))
 
     def _each(self, *task, classifier=None):
         """What each process makes of its devices."""
@@ -184,8 +184,8 @@ def _examine(there, registry):
     return look_at_days(_days(there), registry)
 
 
-def _judge(there, registry, version, doubts):
-    network = _Asked(there, version)
+def _judge(there, registry, version, sets, doubts):
+    network = _Asked(there, version, sets)
     return judge_days(lambda *, unregistered: _days(there, unregistered), registry, network, doubts=doubts)
 
 
@@ -195,8 +195,8 @@ _TASKS = {"examine": _examine, "judge": _judge}
 class _Asked:
     """The network of another process."""
 
-    def __init__(self, there, version):
-        self.version = version
+    def __init__(self, there, version, sets):
+        self.version, self.sets = version, sets
         self._there = there
 
     def predict(self, images):

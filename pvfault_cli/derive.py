@@ -91,7 +91,7 @@ def marks(
 @app.command()
 def estimates(
     devices: Annotated[
-        int | None, typer.Option(min=24, help="Devices of each length of a file and part; 240 if not given.")
+        int | None, typer.Option(min=24, help="Devices of each length of a file; 240 and 144 if not given.")
     ] = None,
 ):
     """Find what verdicts are worth where ratings are estimated, and what the network's probabilities mean there.
@@ -101,7 +101,7 @@ def estimates(
     look, of `pvfault/estimates.py`; those at the test sites tell how right each name is beside its confidence, and how
     many healthy days are called faulty or unsure. Nothing is written.
 
-    Example: `pvfault derive estimates --devices 240`
+    Example: `pvfault derive estimates`
     """
     from pvfault.calibration import TERMS, WEIGHTS
     from pvfault.estimates import HIDDEN_FAULT
@@ -110,11 +110,11 @@ def estimates(
     from pvfault_workshop import derive_estimates as derived
     from pvfault_workshop.simulation.splits import TEST, VALIDATION
 
-    devices = derived.DEVICES if devices is None else devices
+    devices = derived.DEVICES if devices is None else dict.fromkeys(derived.DEVICES, devices)
     classifier = load_classifier(read_settings().model)
     seen = []
     for split in (VALIDATION, TEST):
-        with _progress(devices * len(derived.FILE_DAYS)) as report:
+        with _progress(sum(devices.values())) as report:
             seen.append(derived.see_files(classifier, devices, split=split, report=report))
     fitted, tested = seen
     together = derived.join(list(fitted.values()))

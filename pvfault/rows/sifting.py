@@ -18,6 +18,7 @@ from pvfault.readings import DEVICE_ID, MEASUREMENTS, TIMESTAMP
 from pvfault.registry import Registry
 from pvfault.rows.columns import device_codes, microseconds_of_day
 from pvfault.rows.references import NO_LEVELS
+from pvfault.silence import is_silent
 from pvfault.soundness import Unsound, find_unsound
 from pvfault.tables import CURTAILED, NOT_REPORTING, SPARSE
 from pvfault.windows import Windows, cut_windows
@@ -57,7 +58,8 @@ class Sifted:
     @cached_property
     def said(self) -> np.ndarray:
         """Without what stands still or is a placeholder; shape (n, 4). What is too much for the ratings is said."""
-        return _without(self.as_they_came, self.unsound.still | self.unsound.silent)
+        silent = is_silent(self.device, self.second, self.as_they_came)  # also where that is too much for the ratings
+        return _without(self.as_they_came, self.unsound.still | silent)
 
     @cached_property
     def of_the_array(self) -> np.ndarray:

@@ -9,8 +9,8 @@ from pvfault.suspicions.suspicion import CURRENT_RATING, VOLTAGE_RATING, Suspici
 MOST_CURRENT = 1.5
 # V_oc at -25 °C is 1.53 times V_mp at 25 °C; an array that works, and so stands below V_oc, is below that.
 MOST_VOLTAGE = 1.45
-# V_mp over V_oc of the crystalline modules of the CEC library, the middle nine tenths, and what sensors add.
-MP_OVER_OC = (0.775, 0.85)
+# V_mp over V_oc of the crystalline modules of the CEC library, the middle nine tenths, and what sensors and heat add.
+MP_OVER_OC = (0.76, 0.85)
 # Of the day's better hours: more than the rating says that it is irradiance or current that is wrong.
 MOST_SHARE = 1.06
 STEADY_VOLTAGE = 0.05

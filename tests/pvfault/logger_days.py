@@ -1,28 +1,19 @@
 """Device-days as loggers and people get them wrong, in many variants, each with what a verdict may say of it.
 
 Kinds are those that are found in public reports: a string that opens within the day, ratings of something else, units,
-columns, clocks, what loggers write where there is no value, what inverters do. How many variants of each kind are right:
-`python -m tests.pvfault.logger_days`.
+columns, clocks, what loggers write where there is no value, what inverters do. `judging.py` tells how many are right.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import product
 
 import numpy as np
-import pyarrow as pa
 
-from pvfault.classify import judge_readings
-from pvfault.credibility import why_in_doubt, examine_readings
 from pvfault.faults import FAULTS, NONE, OPEN_CIRCUIT
-from pvfault.readings import READING_SCHEMA, TIMESTAMP_TYPE
-from pvfault.registry import Registry
-from pvfault.tables import CURTAILED, INVALID, MISSING, NOT_REPORTING, SPARSE, UNSURE
+from pvfault.tables import CURTAILED, INVALID, MISSING, NOT_REPORTING, SPARSE
 from tests.pvfault.single_diode import NAMES, Array, Day, a_day
 
-MIDNIGHT = datetime(2024, 6, 10, tzinfo=UTC)
 ARRAYS = (Array(), Array(NAMES[1], 20, 2), Array(NAMES[0], 16, 3), Array(NAMES[1], 22, 4), Array(NAMES[2], 10, 12))
 DAYS = (
     {}, {"air": 8.0, "top": 800.0, "seed": 1}, {"noon": 11.2, "light_hours": 12.0, "seed": 2},
@@ -30,12 +21,6 @@ DAYS = (
 )  # fmt: skip
 LEFT_OUT = {INVALID, SPARSE, CURTAILED, NOT_REPORTING, MISSING}
 FAULTY = {*FAULTS} - {NONE}
-# Where less light falls in an hour, a fault leaves hardly any trace. [W/m²]
-DUSK = 150.0
-# A healthy look that is no surer is a guess.
-SURE = 0.8
-RIGHT, OPEN, REFUSED, MISNAMED, WRONG = "right", "unsure", "refused", "misnamed", "silently wrong"
-OUTCOMES = (RIGHT, OPEN, REFUSED, MISNAMED, WRONG)
 
 
 @dataclass(frozen=True)
@@ -66,14 +51,15 @@ class Case:
     received: np.ndarray | None = None
 
 
-def cases() -> Iterator[Case]:
-    """All variants of all kinds."""
+def cases(thin: int = 1) -> Iterator[Case]:
+    """Variants of all kinds: all, or of every so many days, and of these every so many."""
     for make in (
         opened, other_ratings, units, temperatures, columns, zeros, placeholders, frozen, filled, jittered, thinned,
         curtailed, clipped, switched_off, east_west, healthy,
     ):  # fmt: skip
-        for number, case in enumerate(make()):
-            yield replace(case, label=f"{number}: {case.label}")
+        for number, case in enumerate(make(thin)):
+            if number % thin == 0:
+                yield replace(case, label=f"{number}: {case.label}")
 
 
 def days(every: int = 1) -> Iterator[Day]:
@@ -87,27 +73,27 @@ def both(day: Day):
     return (("registered", day.array.rated), ("not registered", None))
 
 
-def healthy():
-    for day in days():
+def healthy(thin=1):
+    for day in days(thin):
         for known, ratings in both(day):
             yield Case("healthy", known, day, ratings)
 
 
-def opened():
+def opened(thin=1):
     """One or some of the strings open for good."""
-    for day, hour in product(days(), (9, 11, 13, 15)):
+    for day, hour in product(days(thin), (9, 11, 13, 15)):
         strings = day.array.parallel
         for lost in sorted({1, max(strings // 3, 1), strings // 2}):
             left = np.where(day.hour >= hour, 1 - lost / strings, 1)
             faulty = replace(day, current=day.current * left)
-            shows = {h: FAULTY for h in range(hour, 24)}
+            shows = dict.fromkeys(range(hour, 24), FAULTY)
             for known, ratings in both(day):
                 label = f"{lost} of {strings} strings from {hour} h, {known}"
                 yield Case(f"string opens, {known}", label, faulty, ratings, shows, name=OPEN_CIRCUIT)
 
 
-def other_ratings():
-    for day, hour in product(days(), (None, 10, 14)):
+def other_ratings(thin=1):
+    for day, hour in product(days(thin), (None, 10, 14)):
         array = day.array
         rated, (v_oc, i_sc) = array.rated, array.open_and_short
         wrong = {
@@ -118,13 +104,13 @@ def other_ratings():
         faulty, shows = day, {}
         if hour is not None:
             left = np.where(day.hour >= hour, 1 - 1 / array.parallel, 1)
-            faulty, shows = replace(day, current=day.current * left), {h: FAULTY for h in range(hour, 24)}
+            faulty, shows = replace(day, current=day.current * left), dict.fromkeys(range(hour, 24), FAULTY)
         for label, ratings in wrong.items():
             yield Case(f"registry: {label}", f"fault from {hour}", faulty, ratings, shows, mistake=True)
 
 
-def units():
-    for day in days(2):
+def units(thin=1):
+    for day in days(2 * thin):
         step = round((day.hour[1] - day.hour[0]) * 3600)
         hourly = np.repeat(day.irradiance.reshape(24, -1).mean(axis=1), len(day.hour) // 24)
         wrong = {
@@ -138,8 +124,8 @@ def units():
             yield Case(f"irradiance: {label}", known, replace(day, irradiance=light), ratings, mistake=True)
 
 
-def temperatures():
-    for day in days(2):
+def temperatures(thin=1):
+    for day in days(2 * thin):
         wrong = {
             "°F": day.temperature * 1.8 + 32, "K": day.temperature + 273.15, "constant": np.full(len(day.hour), 25.0),
         }  # fmt: skip
@@ -147,8 +133,8 @@ def temperatures():
             yield Case(f"temperature: {label}", known, replace(day, temperature=values), ratings, mistake=True)
 
 
-def columns():
-    for day in days(2):
+def columns(thin=1):
+    for day in days(2 * thin):
         random = np.random.default_rng(5)
         grid = 400 * random.normal(1, 0.004, len(day.hour))
         wrong = {
@@ -171,36 +157,36 @@ def spoilt(day, start, end, **values):
 
 
 def left_out(start, end):
-    return {hour: LEFT_OUT for hour in range(int(start), int(np.ceil(end)))}
+    return dict.fromkeys(range(int(start), int(np.ceil(end))), LEFT_OUT)
 
 
-def zeros():
-    for day, (start, end) in product(days(2), ((8, 9), (10, 11), (12, 13), (13, 15), (15, 16), (11.5, 12.5))):
+def zeros(thin=1):
+    for day, (start, end) in product(days(2 * thin), ((8, 9), (10, 11), (12, 13), (13, 15), (15, 16), (11.5, 12.5))):
         for known, ratings in both(day):
             now = spoilt(day, start, end, voltage=0, current=0)
             yield Case("zeros in light", f"{start} to {end} h, {known}", now, ratings, left_out(start, end))
 
 
-def placeholders():
+def placeholders(thin=1):
     values = (-1.0, 65535.0, 6553.5, 655.35, 32767.0, 3276.7, -999.0)
-    for day, value, names in product(days(4), values, (("voltage",), ("current",), ("voltage", "current"))):
+    for day, value, names in product(days(4 * thin), values, (("voltage",), ("current",), ("voltage", "current"))):
         for (start, end), (known, ratings) in product(((9, 10), (12, 14)), both(day)):
             now = spoilt(day, start, end, **dict.fromkeys(names, value))
             label = f"{value:g} in {' and '.join(names)}, {start} to {end} h, {known}"
             yield Case("placeholders", label, now, ratings, left_out(start, end))
 
 
-def frozen():
-    for day, (start, end) in product(days(2), ((8, 24), (10, 24), (12, 24), (14, 24), (9, 11), (12, 15))):
+def frozen(thin=1):
+    for day, (start, end) in product(days(2 * thin), ((8, 24), (10, 24), (12, 24), (14, 24), (9, 11), (12, 15))):
         before = np.searchsorted(day.hour, start) - 1
         now = spoilt(day, start, end, voltage=day.voltage[before], current=day.current[before])
         for known, ratings in both(day):
             yield Case("frozen", f"{start} to {end} h, {known}", now, ratings, left_out(start, min(end, 24)))
 
 
-def filled():
+def filled(thin=1):
     """Gaps in which a logger says its last row again; part of an hour may be judged by its other part."""
-    for day, (start, end) in product(days(2), ((8, 9), (10, 11), (12, 13.5), (14, 16), (9.5, 10.25))):
+    for day, (start, end) in product(days(2 * thin), ((8, 9), (10, 11), (12, 13.5), (14, 16), (9.5, 10.25))):
         before = np.searchsorted(day.hour, start) - 1
         of_all = {name: getattr(day, name)[before] for name in ("voltage", "current", "temperature", "irradiance")}
         shows = {hour: {*LEFT_OUT, NONE} for hour in left_out(start, end)}
@@ -208,8 +194,8 @@ def filled():
             yield Case("filled gaps", f"{start} to {end} h, {known}", spoilt(day, start, end, **of_all), ratings, shows)
 
 
-def jittered():
-    for day, seconds in product(days(2), (19, 23, 27, 31)):
+def jittered(thin=1):
+    for day, seconds in product(days(2 * thin), (19, 23, 27, 31)):
         random = np.random.default_rng(seconds)
         moved = day.hour + random.uniform(-seconds, seconds, len(day.hour)) / 3600
         if day.hour[1] * 3600 < 4 * seconds:
@@ -219,8 +205,8 @@ def jittered():
             yield Case("jitter", f"{seconds} s, {known}", shown, ratings)
 
 
-def thinned():
-    for day, lost in product(days(2), range(0, 12, 3)):
+def thinned(thin=1):
+    for day, lost in product(days(2 * thin), range(0, 12, 3)):
         if day.hour[1] * 3600 < 200:
             continue
         received = np.arange(len(day.hour)) % 12 != lost
@@ -239,17 +225,19 @@ def of_the_inverter(start, end):
     return {hour: {*LEFT_OUT, NONE} for hour in range(int(start), int(np.ceil(end)))}
 
 
-def curtailed():
-    for day, (start, end), share in product(days(3), ((9, 10), (11, 13), (13, 16), (10.5, 12.5)), (0, 0.3, 0.5, 0.7)):
+def curtailed(thin=1):
+    for day, (start, end), share in product(
+        days(3 * thin), ((9, 10), (11, 13), (13, 16), (10.5, 12.5)), (0, 0.3, 0.5, 0.7)
+    ):
         now = limited(day, start, end, share)
         for known, ratings in both(day):
             label = f"to {share:.0%} from {start} to {end} h, {known}"
             yield Case("curtailed", label, now, ratings, of_the_inverter(start, end))
 
 
-def clipped():
+def clipped(thin=1):
     """The inverter takes so much of the array's rated power and no more."""
-    for day, share in product(days(3), (0.5, 0.6, 0.7, 0.8)):
+    for day, share in product(days(3 * thin), (0.5, 0.6, 0.7, 0.8)):
         most = share * np.prod(day.array.rated)
         power = day.voltage * day.current
         over = np.flatnonzero(power > most)
@@ -263,9 +251,9 @@ def clipped():
             yield Case("clipped", f"at {share:.0%}, {known}", shown, ratings, shows)
 
 
-def switched_off():
+def switched_off(thin=1):
     """By order: the voltage is that of the open array, or, behind the switch, nothing."""
-    for day, (start, end), volts in product(days(3), ((9, 10), (12, 14), (11, 15)), ("open", "none")):
+    for day, (start, end), volts in product(days(3 * thin), ((9, 10), (12, 14), (11, 15)), ("open", "none")):
         now = limited(day, start, end, 0) if volts == "open" else spoilt(day, start, end, voltage=0, current=0)
         for known, ratings in both(day):
             yield Case(
@@ -273,9 +261,9 @@ def switched_off():
             )
 
 
-def east_west():
+def east_west(thin=1):
     """Half of the strings face the morning, half the evening; the sensor is with one of them, or lies flat."""
-    for array, options, apart in product(ARRAYS[:4], DAYS[:3], (1.5, 2.5)):
+    for array, options, apart in product(ARRAYS[:4:thin], DAYS[:3], (1.5, 2.5)):
         options = {name: value for name, value in options.items() if name != "seed"}
         east, west = (a_day(array, facing=side * apart, **options) for side in (-1, 1))
         current = (east.current + west.current) / 2
@@ -283,100 +271,3 @@ def east_west():
         shown = replace(east, current=current, voltage=of_most)
         for known, ratings in both(east):
             yield Case("east and west", f"{apart} h, {known}", shown, ratings, mistake=True)
-
-
-# --- judging ---
-
-
-def judge(some: list[Case], classifier) -> list[tuple[Case, str, str]]:
-    """The outcome of each case, and what of it is not right."""
-    names = [f"D{number:09d}" for number in range(len(some))]
-    known = [(name, case) for name, case in zip(names, some, strict=True) if case.ratings]
-    registry = Registry(
-        tuple(name for name, _ in known),
-        np.array([case.ratings[0] for _, case in known]),
-        np.array([case.ratings[1] for _, case in known]),
-        np.array([[case.day.array.series, case.day.array.parallel] for _, case in known], float).reshape(-1, 2),
-    )
-    tables = [as_table(name, case) for name, case in zip(names, some, strict=True)]
-    # One by one: what is alike in many devices is known of a fleet, and these are none.
-    findings = {name: examine_readings(table, registry) for name, table in zip(names, tables, strict=True)}
-    every = [finding for found in findings.values() for finding in found]
-    judged = judge_readings(pa.concat_tables(tables), registry, classifier, doubts=why_in_doubt(every))
-    shown = {name: {} for name in names}
-    for row in judged.hours.to_pylist():
-        shown[row["deviceID"]][row["window_start"].hour] = (row["fault"] or row["quality"], row["confidence"] or 0.0)
-    day = {row["deviceID"]: row["fault"] for row in judged.device_days.to_pylist()}
-    return [
-        (case, *outcome(case, shown[name], day[name], findings[name])) for name, case in zip(names, some, strict=True)
-    ]
-
-
-def as_table(name, case):
-    day = case.day
-    start = np.datetime64(MIDNIGHT.replace(tzinfo=None), "us")
-    times = pa.array(start + np.round(day.hour * 3.6e9).astype("timedelta64[us]")).cast(TIMESTAMP_TYPE)
-    columns = [pa.array(column, pa.float32()) for column in day.measurements.T]
-    table = pa.table([[name] * len(times), times, *columns], schema=READING_SCHEMA)
-    return table if case.received is None else table.filter(pa.array(case.received))
-
-
-def outcome(case, shown, of_day, findings) -> tuple[str, str]:
-    """What came out, and what of it is not right.
-
-    A faulty hour that is called healthy is wrong if that is more than a guess, and so is a faulty day.
-    """
-    marks = ", ".join(f"{found.kind}{'!' if found.certain else ''}" for found in findings)
-    if any(found.certain for found in findings):
-        return (REFUSED if case.mistake else WRONG), marks
-    light = {hour: case.day.irradiance[case.day.hour.astype(int) == hour].mean() for hour in shown}
-    wrong, named, unsure = {}, {}, False
-    for hour, (what, sure) in shown.items():
-        may = case.shows.get(hour, {NONE})
-        if what in ("dark", MISSING) and what not in may:
-            continue
-        if what == UNSURE:
-            unsure = True
-        elif what in LEFT_OUT and what not in may:
-            unsure = True
-        elif what == NONE and may == FAULTY:
-            unsure |= light[hour] >= DUSK
-            if light[hour] >= DUSK and (sure >= SURE or of_day == NONE):
-                wrong[hour] = f"{what} {sure:.2f}"
-        elif what not in may:
-            wrong[hour] = f"{what} {sure:.2f}"
-        elif what in FAULTY and case.name and what != case.name:
-            named[hour] = f"{what} {sure:.2f}"
-    told = f"{wrong or named or ''} {marks}".strip()
-    if wrong:
-        return (OPEN if marks and case.mistake else WRONG), told
-    if marks and not case.mistake:
-        return WRONG, f"marked: {told}"
-    if named:
-        return MISNAMED, told
-    return (OPEN if unsure or marks else RIGHT), told
-
-
-def main():
-    """Print how many variants of each kind come out how."""
-    import sys
-    from pathlib import Path
-
-    from pvfault.lenet import load_classifier
-
-    every = list(cases())
-    judged = judge(every, load_classifier(Path("models/lenet5.h5")))
-    by_kind: dict[str, Counter] = {}
-    for case, found, told in judged:
-        by_kind.setdefault(case.kind, Counter())[found] += 1
-        if found in (WRONG, MISNAMED) and "-v" in sys.argv:
-            print(f"{found}: {case.kind}, {case.label}: {told}", file=sys.stderr)
-    width = max(map(len, by_kind))
-    print("  ".join(["kind".ljust(width), "variants", *OUTCOMES]))
-    for kind, counts in [*by_kind.items(), ("all", sum(by_kind.values(), Counter()))]:
-        cells = [str(counts.total()).rjust(8), *(str(counts[each]).rjust(len(each)) for each in OUTCOMES)]
-        print("  ".join([kind.ljust(width), *cells]))
-
-
-if __name__ == "__main__":
-    main()

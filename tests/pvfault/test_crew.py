@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pvfault.classify import judge_readings
-from pvfault.credibility import doubted_ratings, examine_readings
+from pvfault.credibility import why_in_doubt, examine_readings
 from pvfault.crew import Crew, code_devices
 from pvfault.registry import EMPTY_REGISTRY, read_registry, write_registry
 from pvfault_workshop.simulation import simulate_fleet
@@ -46,7 +46,7 @@ def test_verdicts_and_findings_of_groups_are_those_of_all_at_once(registered, tm
         write_registry(rows.set_column(place, "rated_current", current), tmp_path / "registry.csv")
         registry = read_registry(tmp_path / "registry.csv")
     findings = examine_readings(table, registry)
-    doubts = doubted_ratings(findings)
+    doubts = why_in_doubt(findings)
     alone = judge_readings(table, registry, Brightness(), doubts=doubts)
     with Crew(code_devices(table), registry, 2, least=1) as crew:
         assert crew.examine() == findings
