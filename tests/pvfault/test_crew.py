@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pvfault.candidates import CandidateSets
 from pvfault.classify import judge_readings
-from pvfault.credibility import why_in_doubt, examine_readings
+from pvfault.credibility import examine_readings, why_in_doubt
 from pvfault.crew import Crew, code_devices
+from pvfault.faults import FAULTS
 from pvfault.registry import EMPTY_REGISTRY, read_registry, write_registry
 from pvfault_workshop.simulation import simulate_fleet
 
@@ -20,6 +22,7 @@ class Brightness:
     """Six numbers of an image that any image has, whatever lies beside it."""
 
     version = "brightness"
+    sets = CandidateSets(version, np.full(len(FAULTS), 0.15), np.full(len(FAULTS), 0.2))
 
     def predict(self, images):
         means = images.reshape(len(images), 64 * 64, 4).mean(axis=1) / 255
