@@ -51,6 +51,7 @@ class Crew:
 
     def __init__(self, readings: pa.Table, registry: Registry, workers: int, *, least: int = LEAST_DEVICE_DAYS):
         self._readings, self._registry = readings, registry
+        pa.default_memory_pool().release_unused()  # what reading has left behind
         self._served = _Served(readings, registry)
         n_devices = len(self._served.devices)
         some = min(workers, n_devices) if n_devices * len(self._served.dates) >= least else 0

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from pvfault.errors import PvfaultError
 from pvfault.readings import MEASUREMENTS
@@ -55,6 +56,8 @@ class Rows:
         self.times = self.times[rows]
         for place in range(len(self.values)):
             self.values[place] = self.values[place][rows]
+            # What Arrow has read is Arrow's memory, which it would keep.
+            pa.default_memory_pool().release_unused()
         if self.inputs is not None:
             self.inputs = self.inputs[rows]
 
@@ -120,7 +123,7 @@ def _sort(rows):
         return
     else:
         order = np.argsort(key, kind="stable")
-    del key
+    del key, keys
     rows.take(order)
 
 
