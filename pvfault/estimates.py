@@ -299,8 +299,13 @@ def _is_limited(voltage, of_current):
 
 
 def _by_hour(below, hour):
-    """Shares by which the hours lie below the best, where most of their spans do; shape (24,)."""
+    """Shares by which the hours lie below the best, where most of their spans do; shape (24,).
+
+    What goes on to an end of the clear light goes on in the dusk.
+    """
     found = np.zeros(WINDOWS_PER_DAY)
     for each in np.unique(hour.astype(int)):
         found[each] = 1 - np.exp(-np.median(below[hour.astype(int) == each]))
+    first, last = int(hour[0]), int(hour[-1])
+    found[:first], found[last + 1 :] = found[first], found[last]
     return found

@@ -34,7 +34,7 @@ MOST_HOLLOW = 1.25
 # How far from a smooth course half of the readings may lie, in logarithms: of weather, and of the course itself.
 SMOOTH, SMOOTH_OF_DRIFT = 0.03, 0.05
 # The sun moves on: from one half hour to the next it makes no more of a drift than this. A string opens in an instant.
-AT_ONCE, HALF_HOUR = 0.4, 0.5
+AT_ONCE, HALF_HOUR = 0.6, 0.5
 # An inverter at its limit pushes the voltage up where it takes less current than the light allows, by so much of it.
 PUSHED_UP = -0.08
 

@@ -1,6 +1,7 @@
 """How device-days as loggers write them (`logger_days.py`) are judged.
 
-How many variants of each kind come out how: `python -m tests.pvfault.judging`, with `-v` which ones are wrong.
+How many variants of each kind come out how: `python -m tests.pvfault.judging`, `… judging 3` of every third of every
+third day, with `-v` behind it which ones are wrong.
 """
 
 import sys
@@ -98,7 +99,7 @@ def outcome(case, shown, of_day, findings) -> tuple[str, str]:
 
 def main():
     """Print how many variants of each kind come out how."""
-    every = list(cases())
+    every = list(cases(int(sys.argv[1]) if len(sys.argv) > 1 else 1))
     judged = judge(every, load_classifier(Path("models/lenet5.h5")))
     by_kind: dict[str, Counter] = {}
     for case, found, told in judged:

@@ -7,6 +7,7 @@ from pvfault.marks import MARKS, SIZES, to_scale
 from pvfault.reference import TYPICAL
 from pvfault_workshop import derive_marks, derive_references
 from pvfault_workshop import derive_open_strings as of_open_strings
+from pvfault_workshop.derive_estimates import Seen, calibration_error, call, fit_weights
 from pvfault_workshop.derive_marks import CANDIDATES, Numbers, choose_marks, find_scales, is_size
 from tests.pvfault_cli.test_main import run
 
@@ -124,3 +125,29 @@ def test_the_command_shows_what_open_strings_are(monkeypatch):
     assert done.exit_code == 0, done.output
     assert "windows show open strings" in done.output
     assert "0.7 (in the code)" in done.output
+
+
+def test_names_become_as_sure_as_they_are_right():
+    """A network that says 0.97 of what is so in two windows of three."""
+    rng = np.random.default_rng(3)
+    n = 6000
+    said = rng.integers(1, 6, n)
+    truth = np.where(rng.random(n) < 2 / 3, said, 0)
+    network = np.full((n, 6), 0.01)
+    network[np.arange(n), said] = 0.95
+    seen = Seen(truth, network, np.zeros((n, 2)), np.ones(n, bool), np.zeros(n, bool), np.arange(n))
+    before, after = (calibration_error(call(seen, weights, 0.0)) for weights in (None, fit_weights(seen)))
+    assert before > 0.25
+    assert after < 0.03
+
+
+def test_a_step_of_the_current_alone_makes_an_open_string_of_what_the_network_calls_a_shadow():
+    n = 4000
+    network = np.tile([0.05, 0.01, 0.01, 0.03, 0.9, 0.0], (n, 1))
+    below = np.zeros((n, 2))
+    below[::2, 1] = 0.2
+    truth = np.where(below[:, 1] > 0, 3, 4)
+    seen = Seen(truth, network, below, np.ones(n, bool), np.zeros(n, bool), np.arange(n))
+    judged = call(seen, fit_weights(seen), 0.0)
+    assert set(judged.called[::2]) == {"open_circuit"}
+    assert set(judged.called[1::2]) == {"partial_shading"}
