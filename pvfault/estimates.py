@@ -127,7 +127,7 @@ def estimate_day(second, measurements, own=None) -> Estimate:
     of_voltage = find_levels(voltage[~limited], spans.select(~limited), noon, 0, never)
     below = [
         _by_hour(of_voltage.below, spans.hour[~limited]),
-        _by_hour(np.where(limited, 0.0, of_current.below), spans.hour),
+        _by_hour(of_current.below[~limited], spans.hour[~limited]),
     ]
     ratings = np.exp([of_voltage.top, of_current.top]) * scale
     spread = np.array([of_voltage.spread, of_current.spread])
