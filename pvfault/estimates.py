@@ -41,7 +41,7 @@ LEAST_GROUP = 0.2
 # Of voltage and current, the best hours of a date below what other dates promise. Of healthy simulated device-days (73,
 # each with three before it) one in twenty lies lower in voltage; of current more do, by what shades a sensor or lies on
 # the modules, but an open string of 12 takes 8 %.
-BELOW_OTHERS = (0.04, 0.06)
+BELOW_OTHERS = (0.04, 0.075)
 # Smaller steps are no reason to doubt an hour that looks healthy. Of voltage all that are found are one: of 107 such
 # hours 76 were healthy, of those without a step 82 %. Of current, 51 of 55 with less than 8 % were; an open string of
 # 16 takes 6 %.
@@ -127,7 +127,7 @@ def estimate_day(second, measurements, own=None) -> Estimate:
     of_voltage = find_levels(voltage[~limited], spans.select(~limited), noon, 0, never)
     below = [
         _by_hour(of_voltage.below, spans.hour[~limited]),
-        _by_hour(np.where(limited, 0.0, of_current.below), spans.hour),
+        _by_hour(of_current.below[~limited], spans.hour[~limited]),
     ]
     ratings = np.exp([of_voltage.top, of_current.top]) * scale
     spread = np.array([of_voltage.spread, of_current.spread])
