@@ -162,8 +162,8 @@ def _print_fleet(console, devices, labels, found):
     healthy = devices - len(injected)
     false = sum(device not in injected for device in found)
     console.print(
-        f"Of {count(len(injected), 'faulty device')}, {len(detected)} were found; in {held} of their sets is the truth "
-        f"(line_line and line_ground as one short), and {exact} have its exact name.\n"
+        f"Of {count(len(injected), 'faulty device')}, {len(detected)} were found.\n"
+        f"In {held} of their sets is the truth (line_line and line_ground as one short), {exact} have its exact name.\n"
         f"Of {healthy} healthy ones, {false} {'was' if false == 1 else 'were'} called faulty.",
         highlight=False,
         soft_wrap=True,

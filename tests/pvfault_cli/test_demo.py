@@ -64,7 +64,7 @@ def test_the_demo_compares_what_it_finds_with_the_truth(start_demo, tmp_path):
     for asset in (*ASSETS, "every_date_is_good"):
         assert re.search(rf"✓ Dagster: {asset} \d", output)
     assert re.search(
-        r"Of 2 faulty devices, \d were found; in \d of their sets is the truth .*, and \d have its exact name", output
+        r"Of 2 faulty devices, \d were found\.\nIn \d of their sets is the truth .*, \d have its exact name\.\n", output
     )
     assert re.search(r"Of 6 healthy ones, \d (was|were) called faulty", output)
     assert "PVFAULT_HOME=state/demo PVFAULT_FIRST_DATE=2024-06-01 PVFAULT_LAST_DATE=2024-06-01 make ui" in output
