@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pvfault.candidates import CONFIDENCE
 from pvfault.faults import FAULTS, NONE
 from pvfault.readings import DEVICE_ID, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
 
@@ -285,7 +284,7 @@ PREDICTIONS = Table(
         "the hour was not judged.",
         **_MODEL,
         "unsure_because": f"Why the hour is {UNSURE}; null if it is not.",
-        "candidates": f"What it can be: of each class, the set holds the truth in {CONFIDENCE:.0%} of the hours. "
+        "candidates": "What it can be: of each class, the set holds the truth in 90% of the hours. "
         f"`fault` comes first, then what is less probable; null if it is {UNSURE} or was not judged.",
         **_ORIGIN,
     },
@@ -331,7 +330,7 @@ DEVICE_DAYS = Table(
         "runner_up": f"What it is if it is not `fault`, {NONE} included; null without a verdict or if it is {UNSURE}.",
         "runner_up_probability": "How probable that is, 0 to 1; null where `runner_up` is.",
         "unsure_because": f"Why the verdict is {UNSURE}; null if it is not.",
-        "candidates": f"What it can be: of each class, the set holds the truth on {CONFIDENCE:.0%} of the days. "
+        "candidates": "What it can be: of each class, the set holds the truth on 90% of the days. "
         f"`fault` comes first, then what is less probable; null if it is {UNSURE} or no hour could be judged.",
         **_MODEL,
         **_ORIGIN,

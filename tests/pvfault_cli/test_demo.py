@@ -36,7 +36,10 @@ def start_demo(tmp_path):
     }
 
     def start(*options, **changes):
-        command = [sys.executable, "-c", "from pvfault_cli.main import main; main()", "demo", *options]
+        # What runs tests in the background may have had SIGINT ignored.
+        program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        program += "from pvfault_cli.main import main; main()"
+        command = [sys.executable, "-c", program, "demo", *options]
         return subprocess.Popen(
             command, cwd=tmp_path, env=environment | changes, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
