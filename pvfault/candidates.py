@@ -11,10 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pvfault.faults import FAULTS
+from pvfault.tables import CANDIDATES_HOLD
 from pvfault.versions import version_of
-
-CONFIDENCE = 0.9
-"""How often the truth is in the set, of each class."""
 
 _ATTRIBUTE = "candidate_sets"
 
@@ -115,7 +113,7 @@ def write_candidate_sets(weights: Path, windows, days) -> None:
     import h5py  # slow to load, and most who know what a set is read no weights
 
     kept = {
-        "confidence": CONFIDENCE,
+        "confidence": CANDIDATES_HOLD,
         **{
             name: dict(zip(FAULTS, least.tolist(), strict=True))
             for name, least in (("windows", windows), ("days", days))

@@ -160,12 +160,18 @@ def days_of(readings: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     if (time[1:] < time[:-1]).any():
         order = np.argsort(time, kind="stable")
         readings, time = readings.take(order), time[order]
-    # Slices of readings in time order: looking for each date in all of them would take dates times as long.
+    for day, begin, end in date_spans(time):
+        yield day, distinct_readings(readings.slice(begin, end - begin))
+
+
+def date_spans(time) -> Iterator[tuple[date, int, int]]:
+    """Each date (UTC) that sorted times, in microseconds since 1970, have anything of, and where it begins and ends."""
+    # Slices of times in order: looking for each date in all of them would take dates times as long.
     first, last = time[0] // _DAY_US, time[-1] // _DAY_US
     edges = np.searchsorted(time, np.arange(first, last + 2) * _DAY_US)
     for number, (begin, end) in enumerate(pairwise(edges.tolist())):
         if begin < end:
-            yield _EPOCH + timedelta(days=int(first) + number), distinct_readings(readings.slice(begin, end - begin))
+            yield _EPOCH + timedelta(days=int(first) + number), begin, end
 
 
 def distinct_readings(readings: pa.Table) -> pa.Table:

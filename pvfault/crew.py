@@ -10,15 +10,14 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
-from itertools import pairwise
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
-from pvfault.classify import Judged, distinct_readings, judge_days, judge_readings, put_together
+from pvfault.classify import Judged, date_spans, distinct_readings, judge_days, judge_readings, put_together
 from pvfault.credibility import Finding, conclude, examine_readings, look_at_days
 from pvfault.errors import PvfaultError
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, TIMESTAMP, TIMESTAMP_TYPE
@@ -26,8 +25,6 @@ from pvfault.registry import Registry
 
 # Device-days below which starting processes takes longer than they save.
 LEAST_DEVICE_DAYS = 500
-_DAY_US = 86_400_000_000
-_EPOCH = date(1970, 1, 1)
 
 
 def count_cores() -> int:
@@ -141,10 +138,7 @@ class _Served:
         self._time = readings[TIMESTAMP].cast(pa.int64()).to_numpy()
         self._values = [readings[name].to_numpy() for name in MEASUREMENTS]
         self._is_registered = np.isin(self.devices, list(registry.devices))
-        first, last = self._time[0] // _DAY_US, self._time[-1] // _DAY_US
-        edges = np.searchsorted(self._time, np.arange(first, last + 2) * _DAY_US).tolist()
-        spans = enumerate(pairwise(edges))
-        self.dates = [(int(first) + number, begin, end) for number, (begin, end) in spans if begin < end]
+        self.dates = list(date_spans(self._time))
 
     def day_of(self, group, unregistered, number):
         """The next date from a number on of which there is anything, its number and columns; None behind the last."""
@@ -218,4 +212,4 @@ def _days(there, unregistered=False) -> Iterator[tuple[date, pa.Table]]:
         number += 1
         devices = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string())).cast(pa.string())
         columns = [devices, pa.array(time).cast(TIMESTAMP_TYPE), *map(pa.array, values)]
-        yield _EPOCH + timedelta(days=day), distinct_readings(pa.table(columns, schema=READING_SCHEMA))
+        yield day, distinct_readings(pa.table(columns, schema=READING_SCHEMA))

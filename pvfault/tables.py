@@ -30,6 +30,9 @@ PROBABILITIES_TYPE = pa.struct([pa.field(fault, pa.float32(), nullable=False) fo
 
 CANDIDATES_TYPE = pa.list_(pa.string())
 
+CANDIDATES_HOLD = 0.9
+"""How often the truth is in a set of candidates, of each class."""
+
 _device = pa.field(DEVICE_ID, pa.string(), nullable=False)
 _window = pa.field(WINDOW_START, TIMESTAMP_TYPE, nullable=False)
 _quality = pa.field("quality", pa.string(), nullable=False)
@@ -284,7 +287,7 @@ PREDICTIONS = Table(
         "the hour was not judged.",
         **_MODEL,
         "unsure_because": f"Why the hour is {UNSURE}; null if it is not.",
-        "candidates": "What it can be: of each class, the set holds the truth in 90% of the hours. "
+        "candidates": f"What it can be: of each class, the set holds the truth in {CANDIDATES_HOLD:.0%} of the hours. "
         f"`fault` comes first, then what is less probable; null if it is {UNSURE} or was not judged.",
         **_ORIGIN,
     },
@@ -330,7 +333,7 @@ DEVICE_DAYS = Table(
         "runner_up": f"What it is if it is not `fault`, {NONE} included; null without a verdict or if it is {UNSURE}.",
         "runner_up_probability": "How probable that is, 0 to 1; null where `runner_up` is.",
         "unsure_because": f"Why the verdict is {UNSURE}; null if it is not.",
-        "candidates": "What it can be: of each class, the set holds the truth on 90% of the days. "
+        "candidates": f"What it can be: of each class, the set holds the truth on {CANDIDATES_HOLD:.0%} of the days. "
         f"`fault` comes first, then what is less probable; null if it is {UNSURE} or no hour could be judged.",
         **_MODEL,
         **_ORIGIN,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pvfault.candidates import CONFIDENCE, strongest, write_candidate_sets
+from pvfault.candidates import strongest, write_candidate_sets
 from pvfault.faults import FAULTS
 from pvfault.lenet import read_version
+from pvfault.tables import CANDIDATES_HOLD
 from pvfault.verdicts import combine_windows, name_windows
 from pvfault_workshop.evaluation.comparison import Days
 from pvfault_workshop.evaluation.model_card import with_sets
@@ -44,7 +45,7 @@ def calibrate(probabilities, windows: LabelledWindows):
     )
 
 
-def least_probabilities(probabilities, fault, truth, device, confidence=CONFIDENCE):
+def least_probabilities(probabilities, fault, truth, device, confidence=CANDIDATES_HOLD):
     """How probable each class must be, so that sets hold the truth of a new device's window as often as is asked for.
 
     Windows of one device share its array, sky and sensors, so that a thousand of them say less than a thousand devices

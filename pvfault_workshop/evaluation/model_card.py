@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pvfault.candidates import CONFIDENCE
 from pvfault.errors import PvfaultError
 from pvfault.faults import FAULTS, NONE
+from pvfault.tables import CANDIDATES_HOLD
 from pvfault_workshop.evaluation.candidate_sets import SetScore
 from pvfault_workshop.evaluation.ceiling import Ceiling
 from pvfault_workshop.evaluation.comparison import GROUPED, METRICS
@@ -118,10 +118,10 @@ def _sets_section(sets):
 def _sets_paragraphs(sets):
     """What the card says of sets."""
     yield (
-        f"Sets of candidates: found so that, of each class, the set holds the truth in {CONFIDENCE:.0%} of the windows "
-        "of a new device, and on as many of its days; more, where the one name alone is right more often. By device, "
-        "each one counts once, whatever its number of windows. In brackets, 95 % confidence over devices. Size is the "
-        "mean number of names; of circuits, where the two shorts count once."
+        f"Sets of candidates: found so that, of each class, the set holds the truth in {CANDIDATES_HOLD:.0%} of the "
+        "windows of a new device, and on as many of its days; more, where the one name alone is right more often. By "
+        "device, each one counts once, whatever its number of windows. In brackets, 95 % confidence over devices. Size "
+        "is the mean number of names; of circuits, where the two shorts count once."
     )
     columns = ("number", "truth in the set", "by device", "size", "circuits", "named exactly", "shorts as one")
     for unit, scores in sets.items():
