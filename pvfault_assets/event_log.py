@@ -7,6 +7,7 @@ three to ten times as long to keep the result of a check, of which a date has tw
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -58,6 +59,15 @@ class OpenEventLog(SqliteEventLogStorage):
         while len(self._engines) > FILES_OPEN:
             self._engines.pop(next(iter(self._engines))).dispose()
         return engine
+
+    @property
+    def supports_asset_checks(self) -> bool:
+        """Whether results of checks can be kept; Dagster's own looks at the file anew for each result."""
+        return self._supports_asset_checks
+
+    @cached_property
+    def _supports_asset_checks(self) -> bool:
+        return super().supports_asset_checks
 
     def dispose(self) -> None:
         """Close all files."""

@@ -19,8 +19,8 @@ from dagster._utils.interrupts import setup_interrupt_handlers
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, READINGS, tables_from
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.checks.every_date import evaluate
-from pvfault_assets.definitions import build_definitions
 from pvfault_assets.instance import open_instance, page_origin, prepare_dagster_home
 from pvfault_assets.partitions import tags_of
 from pvfault_assets.recording import REFUSED
@@ -30,7 +30,7 @@ from pvfault_assets.runs import describe, let_pass, process_tag, turn
 from pvfault_assets.schedules import materialise_day
 
 
-def materialise(settings: Settings, request: Request, tell: Tell, **resources: object) -> None:
+def materialise(settings: Settings, request: Request, tell: Tell) -> None:
     """Make what is asked for in one run, when it is its turn.
 
     Parameters
@@ -38,23 +38,20 @@ def materialise(settings: Settings, request: Request, tell: Tell, **resources: o
     settings : Settings
     request : Request
     tell : Tell
-    **resources
-        As `build_definitions` takes them.
     """
 
     def tell_of(others: Sequence[dg.DagsterRun]) -> None:
         tell({"waiting": [describe(run) for run in others]})
 
-    definitions = build_definitions(settings, **resources)
-    job = definitions.resolve_job_def(materialise_day.name)
-    home = prepare_dagster_home(settings)
+    home, spark = prepare_dagster_home(settings), LocalSparkRunner(settings)
     with open_instance(settings) as instance:
         with turn(instance, home, tell_of):
+            # Not before its turn: a second virtual machine does not fit into a laptop's memory. It starts beside
+            # all that is done before the first job.
+            spark.start()
+            job = build_definitions(settings, spark=spark).resolve_job_def(materialise_day.name)
             run = _create(instance, job, request)
         tell({"run": run.run_id})
-        if isinstance(spark := definitions.resources["spark"], LocalSparkRunner):
-            # Not before its turn: a second virtual machine does not fit into a laptop's memory.
-            spark.start()
         let_pass(instance, run, tell_of)
         instance.add_event_listener(run.run_id, lambda entry: _report(entry.dagster_event, tell))
         result = execute_run(InMemoryJob(job), run, instance)

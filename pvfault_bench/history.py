@@ -31,7 +31,7 @@ from pvfault.rows.references import history_dates
 from pvfault.settings import Settings
 from pvfault.tables import DEVICE_DAYS, LEDGER, MADE_OF, NAMESPACE, TABLES, Table
 from pvfault.versions import version_of
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.instance import open_instance
 from pvfault_assets.partitions import DATES_PER_RUN, tags_of
 from pvfault_bench.planning import FILES, FIRST, MANY

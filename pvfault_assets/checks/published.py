@@ -28,6 +28,9 @@ from pvfault_assets.recording import checked_in_run, pass_on_checks
 if TYPE_CHECKING:
     from pvfault_api.published_dates import PublishedDates
 
+# What is wrong with a registry or a network is said before anything is made with it, while Spark starts.
+_BEFORE_THE_TABLES = {"dagster/priority": "1"}
+
 
 def published_checks(
     settings: Settings, days: dg.DailyPartitionsDefinition, retries: dg.RetryPolicy
@@ -89,7 +92,9 @@ def _newest(settings: Settings, table: str) -> list[date]:
 def _checks_of_source(
     asset: str, look: Callable[[dg.DagsterInstance], Iterable[CheckResult]], retries: dg.RetryPolicy
 ) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(name=f"check_{asset}", specs=check_specs(asset, CHECKS[asset]), can_subset=True)
+    @dg.multi_asset_check(
+        name=f"check_{asset}", specs=check_specs(asset, CHECKS[asset]), can_subset=True, op_tags=_BEFORE_THE_TABLES
+    )
     def check(context: dg.AssetCheckExecutionContext):
         with raised_for_dagster(context.op_execution_context, retries):
             for result in look(context.instance):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from pvfault.settings import Settings
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from tests.standins.spark import SparkOfAnotherProcess
 
 defs = build_definitions(Settings.from_environment(os.environ, Path.cwd()), spark=SparkOfAnotherProcess())

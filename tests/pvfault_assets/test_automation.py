@@ -12,8 +12,8 @@ from dagster._core.workspace.load_target import PythonFileTarget
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.automation import LATE_AT_LEAST
-from pvfault_assets.definitions import build_definitions
 from tests.conftest import PROJECT
 from tests.pvfault_api.lake import Plant, days
 from tests.standins.spark import REFUSED, SparkStandIn

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import dagster as dg
 import pytest
 
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.charts import WIDTH, curves, stacked_bars, ticks_up_to
-from pvfault_assets.definitions import build_definitions
 from tests.pvfault_api.helpers import day_of, hour_of, make_scalograms, make_table
 from tests.standins.spark import SparkStandIn
 

@@ -9,8 +9,8 @@ import pytest
 
 from pvfault.tables import tables_from
 from pvfault_api.states import EMPTY, LATE, MISSING, REFUSED, STALE
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.dates import Look, Looks, read_dates, together
-from pvfault_assets.definitions import build_definitions
 from pvfault_assets.instance import open_instance, page_origin, set_scheduled
 from pvfault_assets.partitions import tags_of
 from tests.pvfault_api.lake import Plant, days

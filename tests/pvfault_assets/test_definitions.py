@@ -14,7 +14,7 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from pvfault import tables as pvfault_tables
 from pvfault.registry import REGISTRY_SCHEMA
 from pvfault.versions import code_version
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.partitions import daily
 from spark_jobs import classify_faults, compute_scalograms, ingest_readings, summarise_device_days
 from tests.conftest import PROJECT

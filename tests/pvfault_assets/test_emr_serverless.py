@@ -19,7 +19,7 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.resources.amazon import Patience
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
 from tests.conftest import OF_JAVA, PROJECT
@@ -510,7 +510,7 @@ import json, os, sys
 from pathlib import Path
 import dagster as dg
 from pvfault.settings import Settings
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.resources.amazon import Patience
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
 

@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.checks.every_date import looking_at_dates
-from pvfault_assets.definitions import build_definitions
 from pvfault_assets.instance import open_instance
 from pvfault_assets.partitions import tags_of
 from tests.pvfault_api.lake import Plant, days

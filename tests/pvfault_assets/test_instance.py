@@ -6,7 +6,7 @@ from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from pvfault.errors import PvfaultError
 from pvfault.settings import Settings
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.instance import is_scheduled, open_instance, page_origin, set_scheduled
 from tests.conftest import PROJECT
 from tests.pvfault.test_settings import ON_AWS

@@ -13,7 +13,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pvfault.readings import READING_SCHEMA
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS
 from pvfault_api.published import read_dates
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.notifications import notifications
 from pvfault_gateway.producer import ReadingProducer
 from pvfault_gateway.simulate import write_fleet

@@ -11,7 +11,7 @@ from pvfault.faults import FAULTS
 from pvfault.registry import write_registry
 from pvfault.tables import DEVICE_DAYS, PREDICTIONS, READINGS, SCALOGRAMS, TABLES
 from pvfault_api.published import read_dates
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.resources.amazon import Patience
 from pvfault_assets.resources.emr_serverless_runner import EmrServerlessRunner
 from pvfault_deploy.account import Account

@@ -18,7 +18,7 @@ import pytest
 from pvfault.errors import PvfaultError
 from pvfault_api.fleet import FaultyDevice, Fleet, read_fleet
 from pvfault_assets import notifications as module
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.instance import prepare_dagster_home
 from pvfault_assets.notifications import REFUSED, TAG, UNKNOWN, UNSENT, Outcome, compose, notifications
 from pvfault_messages.channels import channel_of

@@ -22,8 +22,8 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 
 from pvfault.errors import PvfaultError, TransientError
 from pvfault.settings import Settings
+from pvfault_assets.assembly import build_definitions
 from pvfault_assets.assets.daily_tables import DATES_PER_RUN
-from pvfault_assets.definitions import build_definitions
 from pvfault_assets.failures import RETRIES
 from pvfault_assets.partitions import RANGE_END, RANGE_START
 from tests.conftest import PROJECT

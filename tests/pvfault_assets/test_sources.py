@@ -1,6 +1,7 @@
 """The registry and the network as assets: what is checked, and what the operator is told."""
 
 from dataclasses import replace
+from datetime import date
 
 import dagster as dg
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from pvfault import lenet
 from pvfault.faults import FAULTS
 from pvfault.scores import read_scores, write_scores
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
+from pvfault_assets.partitions import tags_of
+from tests.standins.spark import SparkStandIn
 
 HEADER = "deviceID,rated_voltage,rated_current,site\n"
 
@@ -146,3 +149,15 @@ def test_a_network_that_is_worse_than_the_last_accepted_one_is_told_as_long_as_i
             checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
             told.append(checks["network_is_not_worse_than_before"].passed)
     assert told == [True, False, False, True, True]
+
+
+def test_registry_and_network_are_judged_before_anything_is_made_with_them(settings, tmp_path):
+    """They are looked at while Spark starts, so that no job waits for it."""
+    weights, day = tmp_path / "lenet5.h5", date(2024, 6, 1)
+    lenet.save_network(lenet.build_network(), weights)
+    job = build_definitions(replace(settings, model=weights), spark=SparkStandIn()).resolve_job_def("materialise_day")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, tags=tags_of(day, day), raise_on_error=False)
+    steps = [event.step_key for event in result.all_events if event.is_step_start]
+    assert set(steps[:4]) == {"device_registry", "lenet_model", "check_device_registry", "check_lenet_model"}
+    assert steps[4] == "readings"

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import pytest
 
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from pvfault_gateway.topics import topic_id
 from tests.pvfault_api.lake import Plant
 from tests.spark_jobs.helpers import avro, send

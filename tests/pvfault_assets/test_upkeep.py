@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from pvfault.errors import PvfaultError, TransientError
-from pvfault_assets.definitions import build_definitions
+from pvfault_assets.assembly import build_definitions
 from spark_jobs.job import DateReport
 
 DONE = {"snapshots": 3, "files_of_snapshots": 7, "orphans": 1, "data_files": 0, "manifests": 20}
