@@ -90,11 +90,17 @@ def judge_days(days: Days, registry: Registry, classifier, *, doubts: Mapping[st
     """
     hours, device_days = [_HOURS.empty_table()], [DEVICE_DAY_SCHEMA.empty_table()]
     for day, windows in cut_days(days, registry):
-        judged = prediction_rows(_doubted(windows, doubts or {}), classifier)
-        judged = pa.table([*judged.columns, *(windows[name] for name in HOURLY_COLUMNS)], schema=_HOURS)
-        hours.append(judged)
-        device_days.append(device_day_rows(judged, day, registry, classifier.sets))
+        judged = judge_windows(_doubted(windows, doubts or {}), day, registry, classifier)
+        hours.append(judged.hours)
+        device_days.append(judged.device_days)
     return Judged(pa.concat_tables(hours), pa.concat_tables(device_days))
+
+
+def judge_windows(windows: pa.Table, day: date, registry: Registry, classifier) -> Judged:
+    """What the hours and the day of devices are taken for, from the rows of `SCALOGRAM_SCHEMA` of a date."""
+    hours = prediction_rows(windows, classifier)
+    hours = pa.table([*hours.columns, *(windows[name] for name in HOURLY_COLUMNS)], schema=_HOURS)
+    return Judged(hours, device_day_rows(hours, day, registry, classifier.sets))
 
 
 def put_together(parts: Sequence[Judged]) -> Judged:

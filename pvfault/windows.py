@@ -20,10 +20,12 @@ SLOTS = WINDOW_S // SAMPLE_PERIOD_S
 # A gap up to here is filled by a straight line: clouds move on within minutes. 5 min, and one slot more, because a
 # logger that keeps 5 min is never quite on time, and half of its gaps are a second longer.
 MAX_GAP_S = 300 + SAMPLE_PERIOD_S
-# A logger that keeps an interval of up to 5 min may lose one reading, or be late by a twelfth of it, without losing the
-# hour: between two readings that are twice its interval apart lies a single one that is not there. It keeps an interval
-# if so many of the hour's steps are no more than a quarter off their median.
-LONGEST_INTERVAL_S = 310
+# A logger that keeps an interval may lose one reading, or be late by a twelfth of it (a twentieth at 15 min), without
+# losing the hour: between two readings that are twice its interval apart lies a single one that is not there. It keeps
+# an interval if so many of the hour's steps are no more than a quarter off their median. Beyond 15 min an hour has too
+# few readings to have a course.
+LONGEST_INTERVAL_S = 960
+LEAST_READINGS = 3
 INTERVAL_JITTER = 1 / 4
 REGULAR_SHARE = 0.7
 MAX_UNCOVERED = 0.10  # share of the hour that longer gaps may take
@@ -226,8 +228,7 @@ def _reach_of_intervals(key, windows):
     """The same where the interval that a window's readings keep allows more."""
     between, ends = (reach.copy() for reach in _fixed_reach(key, windows))
     first, end = np.searchsorted(key, windows * _STRIDE), np.searchsorted(key, (windows + 1) * _STRIDE)
-    # With fewer readings, the longest interval and one of them lost, an hour is not covered.
-    some = np.flatnonzero((end - first >= WINDOW_S // LONGEST_INTERVAL_S - 1) & (end - first < SLOTS / 5))
+    some = np.flatnonzero((end - first >= LEAST_READINGS) & (end - first < SLOTS / 5))
     for row in some:
         steps = np.diff(key[first[row] : end[row]])
         regular = np.abs(steps / np.median(steps) - 1) <= INTERVAL_JITTER

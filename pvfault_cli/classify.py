@@ -48,6 +48,7 @@ def classify(
     from pvfault.crew import Crew, code_devices, count_cores
     from pvfault.lenet import load_classifier_for
     from pvfault.registry import EMPTY_REGISTRY, read_registry
+    from pvfault_files.pace import why_too_slow
     from pvfault_files.reader import read_files
     from pvfault_report.curves import ReadingsByDay
     from pvfault_report.days import tell_days
@@ -60,6 +61,8 @@ def classify(
         prepare_output(html, "a page", "report.html", option="--html")
     devices = read_registry(registry) if registry else EMPTY_REGISTRY
     found = read_files(files, replace(choices, device_ids=devices.device_ids))
+    if too_slow := why_too_slow(found):
+        raise PvfaultError(too_slow)
     found = replace(found, table=code_devices(found.table))
     readings = ReadingsByDay(found.table)
     with Crew(found.table, devices, count_cores()) as crew:

@@ -25,7 +25,9 @@ def evaluate(
     model: Annotated[Path | None, typer.Option(help="Weights of the network; else PVFAULT_MODEL.")] = None,
     devices: Annotated[
         int,
-        typer.Option(min=0, help="Devices that are tested, one day each; 0: only what needs none, without a report."),
+        typer.Option(
+            min=0, help="Devices that are tested, one day each; 0: only what has days of its own, without a report."
+        ),
     ] = DEVICES,
     training_devices: Annotated[
         int, typer.Option(min=48, help="Faulty devices that the baselines are fitted on; as many as the network's.")
@@ -42,6 +44,10 @@ def evaluate(
     ] = None,
     textbook: Annotated[
         bool, typer.Option("--textbook/--no-textbook", help="Clear days on which an expert would be certain.")
+    ] = True,
+    archives: Annotated[
+        bool,
+        typer.Option("--archives/--no-archives", help="Simulated days as archives keep them: means of some minutes."),
     ] = True,
     labels: Annotated[
         Path | None,
@@ -87,6 +93,7 @@ def evaluate(
         typer.echo(f"Measured: {score_labels(days) or f'no day has a label in {labels}'}")
     plants = _judge_transfer(transfer, classifier, steps) if transfer else []
     cases = _judge_textbook(classifier, steps) if textbook else None
+    kept_as = _judge_archives(classifier, devices, steps) if archives else []
     if not devices:
         return
     plan = Plan(devices, training_devices, ceiling, seed, workers)
@@ -96,10 +103,9 @@ def evaluate(
     if plan.ceiling:
         kept = ceiling_of(evaluation, command=command)
         write_ceiling(weights.with_name(KEPT_CEILING), kept)
-    write_report(evaluation, kept, output, command=command, days=days, transfer=plants, textbook=cases)
-    card = model_card.add_evaluation(
-        weights, evaluation, kept, command=command, days=days, transfer=plants, textbook=cases
-    )
+    beside = {"days": days, "transfer": plants, "textbook": cases, "archives": kept_as}
+    write_report(evaluation, kept, output, command=command, **beside)
+    card = model_card.add_evaluation(weights, evaluation, kept, command=command, **beside)
     for goal in goals(evaluation, kept.figures if kept else {}):
         typer.echo(f"{'✓' if goal.reached else '✗'} {goal.text}: {goal.found}")
     if not kept:
@@ -144,6 +150,18 @@ def _judge_transfer(folder, classifier, steps):
     for each in plants:
         typer.echo(f"Transfer, {each}")
     return plants
+
+
+def _judge_archives(classifier, devices, steps):
+    """Simulated days as archives keep them, told as soon as they are judged."""
+    from pvfault_workshop.evaluation.archives import DEVICES, measure_means
+
+    with steps.step("Archives of means"):
+        number = min(devices or DEVICES, DEVICES)
+        archives = measure_means(classifier, number, report=lambda done: steps.tell(f"{done:,}"))
+    for each in archives:
+        typer.echo(f"Archive, {each}")
+    return archives
 
 
 def _judge_textbook(classifier, steps):

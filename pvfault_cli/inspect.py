@@ -28,6 +28,7 @@ def inspect(
     """
     from pvfault_files.choices import write_profile as keep
     from pvfault_files.inspection import command_for, inspect_files
+    from pvfault_files.pace import why_too_slow
 
     found = inspect_files(files, choices)
     for form in found.forms[:_SHOWN_FILES]:
@@ -38,6 +39,9 @@ def inspect(
         print_error(found.question)
         raise typer.Exit(2)
     _print_readings(found.files)
+    if too_slow := why_too_slow(found.files):
+        print_error(too_slow)
+        raise typer.Exit(2)
     if write_profile is not None:
         keep(choices, write_profile)
         typer.echo(f"The choices of this call are in {write_profile}.")

@@ -6,7 +6,7 @@ import numpy as np
 
 from pvfault.readings import MEASUREMENTS, PLAUSIBLE, UNITS, is_plausible
 from pvfault.tables import DARK, INVALID, MISSING, SPARSE
-from pvfault.windows import DARK_BELOW, MAX_GAP_S, MAX_UNCOVERED, WINDOW_S
+from pvfault.windows import DARK_BELOW, INTERVAL_JITTER, LONGEST_INTERVAL_S, MAX_GAP_S, MAX_UNCOVERED, WINDOW_S
 
 
 def why_not_judged(qualities, second, measurements) -> str:
@@ -31,7 +31,7 @@ def why_not_judged(qualities, second, measurements) -> str:
     >>> every_half_hour = np.arange(6 * 3600, 18 * 3600, 1800.0)
     >>> readings = np.tile([500.0, 8.0, 40.0, 700.0], (24, 1))
     >>> why_not_judged(["missing"] * 6 + ["sparse"] * 12 + ["missing"] * 6, every_half_hour, readings)
-    'a reading every 30 min; at most 5 min 20 s between readings are filled'
+    'a reading every 30 min; an hour takes one every 16 min or more often'
     """
     if not len(second):
         return "no reading came"
@@ -62,17 +62,18 @@ def _why_dark(measurements):
 def _why_sparse(second, measurements):
     """Readings that stand too far apart, or that have gaps."""
     usable = second[is_plausible(measurements)]
+    takes = f"an hour takes one every {duration(LONGEST_INTERVAL_S)} or more often"
     if len(usable) < 2:
-        found = in_words(len(usable), "usable reading")
-        return f"only {found} in the light; an hour takes one every {duration(MAX_GAP_S)}"
+        return f"only {in_words(len(usable), 'usable reading')} in the light; {takes}"
     steps = np.diff(usable)
-    usual, lost = float(np.median(steps)), steps[steps > MAX_GAP_S].sum() / steps.sum()
-    limit = f"at most {duration(MAX_GAP_S)} between readings are filled"
-    if usual > MAX_GAP_S:
-        return f"a reading every {duration(usual)}; {limit}"
+    usual = float(np.median(steps))
+    if usual > LONGEST_INTERVAL_S:
+        return f"a reading every {duration(usual)}; {takes}"
+    filled = max(MAX_GAP_S, (2 + INTERVAL_JITTER) * usual)
     return (
-        f"gaps of up to {duration(steps.max())} between readings every {duration(usual)} take {lost:.0%} of the light; "
-        f"{limit}, and {MAX_UNCOVERED:.0%} of an hour may be missing"
+        f"gaps of up to {duration(steps.max())} between readings every {duration(usual)} take "
+        f"{steps[steps > filled].sum() / steps.sum():.0%} of the light; at most {duration(filled)} between readings "
+        f"are filled, and {MAX_UNCOVERED:.0%} of an hour may be missing"
     )
 
 

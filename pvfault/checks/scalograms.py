@@ -35,7 +35,8 @@ JUDGED = Check(
     "lit_windows_can_be_judged",
     f"At least {JUDGED_SHARE:.0%} of the windows in the light are neither `{SPARSE}`, `{INVALID}` nor "
     f"`{NOT_REPORTING}`. Those that are `{CURTAILED}` tell of the inverter, and nothing is wrong with them.",
-    "look at the communication and the sensors of the devices",
+    "look at the communication and the sensors of the devices. Of means of more than 15 min, as of hours, no hour can "
+    "be judged, because its scalogram takes several readings in it: let the gateway send shorter ones",
 )
 BELIEVED = Check(
     "readings_tell_of_the_array",

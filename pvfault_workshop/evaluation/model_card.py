@@ -137,7 +137,7 @@ def _set_row(score):
 
 def add_evaluation(
     weights: Path, evaluation: Evaluation, ceiling: Ceiling | None, *, command: str, days: list[MeasuredDay],
-    transfer: list[PlantScores], textbook: Textbook | None,
+    transfer: list[PlantScores], textbook: Textbook | None, archives: list[PlantScores],
 ) -> Path:  # fmt: skip
     """Put an evaluation's figures into the model card of weights, in the place of those of an earlier one.
 
@@ -154,6 +154,8 @@ def add_evaluation(
     transfer : list of PlantScores
         Empty if no plants of another simulation were given.
     textbook : Textbook or None
+    archives : list of PlantScores
+        The same days as archives keep them; empty if none were asked for.
 
     Returns
     -------
@@ -179,6 +181,8 @@ def add_evaluation(
     paragraphs = [*_evaluation_paragraphs(evaluation, ceiling, command)]
     if transfer:
         paragraphs += _transfer_paragraphs([score_own_test(evaluation), *transfer])
+    if archives:
+        paragraphs += _archive_paragraphs(archives)
     if textbook:
         paragraphs += _textbook_paragraphs(textbook)
     if days:
@@ -278,18 +282,39 @@ def _transfer_paragraphs(plants):
         "Another hand simulated them, with other cells, trackers, weather and sensors; nothing was trained or chosen "
         "on them. Both shorts are one class; in brackets, 95 % confidence over devices."
     )
-    for unit in ("windows", "days"):
-        columns = [getattr(each, unit) for each in plants]
-        yield _table(
-            [columns[0].unit, "", *(metric.name for metric in PLANT_METRICS)],
-            [[c.name, f"{c.n:,}", *(f"{c.scores[m.name][MODEL]}" for m in PLANT_METRICS)] for c in columns],
-        )
+    yield from _plant_tables(plants)
     for each in plants[1:]:
         yield (
             f"{each.name.capitalize()}: calibration error {each.calibration}; {each.describe_rest()}. Windows, truth "
             "by row:"
         )
         yield _confusion(each.confusion)
+
+
+def _archive_paragraphs(archives):
+    """What the card says of the same days kept as means of some minutes."""
+    yield "### Archives of means"
+    yield (
+        f"{archives[0].days.n:,} simulated device-days of the test sites, half of them faulty, beside the dates before "
+        "them, judged from what an archive keeps of the same readings. What happens within minutes is lost in a mean: "
+        "arc faults above all. Means of an hour are refused. Both shorts are one class; in brackets, 95 % confidence "
+        "over devices."
+    )
+    yield from _plant_tables(archives)
+    yield _table(
+        ["", "calibration error", "healthy device-days called faulty"],
+        [[a.name, f"{a.calibration}", f"{a.false_alarms.count} of {a.false_alarms.days:,}"] for a in archives],
+    )
+
+
+def _plant_tables(plants):
+    """Scores of some sets of plants side by side, by window and by device-day."""
+    for unit in ("windows", "days"):
+        columns = [getattr(each, unit) for each in plants]
+        yield _table(
+            [columns[0].unit, "", *(metric.name for metric in PLANT_METRICS)],
+            [[c.name, f"{c.n:,}", *(f"{c.scores[m.name][MODEL]}" for m in PLANT_METRICS)] for c in columns],
+        )
 
 
 def _textbook_paragraphs(textbook):

@@ -28,7 +28,7 @@ from pvfault_workshop.simulation.splits import literature_devices
 
 def write_report(
     evaluation: Evaluation, ceiling: Ceiling | None, path: Path, *, command: str, days: list[MeasuredDay],
-    transfer: list[PlantScores], textbook: Textbook | None,
+    transfer: list[PlantScores], textbook: Textbook | None, archives: list[PlantScores],
 ) -> None:  # fmt: skip
     """Write the report.
 
@@ -46,6 +46,8 @@ def write_report(
     transfer : list of PlantScores
         Empty if no plants of another simulation were given.
     textbook : Textbook or None
+    archives : list of PlantScores
+        The same days as archives keep them; empty if none were asked for.
     """
     fleet = evaluation.parts[FLEET_PART]
     page = render(
@@ -75,6 +77,7 @@ def write_report(
         model=MODEL,
         faults=FAULTS,
         textbook=textbook,
+        archives=archives,
         tally_headings=TALLY_HEADINGS,
         days=days,
         worst=worst_days(days),

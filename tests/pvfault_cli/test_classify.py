@@ -96,10 +96,36 @@ def ratings(folder, voltage, current):
 
 
 def test_a_day_without_a_verdict_says_why_and_the_exit_code_is_3(tmp_path):
-    done = classify(write_day(tmp_path / "slow.csv", step=30), "--map", "deviceID=device")
+    done = classify(write_day(tmp_path / "dim.csv", light=40.0), "--map", "deviceID=device")
     assert done.exit_code == 3, done.output
     said = " ".join(done.stdout.split())
-    assert "Roof <b>south</b> 2024-06-10: not judged, a reading every 30 min; at most" in said
+    assert "Roof <b>south</b> 2024-06-10: not judged, irradiance was at most 40 W/m²" in said
+
+
+@pytest.mark.parametrize("step", [30, 60])
+def test_readings_that_come_too_seldom_are_refused_and_it_is_said_why(tmp_path, step):
+    slow = write_day(tmp_path / "slow.csv", step=step)
+    refused = classify(slow, "--map", "deviceID=device", "--html", tmp_path / "r.html")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"come every {step} min; expected one every 16 min or more often" in refused.stderr
+    assert "several readings in the hour" in refused.stderr
+    assert not (tmp_path / "r.html").exists()
+    looked = CliRunner().invoke(app, ["inspect", str(slow), "--map", "deviceID=device"])
+    assert looked.exit_code == 2
+    assert f"a reading every {60 * step} s" in looked.stdout
+    assert "Next" not in looked.stdout
+    assert looked.stderr == refused.stderr
+
+
+@pytest.mark.parametrize("step", [10, 15])
+def test_an_archive_of_means_of_some_minutes_is_judged(tmp_path, step):
+    """Half of the strings opens at noon."""
+    file = write_day(tmp_path / "archive.csv", step=step, strings=lambda hour: 4 if hour < 12 else 2)
+    known = ratings(tmp_path, 580.0, 36.0)
+    done = classify(file, "--map", "deviceID=device", "--registry", known, "--json")
+    assert done.exit_code == 0, done.output
+    (day,) = json.loads(done.stdout)["device_days"]
+    assert day["fault"] == "open_circuit", day
 
 
 def test_what_cannot_be_judged_beside_what_can_is_no_failure(tmp_path):

@@ -215,7 +215,8 @@ def test_hours_that_stand_still_to_the_end_are_invalid(cadence, start):
 
 
 @pytest.mark.parametrize(
-    ("cadence", "times", "expected"), [(20, 3, "ok"), (60, 5, "ok"), (60, 15, "sparse"), (300, 3, "sparse")]
+    ("cadence", "times", "expected"),
+    [(20, 3, "ok"), (60, 5, "ok"), (300, 3, "ok"), (60, 30, "sparse"), (300, 6, "sparse")],
 )
 def test_an_hour_whose_time_is_filled_is_judged_by_what_was_measured(cadence, times, expected):
     day = a_day(ARRAY, cadence=cadence)

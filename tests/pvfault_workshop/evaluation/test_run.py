@@ -78,6 +78,11 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
         assert re.search(r"own test set \||<td>own test set</td>", text)
     transfer = re.search(r"Transfer, clean: 16 windows: F1, faulty against healthy (\d\.\d{3} \(.*?\))", done.output)
     assert f"| clean | 16 | {transfer[1]} |" in card
+    (slow,) = re.findall(
+        r"Archive, means of 15 min: (\d+) windows: F1, faulty against healthy (\S+ \(.*?\))", done.output
+    )
+    assert f"| means of 15 min | {slow[0]} | {slow[1]} |" in card
+    assert f'<td>means of 15 min</td><td class="n">{slow[0]}</td>' in page
     behind = re.search(r"✗ F1 above both baselines' in every column: (behind in \d+ of \d+ comparisons)", done.output)
     assert behind[1] in page
     assert behind[1] in card
@@ -126,7 +131,7 @@ def test_an_untrained_network_is_behind_and_the_report_says_so(evaluate, weights
 def test_other_plants_are_judged_alone_if_no_devices_are_asked_for(evaluate, weights, tmp_path):
     write_folder(tmp_path)
     report = tmp_path / "report.html"
-    asked = ("-o", report, "--model", weights, "--no-textbook", "--transfer", tmp_path)
+    asked = ("-o", report, "--model", weights, "--no-textbook", "--no-archives", "--transfer", tmp_path)
     done = evaluate(*asked, "--devices", 0)
     assert done.exit_code == 0, done.output
     assert "Transfer, clean: 16 windows" in done.output
