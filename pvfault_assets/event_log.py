@@ -60,13 +60,9 @@ class OpenEventLog(SqliteEventLogStorage):
             self._engines.pop(next(iter(self._engines))).dispose()
         return engine
 
-    @property
+    @cached_property
     def supports_asset_checks(self) -> bool:
         """Whether results of checks can be kept; Dagster's own looks at the file anew for each result."""
-        return self._supports_asset_checks
-
-    @cached_property
-    def _supports_asset_checks(self) -> bool:
         return super().supports_asset_checks
 
     def dispose(self) -> None:

@@ -17,9 +17,8 @@ import pyarrow.compute as pc
 
 from pvfault.calibration import calibrate, looks_healthy, terms_of
 from pvfault.classify import as_days, cut_days
-from pvfault.dates import midnight
 from pvfault.faults import FAULTS, NONE
-from pvfault.readings import DEVICE_ID, READING_SCHEMA, SAMPLE_PERIOD_S
+from pvfault.readings import DEVICE_ID
 from pvfault.registry import EMPTY_REGISTRY
 from pvfault.rows.images import as_images
 from pvfault.tables import BELOW_COLUMNS, UNSURE, WINDOW_START
@@ -27,8 +26,9 @@ from pvfault.verdicts import combine_windows, name_windows
 from pvfault.windows import WINDOWS_PER_DAY
 from pvfault_workshop.simulation.devices import simulate_day
 from pvfault_workshop.simulation.fleet import simulate_fleet, site_weather
-from pvfault_workshop.simulation.labelling import FLEET, LEAST_EFFECT, SITES_OF_A_FLEET, measure_effect
+from pvfault_workshop.simulation.labelling import FLEET
 from pvfault_workshop.simulation.splits import TRAINED_CADENCES, VALIDATION, Split
+from pvfault_workshop.solar_days import day_of_fleet, readings_of, sites_of_fleet, truth_of
 
 # Of each length of a file, in days.
 DEVICES = {1: 240, 4: 144}
@@ -147,10 +147,8 @@ def simulate_file(number: int, devices: int, n_days: int, split: Split = VALIDAT
     last : datetime.date
     """
     seed = split.seed + _FURTHER + number
-    first = split.first + timedelta(days=number * 157 % 365)
-    days = [first + timedelta(days=n) for n in range(n_days)]
-    rng = np.random.default_rng([seed, 5])
-    sites = tuple(split.sites[k] for k in rng.permutation(len(split.sites))[:SITES_OF_A_FLEET])
+    days = [day_of_fleet(split, number) + timedelta(days=n) for n in range(n_days)]
+    sites = sites_of_fleet(split, seed)
     # A fault begins before the last day, or on it: what began meanwhile, the days before tell.
     fleet = simulate_fleet(devices, days[-1:], seed, sites=sites, faulty=FAULTY, cadences=TRAINED_CADENCES)
     tables, truth = [], {}
@@ -158,23 +156,9 @@ def simulate_file(number: int, devices: int, n_days: int, split: Split = VALIDAT
         for day in days:
             weather = site_weather(seed, device.site, day)
             simulated = simulate_day(device, day, weather)
-            tables.append(_table(device.name, day, simulated))
-        truth[device.name] = np.full(WINDOWS_PER_DAY, NONE, object)
-        if device.fault is not None:
-            healthy = simulate_day(device.healthy_twin(), days[-1], weather)
-            truth[device.name][measure_effect(simulated.truth, healthy.truth) >= LEAST_EFFECT] = device.fault.name
+            tables.append(readings_of(device.name, day, simulated))
+        truth[device.name] = truth_of(device, days[-1], simulated, weather)
     return pa.concat_tables(tables), truth, days[-1]
-
-
-def _table(name, day, simulated):
-    slots = np.flatnonzero(simulated.received)
-    begin = int(midnight(day).timestamp())
-    times = pa.array((begin + slots * SAMPLE_PERIOD_S) * 1_000_000).cast(READING_SCHEMA.field("timestamp").type)
-    values = [pa.array(column) for column in simulated.readings[slots].astype(np.float32).T]
-    return pa.table(
-        dict(zip(READING_SCHEMA.names, [pa.array([name] * len(slots)), times, *values], strict=True)),
-        schema=READING_SCHEMA,
-    )
 
 
 def _seen(windows, truth, classifier, before):

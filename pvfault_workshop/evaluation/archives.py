@@ -14,8 +14,6 @@ import pyarrow as pa
 
 from pvfault import reference
 from pvfault.classify import Judged, judge_windows, put_together
-from pvfault.dates import midnight
-from pvfault.faults import NONE
 from pvfault.readings import DEVICE_ID, MEASUREMENTS, READING_SCHEMA, SAMPLE_PERIOD_S, TIMESTAMP, TIMESTAMP_TYPE
 from pvfault.registry import Registry
 from pvfault.rows.scalograms import scalogram_rows
@@ -24,8 +22,9 @@ from pvfault.windows import SLOTS, WINDOW_S, WINDOWS_PER_DAY
 from pvfault_workshop.evaluation.transfer import score_transfer
 from pvfault_workshop.simulation.devices import simulate_day
 from pvfault_workshop.simulation.fleet import simulate_fleet, simulate_history, site_weather
-from pvfault_workshop.simulation.labelling import FLEET, LEAST_EFFECT, SITES_OF_A_FLEET, measure_effect
+from pvfault_workshop.simulation.labelling import FLEET
 from pvfault_workshop.simulation.splits import TEST, Split
+from pvfault_workshop.solar_days import day_of_fleet, readings_of, sites_of_fleet, times_of, truth_of
 
 # What archives hold: each reading, and means of so many minutes.
 MEANS = {"readings every 20 s": SAMPLE_PERIOD_S} | {f"means of {m} min": 60 * m for m in (1, 5, 10, 15)}
@@ -126,11 +125,14 @@ def simulate_archives(devices: int, split: Split) -> Iterator[Archive]:
 def _simulate(number, devices, split):
     """A fleet on its date, each solar day as a date."""
     seed = split.seed + _FURTHER + number
-    day = split.first + timedelta(days=number * 157 % 365)
-    rng = np.random.default_rng([seed, 5])
-    sites = tuple(split.sites[k] for k in rng.permutation(len(split.sites))[:SITES_OF_A_FLEET])
-    fleet = simulate_fleet(devices, [day], seed, sites=sites, faulty=FAULTY)
-    days = [simulate_day(device, day, site_weather(seed, device.site, day)) for device in fleet.devices]
+    day = day_of_fleet(split, number)
+    fleet = simulate_fleet(devices, [day], seed, sites=sites_of_fleet(split, seed), faulty=FAULTY)
+    readings, labels = [], []
+    for device in fleet.devices:
+        weather = site_weather(seed, device.site, day)
+        simulated = simulate_day(device, day, weather)
+        readings.append(readings_of(device.name, day, simulated))
+        labels.append(labels_of(device, day, simulated, weather))
     registry = _registry_of(fleet)
     names = [device.name for device in fleet.devices]
     before = [day - timedelta(days=back) for back in reference.HISTORY]
@@ -139,10 +141,10 @@ def _simulate(number, devices, split):
     levels = reference.measure_levels(history, learned).reshape(devices, -1)
     return Archive(
         day,
-        pa.concat_tables(readings_of(name, day, each) for name, each in zip(names, days, strict=True)),
+        pa.concat_tables(readings),
         registry,
         dict(zip(names, np.concatenate([learned, levels], axis=1), strict=True)),
-        pa.concat_tables(labels_of(device, day, each, seed) for device, each in zip(fleet.devices, days, strict=True)),
+        pa.concat_tables(labels),
     )
 
 
@@ -153,33 +155,15 @@ def _registry_of(fleet):
     return Registry(tuple(fleet.registry[DEVICE_ID].to_pylist()), *rated, layout=np.column_stack(layout).astype(float))
 
 
-def readings_of(name, day, simulated) -> pa.Table:
-    """What came of a solar day of a device, as a date of readings."""
-    slots = np.flatnonzero(simulated.received)
-    times = _times(day, slots * SAMPLE_PERIOD_S)
-    values = [pa.array(column) for column in simulated.readings[slots].astype(np.float32).T]
-    return pa.table([pa.array([name] * len(slots)), times, *values], schema=READING_SCHEMA)
-
-
-def labels_of(device, day, simulated, seed) -> pa.Table:
+def labels_of(device, day, simulated, weather) -> pa.Table:
     """The truth of a device's hours."""
-    fault = np.full(WINDOWS_PER_DAY, NONE, object)
-    if device.fault is not None:
-        healthy = simulate_day(device.healthy_twin(), day, site_weather(seed, device.site, day))
-        fault[measure_effect(simulated.truth, healthy.truth) >= LEAST_EFFECT] = device.fault.name
     irradiance = simulated.truth[:, MEASUREMENTS.index("irradiance")].reshape(WINDOWS_PER_DAY, SLOTS).mean(axis=1)
-    hours = _times(day, np.arange(WINDOWS_PER_DAY) * WINDOW_S)
     return pa.table(
         [
             pa.array([device.name] * WINDOWS_PER_DAY),
-            hours,
-            pa.array(fault, pa.string()),
+            times_of(day, np.arange(WINDOWS_PER_DAY) * WINDOW_S),
+            pa.array(truth_of(device, day, simulated, weather), pa.string()),
             pa.array(irradiance, pa.float64()),
         ],
         names=[DEVICE_ID, WINDOW_START, "fault", "mean_irradiance"],
     )
-
-
-def _times(day, seconds):
-    """Times of a date."""
-    return pa.array((int(midnight(day).timestamp()) + np.asarray(seconds)) * 1_000_000).cast(TIMESTAMP_TYPE)
